@@ -1,0 +1,18 @@
+//! The developer's side of inhaul.
+
+pub mod access;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod connection;
+pub mod control;
+pub mod data_dir;
+pub mod demo;
+pub mod forward;
+pub mod history;
+pub mod output;
+pub mod pipeline;
+pub mod row;
+pub mod session;
+pub mod tls;
+pub mod tui;

@@ -1,0 +1,3 @@
+//! The `inhaul` program.
+
+fn main() {}

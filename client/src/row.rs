@@ -1,0 +1,139 @@
+//! What is known of a stored event besides its bytes: the row of lists, and the attempts to deliver it.
+
+use inhaul_core::{
+    event::{EndpointName, EventId, UnixMillis},
+    signature::Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+/// One event as lists show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// The relay's id.
+    pub id: EventId,
+    /// The endpoint it was posted to.
+    pub endpoint: EndpointName,
+    /// When the relay received it.
+    pub received_at: UnixMillis,
+    /// When this client had it on disk.
+    pub stored_at: UnixMillis,
+    /// The request method; bytes that are no UTF-8 are replaced.
+    pub method: String,
+    /// The request target behind the endpoint, path and query; bytes that are no UTF-8 are replaced.
+    pub target: String,
+    /// Length of the body.
+    pub body_bytes: u64,
+    /// The `Content-Type` header, if there is one.
+    pub content_type: Option<String>,
+    /// The provider that signed it, as configured or as recognised by its headers.
+    pub provider: Option<String>,
+    /// The provider's name for what happened, such as `call.ended`.
+    pub event_type: Option<String>,
+    /// The provider's own id of the event, the same on each of its deliveries.
+    pub provider_event_id: Option<String>,
+    /// The sender was told to come again: the event is shown and not forwarded by itself.
+    pub missed: bool,
+    /// What the signature check found; absent until it ran.
+    pub verdict: Option<Verdict>,
+    /// Every attempt to deliver it, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One try to deliver an event to a target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// 1 for the event's first attempt, counted over all targets.
+    pub number: u32,
+    /// The URL it was sent to.
+    pub target: String,
+    /// Why it was made.
+    pub cause: AttemptCause,
+    /// When the client began.
+    pub started_at: UnixMillis,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Why an attempt was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptCause {
+    /// The event arrived.
+    Arrival,
+    /// The client had been stopped before the event's outcome was on record.
+    Resume,
+    /// A person asked for it.
+    Replay,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was begun and its end is not on record: it runs, or the client was killed meanwhile.
+    Begun,
+    /// The target answered.
+    Answered {
+        /// The status code.
+        status: u16,
+        /// The answer's header lines as `name: value`, bytes that are no UTF-8 replaced.
+        headers: Vec<(String, String)>,
+        /// Length of the answer's body.
+        body_bytes: u64,
+        /// The first bytes of the answer's body, at most [`BODY_EXCERPT_BYTES`], as base64 in the stored form.
+        #[serde(with = "base64_bytes")]
+        body_excerpt: Vec<u8>,
+        /// From the first byte sent to the last byte read, in milliseconds.
+        latency_ms: u64,
+    },
+    /// The target gave no usable answer.
+    Failed {
+        /// What kind of failure.
+        kind: FailureKind,
+        /// What happened, in one sentence.
+        message: String,
+        /// From the start to the failure, in milliseconds.
+        latency_ms: u64,
+    },
+    /// It was not sent, because its signature was not valid and `--verify reject` is on.
+    Rejected,
+}
+
+/// How much of an answer's body an attempt keeps.
+pub const BODY_EXCERPT_BYTES: usize = 1024;
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// No connection could be made.
+    Connect,
+    /// No whole answer within the time limit.
+    Timeout,
+    /// What came back is no HTTP answer, or was cut off.
+    BadAnswer,
+    /// The answer is larger than the client takes.
+    TooLarge,
+    /// The client was stopped meanwhile.
+    Stopped,
+}
+
+impl Outcome {
+    /// Whether the target answered 2xx.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Answered { status: 200..=299, .. })
+    }
+}
+
+mod base64_bytes {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

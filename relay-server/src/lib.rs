@@ -1,0 +1,15 @@
+//! The public side of inhaul: takes webhooks, stores them, streams them to clients.
+
+pub mod admin;
+pub mod attach;
+pub mod cli;
+pub mod hub;
+pub mod ingest;
+pub mod limits;
+pub mod metrics;
+pub mod ready;
+pub mod registry;
+pub mod serve;
+pub mod session;
+pub mod spool;
+pub mod tls;

@@ -1,0 +1,3 @@
+//! The `inhaul-relay` program.
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! What both ends of inhaul agree on, and every decision that needs no I/O, no clock, no randomness and no async.
+//!
+//! ```text
+//!  event      one webhook as received, and the bytes it is stored as
+//!  wire       the frames of the session protocol
+//!  session    two state machines that speak it: the relay's end and the client's end
+//!  signature  how providers sign, and what a check found
+//!  retry      when to try again
+//!  visible    text from outside, made harmless and visible
+//! ```
+
+pub mod event;
+pub mod retry;
+pub mod session;
+pub mod signature;
+pub mod visible;
+pub mod wire;
