@@ -1,1 +1,269 @@
-//! data_dir
+//! The directory everything of one user's client lives in, and the names inside it.
+//!
+//! ```text
+//!  <data>/lock          who is using the directory
+//!  <data>/control.sock  where the running `listen` answers other commands
+//!  <data>/client_id     who this client is to a relay
+//!  <data>/history/      every event stored, see docs/history.md
+//!  <data>/relay/        the embedded relay's own data
+//! ```
+
+use std::{
+    env,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::{digest, rand};
+use etcetera::{BaseStrategy, base_strategy::Xdg};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Longest path of a unix domain socket that works everywhere: `sun_path` has 104 bytes on macOS and 108 on Linux.
+const SOCKET_PATH_MAX_BYTES: usize = 100;
+
+/// The data directory of one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+/// Why there is no usable data directory.
+#[derive(Debug, Error)]
+pub enum DataDirError {
+    /// Neither a directory was named nor a home directory is known.
+    #[error("no home directory is known to keep data in")]
+    NoHome,
+    /// A file or directory could not be read or made.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file with the client's id holds something else.
+    #[error("{}: not the id of a client", path.display())]
+    ClientId {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+impl DataDirError {
+    /// What a person can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoHome => "name a directory with `--data DIR`, or set `HOME`".to_owned(),
+            Self::Io { path, .. } => format!(
+                "`{}` must be a place you can write to; `--data DIR` names another directory",
+                path.display()
+            ),
+            Self::ClientId { path } => {
+                format!("`rm {}` makes this client a new one to its relay", path.display())
+            }
+        }
+    }
+
+    fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}
+
+impl DataDir {
+    /// The directory named, or `inhaul` in the user's XDG data directory; made, closed to other users, when missing.
+    ///
+    /// # Errors
+    /// When there is no such place, or it cannot be made.
+    pub fn open(named: Option<&Path>) -> Result<Self, DataDirError> {
+        let path = match named {
+            Some(path) => std::path::absolute(path).map_err(|source| DataDirError::io(path, source))?,
+            None => Xdg::new().map_err(|_| DataDirError::NoHome)?.data_dir().join("inhaul"),
+        };
+        create_private_dir(&path).map_err(|source| DataDirError::io(&path, source))?;
+        Ok(Self { path })
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file whose lock says that the directory is in use.
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// The directory of the history.
+    pub fn history(&self) -> PathBuf {
+        self.path.join("history")
+    }
+
+    /// The data directory of the embedded relay.
+    pub fn relay(&self) -> PathBuf {
+        self.path.join("relay")
+    }
+
+    /// The file with the token of the embedded relay's endpoint.
+    pub fn embedded_token(&self) -> PathBuf {
+        self.path.join("embedded_token")
+    }
+
+    /// Where a running `listen` answers other commands: in the data directory, or, when that path is too long for a
+    /// socket, in a directory of its own in the user's runtime directory or the system's temporary one.
+    pub fn control_socket(&self) -> PathBuf {
+        let inside = self.path.join("control.sock");
+        if inside.as_os_str().len() <= SOCKET_PATH_MAX_BYTES {
+            return inside;
+        }
+        let digest = digest::digest(&digest::SHA256, self.path.as_os_str().as_bytes());
+        let name = format!("inhaul-{}", hex::encode(&digest.as_ref()[..8]));
+        let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        [runtime.unwrap_or_else(env::temp_dir), PathBuf::from("/tmp")]
+            .into_iter()
+            .map(|base| base.join(&name).join("control.sock"))
+            .find(|path| path.as_os_str().len() <= SOCKET_PATH_MAX_BYTES)
+            .unwrap_or(inside)
+    }
+
+    /// Who this client is to a relay: made once, the same ever after.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or holds no id.
+    pub fn client_id(&self) -> Result<Uuid, DataDirError> {
+        let path = self.path.join("client_id");
+        match fs::read_to_string(&path) {
+            Ok(text) => Uuid::parse_str(text.trim()).map_err(|_| DataDirError::ClientId { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut bytes = [0; 16];
+                rand::fill(&mut bytes)
+                    .map_err(|_| DataDirError::io(&path, io::Error::other("no random bytes")))?;
+                let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+                write_private_file(&path, format!("{id}\n").as_bytes())
+                    .map_err(|source| DataDirError::io(&path, source))?;
+                Ok(id)
+            }
+            Err(source) => Err(DataDirError::io(&path, source)),
+        }
+    }
+}
+
+/// Makes a directory, and those above it, for this user only (0700); what exists keeps its mode.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens a file for reading and writing, made for this user only (0600) when missing.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Writes a whole file for this user only (0600), so that whoever reads it sees all of it or the old one, also after
+/// a power cut.
+///
+/// # Errors
+/// When it cannot be written; the old file is untouched then.
+pub fn write_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let unfinished = path.with_file_name(name);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    sync_parent(path)
+}
+
+/// Makes the entry of a file or directory in the directory above it survive a power cut.
+///
+/// # Errors
+/// When the directory cannot be opened or flushed.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// Reads a whole file of at most `max_bytes`.
+///
+/// # Errors
+/// When it cannot be read or is longer.
+pub fn read_small_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {max_bytes} bytes")));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn everything_made_is_for_this_user_only() {
+        let temp = tempfile::tempdir().unwrap();
+        let data = DataDir::open(Some(&temp.path().join("a/b"))).unwrap();
+        let id = data.client_id().unwrap();
+        assert_eq!(data.client_id().unwrap(), id);
+        assert_eq!(id.get_version_num(), 4);
+        assert_eq!(mode(&temp.path().join("a")), 0o700);
+        assert_eq!(mode(data.path()), 0o700);
+        assert_eq!(mode(&data.path().join("client_id")), 0o600);
+        assert_eq!(fs::read_dir(data.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_client_id_is_kept_and_said() {
+        let temp = tempfile::tempdir().unwrap();
+        let data = DataDir::open(Some(temp.path())).unwrap();
+        fs::write(temp.path().join("client_id"), "no id").unwrap();
+        let error = data.client_id().unwrap_err();
+        assert!(error.to_string().ends_with("client_id: not the id of a client"), "{error}");
+        assert!(error.hint().contains("`rm "));
+        assert_eq!(fs::read(temp.path().join("client_id")).unwrap(), b"no id");
+    }
+
+    #[test]
+    fn a_file_in_its_way_is_named() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = DataDir::open(Some(&file.join("data"))).unwrap_err();
+        assert!(error.to_string().contains("/file/data: "), "{error}");
+        assert!(error.hint().contains("`--data DIR`"));
+    }
+
+    #[test]
+    fn a_long_path_gets_a_short_socket() {
+        let temp = tempfile::tempdir().unwrap();
+        let short = DataDir::open(Some(temp.path())).unwrap();
+        assert_eq!(short.control_socket(), temp.path().join("control.sock"));
+        let long = DataDir::open(Some(&temp.path().join("x".repeat(120)))).unwrap();
+        let other = DataDir::open(Some(&temp.path().join("y".repeat(120)))).unwrap();
+        let socket = long.control_socket();
+        assert!(socket.as_os_str().len() <= SOCKET_PATH_MAX_BYTES, "{}", socket.display());
+        assert_eq!(socket, long.control_socket());
+        assert_ne!(socket, other.control_socket());
+    }
+}
