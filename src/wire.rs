@@ -70,7 +70,7 @@ pub enum Frame {
 }
 
 /// `HELLO`: the first frame, due within ten seconds.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// Protocol versions the client speaks.
     pub versions: Vec<u32>,
@@ -103,13 +103,11 @@ pub struct Cursor {
     pub up_to: u64,
 }
 
-impl fmt::Debug for Hello {
+impl fmt::Debug for HelloEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.endpoints.iter().map(|endpoint| &endpoint.name).collect();
-        f.debug_struct("Hello")
-            .field("versions", &self.versions)
-            .field("client_id", &self.client_id)
-            .field("endpoints", &names)
+        f.debug_struct("HelloEndpoint")
+            .field("name", &self.name)
+            .field("resume", &self.resume)
             .finish_non_exhaustive()
     }
 }

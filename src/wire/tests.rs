@@ -10,6 +10,7 @@ fn id() -> EventId {
 }
 
 /// One of each frame, with every optional member set.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn samples() -> Vec<Frame> {
     let endpoint: EndpointName = "orders".parse().unwrap();
     let spool = Uuid::from_u128(7);

@@ -1,0 +1,315 @@
+//! What each side says to what the other said.
+
+use super::*;
+
+/// Moves every frame that is ready from one end to the other, until both are quiet; commands are left where they are.
+fn exchange(relay: &mut RelayEnd, client: &mut ClientEnd, now: Instant) {
+    loop {
+        let to_client = relay.poll_frame();
+        let to_relay = client.poll_frame();
+        if to_client.is_none() && to_relay.is_none() {
+            return;
+        }
+        if let Some(frame) = to_client {
+            client.handle_frame(Frame::decode(frame.encode()).unwrap().unwrap(), now);
+        }
+        if let Some(frame) = to_relay {
+            relay.handle_frame(Frame::decode(frame.encode()).unwrap().unwrap(), now);
+        }
+    }
+}
+
+fn open(now: Instant) -> (RelayEnd, ClientEnd) {
+    let (mut relay, mut client) = (relay(now), client(now, WINDOW, None));
+    exchange(&mut relay, &mut client, now);
+    assert!(matches!(relay.poll_command(), Some(RelayCommand::Admit(_))));
+    relay.handle_admitted(admitted(0));
+    exchange(&mut relay, &mut client, now);
+    assert!(matches!(client.poll_command(), Some(ClientCommand::Opened(_))));
+    (relay, client)
+}
+
+fn reads(relay: &mut RelayEnd) -> (u64, u64) {
+    match relay.poll_command() {
+        Some(RelayCommand::ReadNext { after, max_bytes, .. }) => (after, max_bytes),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn store(client: &mut ClientEnd) -> Delivery {
+    match client.poll_command() {
+        Some(ClientCommand::Store(delivery)) => *delivery,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn closes(client: &mut ClientEnd) -> SessionError {
+    match client.poll_command() {
+        Some(ClientCommand::Close(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_event_is_forgotten_only_after_it_is_stored() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    assert_eq!(reads(&mut relay).0, 0);
+    let body: Vec<u8> = (0..200_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    relay.handle_read(&orders(), outgoing(3, body.clone()));
+    exchange(&mut relay, &mut client, now);
+    let delivery = store(&mut client);
+    assert_eq!(delivery.event, event(3, body));
+    exchange(&mut relay, &mut client, now);
+    assert!(
+        matches!(relay.poll_command(), None | Some(RelayCommand::ReadNext { .. })),
+        "nothing is forgotten yet"
+    );
+    client.handle_stored(&orders(), 3);
+    exchange(&mut relay, &mut client, now);
+    match relay.poll_command() {
+        Some(RelayCommand::Forget(stored)) => {
+            assert_eq!(stored, Stored { endpoint: orders(), up_to: 3, plus: vec![] });
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn stored_out_of_order_is_told_in_plus() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    for seq in [2, 5, 9] {
+        reads(&mut relay);
+        relay.handle_read(&orders(), outgoing(seq, vec![1]));
+        exchange(&mut relay, &mut client, now);
+        store(&mut client);
+    }
+    client.handle_stored(&orders(), 9);
+    assert_eq!(
+        client.poll_frame(),
+        Some(Frame::Stored(Stored { endpoint: orders(), up_to: 1, plus: vec![9] }))
+    );
+    client.handle_stored(&orders(), 2);
+    client.handle_stored(&orders(), 5);
+    assert_eq!(
+        client.poll_frame(),
+        Some(Frame::Stored(Stored { endpoint: orders(), up_to: 9, plus: vec![] }))
+    );
+    assert_eq!(client.resume()[0].resume, Some(Cursor { spool: SPOOL, up_to: 9 }));
+}
+
+#[test]
+fn without_credit_only_one_event_goes_out() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    let too_large_for_the_window = vec![7; 100_000];
+    reads(&mut relay);
+    relay.handle_read(&orders(), outgoing(1, too_large_for_the_window));
+    exchange(&mut relay, &mut client, now);
+    store(&mut client);
+    assert!(relay.poll_command().is_none(), "the window is used up");
+    client.handle_stored(&orders(), 1);
+    exchange(&mut relay, &mut client, now);
+    assert!(matches!(relay.poll_command(), Some(RelayCommand::Forget(_))));
+    assert_eq!(reads(&mut relay), (1, u64::MAX), "nothing is in flight, so any size may go");
+}
+
+#[test]
+fn an_event_larger_than_what_is_left_waits_for_credit() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    reads(&mut relay);
+    relay.handle_read(&orders(), outgoing(1, vec![7; 60_000]));
+    exchange(&mut relay, &mut client, now);
+    let (_, left) = reads(&mut relay);
+    assert!(left < 6_000, "{left}");
+    relay.handle_read(&orders(), Read::TooLarge);
+    relay.handle_news(&orders());
+    assert!(relay.poll_command().is_none());
+    store(&mut client);
+    client.handle_stored(&orders(), 1);
+    exchange(&mut relay, &mut client, now);
+    assert!(matches!(relay.poll_command(), Some(RelayCommand::Forget(_))));
+    assert_eq!(reads(&mut relay).0, 1);
+}
+
+#[test]
+fn news_during_a_read_is_not_missed() {
+    let now = Instant::now();
+    let (mut relay, _) = open(now);
+    reads(&mut relay);
+    relay.handle_news(&orders());
+    relay.handle_read(&orders(), Read::Empty);
+    reads(&mut relay);
+    relay.handle_read(&orders(), Read::Empty);
+    assert!(relay.poll_command().is_none());
+}
+
+#[test]
+fn the_apps_answer_comes_back_whole_and_once() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    reads(&mut relay);
+    let waiting =
+        Outgoing { event: event(1, vec![]), seq: 1, deadline: Some(Duration::from_secs(8)), missed: false };
+    relay.handle_read(&orders(), Read::Event(Box::new(waiting)));
+    exchange(&mut relay, &mut client, now);
+    let delivery = store(&mut client);
+    assert_eq!(delivery.deadline, Some(after(now, 8)));
+    let body = Bytes::from(vec![9; 150_000]);
+    let headers = Bytes::from_static(b"X-Odd: 1\r\nx-odd: 2\r\n\r\n");
+    let header = ResultHeader {
+        id: delivery.event.id,
+        kind: ResultKind::Answered { status: 418, body_bytes: body.len() as u64 },
+        latency_ms: 3,
+    };
+    client.handle_result(header.clone(), headers.clone(), body.clone());
+    client.handle_result(header, headers.clone(), body.clone());
+    exchange(&mut relay, &mut client, now);
+    let answers: Vec<_> = std::iter::from_fn(|| relay.poll_command())
+        .filter_map(|command| match command {
+            RelayCommand::Answer { answer, .. } => Some(answer),
+            RelayCommand::Admit(_)
+            | RelayCommand::ReadNext { .. }
+            | RelayCommand::Forget(_)
+            | RelayCommand::Close => None,
+        })
+        .collect();
+    assert_eq!(answers, [AppAnswer::Answered { status: 418, headers, body }]);
+}
+
+#[test]
+fn control_goes_before_data() {
+    let now = Instant::now();
+    let (mut relay, _) = open(now);
+    reads(&mut relay);
+    relay.handle_read(&orders(), outgoing(1, vec![0; 300_000]));
+    assert!(matches!(relay.poll_frame(), Some(Frame::Event(..))));
+    assert!(matches!(relay.poll_frame(), Some(Frame::Chunk(..))));
+    relay.handle_frame(Frame::Ping(Echo { time: 4 }), now);
+    assert_eq!(relay.poll_frame(), Some(Frame::Pong(Echo { time: 4 })));
+    assert!(matches!(relay.poll_frame(), Some(Frame::Chunk(..))));
+}
+
+#[test]
+fn silence_ends_both_sides_with_a_reason() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    relay.handle_timeout(after(now, 24));
+    client.handle_timeout(after(now, 24));
+    assert!(matches!(relay.poll_frame(), Some(Frame::Ping(_))));
+    assert!(matches!(client.poll_frame(), Some(Frame::Ping(_))));
+    relay.handle_timeout(after(now, 25));
+    client.handle_timeout(after(now, 25));
+    let Some(Frame::Error(error)) = relay.poll_frame() else { panic!("an ERROR is due") };
+    assert_eq!(error.code, ErrorCode::Silent);
+    assert!(matches!(relay.poll_command(), Some(RelayCommand::Close)));
+    assert!(relay.poll_command().is_none());
+    assert!(matches!(client.poll_frame(), Some(Frame::Error(_))));
+    assert_eq!(closes(&mut client).code, ErrorCode::Silent);
+}
+
+#[test]
+fn no_hello_and_no_welcome_end_in_time() {
+    let now = Instant::now();
+    let (mut relay, mut client) = (relay(now), client(now, WINDOW, None));
+    assert_eq!(relay.poll_timeout(), Some(after(now, 10)));
+    relay.handle_timeout(after(now, 10));
+    assert!(matches!(relay.poll_frame(), Some(Frame::Error(_))));
+    client.poll_frame();
+    client.handle_timeout(after(now, 10));
+    client.poll_frame();
+    assert!(closes(&mut client).retryable);
+}
+
+#[test]
+fn the_round_trip_is_measured() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    client.handle_timeout(now);
+    relay.handle_frame(client.poll_frame().unwrap(), now);
+    let pong = std::iter::from_fn(|| relay.poll_frame()).find(|frame| matches!(frame, Frame::Pong(_)));
+    client.handle_frame(pong.unwrap(), now + Duration::from_millis(40));
+    match client.poll_command() {
+        Some(ClientCommand::RoundTrip(time)) => assert_eq!(time, Duration::from_millis(40)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_drained_session_gets_no_new_events() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    relay.drain(Duration::from_secs(2));
+    assert!(relay.poll_command().is_none());
+    exchange(&mut relay, &mut client, now);
+    assert!(matches!(client.poll_command(), Some(ClientCommand::Draining(_))));
+}
+
+/// A frame and the words its refusal must contain.
+#[test]
+fn who_breaks_the_protocol_is_told_why() {
+    let now = Instant::now();
+    let stored = |up_to| Frame::Stored(Stored { endpoint: orders(), up_to, plus: vec![] });
+    let other = Frame::Stored(Stored { endpoint: "other".parse().unwrap(), up_to: 0, plus: vec![] });
+    for (frame, words) in [
+        (stored(1), "STORED says 1"),
+        (other, "not in this session"),
+        (Frame::Drain(Drain { after_ms: 0 }), "DRAIN was not expected"),
+    ] {
+        let (mut relay, _) = open(now);
+        relay.handle_frame(frame, now);
+        let Some(Frame::Error(error)) = relay.poll_frame() else { panic!("an ERROR is due for {words}") };
+        assert!(error.text.contains(words), "{}", error.text);
+    }
+}
+
+#[test]
+fn a_relay_that_breaks_the_protocol_is_left() {
+    let now = Instant::now();
+    let whole = event(1, vec![1, 2, 3]);
+    let header = |change: &dyn Fn(&mut EventHeader)| {
+        let meta = crate::event::EventMeta::of(&whole);
+        let mut header = EventHeader { meta, seq: 1, deadline_ms: None, missed: false };
+        change(&mut header);
+        Frame::Event(header, whole.head.clone())
+    };
+    let chunk =
+        |offset, data: &'static [u8]| Frame::Chunk(Chunk { id: whole.id, offset }, Bytes::from_static(data));
+    let cases: [(&str, Vec<Frame>); 8] = [
+        ("announced as", vec![header(&|header| header.meta.head_bytes += 1)]),
+        ("this client takes", vec![header(&|header| header.meta.body_bytes = usize::MAX)]),
+        ("not asked for", vec![header(&|header| header.meta.endpoint = "x".parse().unwrap())]),
+        ("number 0", vec![header(&|header| header.seq = 0)]),
+        ("offset 1 where 0", vec![header(&|_| ()), chunk(1, b"2")]),
+        ("beyond the end", vec![header(&|_| ()), chunk(0, b"1234")]),
+        ("digest", vec![header(&|_| ()), chunk(0, b"124")]),
+        ("has no EVENT", vec![chunk(0, b"1")]),
+    ];
+    for (words, frames) in cases {
+        let (_, mut client) = open(now);
+        for frame in frames {
+            client.handle_frame(frame, now);
+        }
+        assert!(matches!(client.poll_frame(), Some(Frame::Error(_))), "{words}");
+        let error = closes(&mut client);
+        assert!(error.text.contains(words), "{} should say {words}", error.text);
+    }
+}
+
+#[test]
+fn more_than_the_credit_is_not_taken() {
+    let now = Instant::now();
+    let (_, mut client) = open(now);
+    for seq in 1..=WINDOW.events + 1 {
+        let one = event(seq, vec![]);
+        let meta = crate::event::EventMeta::of(&one);
+        client.handle_frame(
+            Frame::Event(EventHeader { meta, seq, deadline_ms: None, missed: false }, one.head),
+            now,
+        );
+    }
+    let Some(Frame::Error(error)) = client.poll_frame() else { panic!("an ERROR is due") };
+    assert!(error.text.contains("beyond the credit"), "{}", error.text);
+}
