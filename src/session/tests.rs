@@ -1,7 +1,5 @@
 //! Conversations of the two ends with time moved by hand, and random histories against a reference model.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one command it expects")]
-
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
