@@ -1,0 +1,119 @@
+//! One record as bytes. Both checksums cover the segment's nonce and the frame's place, so neither an old frame of a segment
+//! that is used again nor a frame inside another record's payload is taken for a record.
+//!
+//! ```text
+//!  0      4      5         6      8             12           16         20     24
+//!  ┌──────┬──────┬─────────┬──────┬─────────────┬────────────┬──────────┬──────┬─────┬─────────┬─────────┐
+//!  │ sync │ kind │ tag len │ 0, 0 │ payload len │ header CRC │ body CRC │ 0    │ tag │ payload │ 0…7 × 0 │
+//!  └──────┴──────┴─────────┴──────┴─────────────┴────────────┴──────────┴──────┴─────┴─────────┴─────────┘
+//! ```
+
+use bytes::Bytes;
+
+/// Begins every frame.
+pub(crate) const SYNC: [u8; 4] = [0x9e, 0x4a, 0x1d, 0xf3];
+
+/// Length of what stands before the tag.
+pub(crate) const HEADER_BYTES: usize = 24;
+
+/// Frames begin at multiples of this.
+pub(crate) const ALIGN: u64 = 8;
+
+/// A frame's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameHeader {
+    pub(crate) kind: u8,
+    pub(crate) tag_len: u8,
+    pub(crate) payload_len: u32,
+    pub(crate) body_crc: u32,
+}
+
+impl FrameHeader {
+    /// The whole frame's length, with its filling.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        frame_bytes(usize::from(self.tag_len), self.payload_len)
+    }
+
+    /// Tag and payload.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        u64::from(self.tag_len) + u64::from(self.payload_len)
+    }
+
+    pub(crate) fn encode(&self, place: Place) -> [u8; HEADER_BYTES] {
+        let mut out = [0; HEADER_BYTES];
+        out[..4].copy_from_slice(&SYNC);
+        out[4] = self.kind;
+        out[5] = self.tag_len;
+        out[8..12].copy_from_slice(&self.payload_len.to_be_bytes());
+        out[16..20].copy_from_slice(&self.body_crc.to_be_bytes());
+        let crc = place.header_crc(&out);
+        out[12..16].copy_from_slice(&crc.to_be_bytes());
+        out
+    }
+
+    /// Reads a header; `None` when the bytes are none that belong to this place.
+    pub(crate) fn decode(bytes: &[u8], place: Place) -> Option<Self> {
+        let bytes: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
+        if bytes[..4] != SYNC {
+            return None;
+        }
+        let stored = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
+        let mut blank = *bytes;
+        blank[12..16].fill(0);
+        (stored == place.header_crc(&blank)).then_some(Self {
+            kind: bytes[4],
+            tag_len: bytes[5],
+            payload_len: u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
+            body_crc: u32::from_be_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]),
+        })
+    }
+}
+
+/// The length of a frame with its filling.
+pub(crate) fn frame_bytes(tag_len: usize, payload_len: u32) -> u64 {
+    (HEADER_BYTES as u64 + tag_len as u64 + u64::from(payload_len)).next_multiple_of(ALIGN)
+}
+
+/// Where a frame belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) nonce: u64,
+    pub(crate) offset: u64,
+}
+
+impl Place {
+    fn seed(self) -> u32 {
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&self.nonce.to_be_bytes());
+        seed[8..].copy_from_slice(&self.offset.to_be_bytes());
+        crc32c::crc32c(&seed)
+    }
+
+    fn header_crc(self, header_with_blank_crc: &[u8; HEADER_BYTES]) -> u32 {
+        crc32c::crc32c_append(self.seed(), header_with_blank_crc)
+    }
+
+    /// A checksum to be continued over tag and payload.
+    pub(crate) fn body_crc(self) -> BodyCrc {
+        BodyCrc(self.seed())
+    }
+
+    /// The checksum of a whole body.
+    pub(crate) fn body_crc_of(self, tag: &[u8], parts: &[Bytes]) -> u32 {
+        let mut crc = self.body_crc();
+        crc.add(tag);
+        for part in parts {
+            crc.add(part);
+        }
+        crc.0
+    }
+}
+
+/// A body's checksum while its bytes come.
+pub(crate) struct BodyCrc(pub(crate) u32);
+
+impl BodyCrc {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0 = crc32c::crc32c_append(self.0, bytes);
+    }
+}

@@ -1,0 +1,353 @@
+//! The journal as its users see it.
+
+use std::{
+    collections::HashMap,
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    AppendError, Location, OpenError, ReadError, Recovery,
+    disk::{Disk, RealDisk},
+    frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
+    queue::{Append, Queue},
+    recovery::{self, Contents, Found},
+    segment::{self, FIRST_FRAME, read_whole},
+    side_index,
+    space::Space,
+    writer::{self, Writer},
+};
+
+/// Called with a record's old and new place when it was moved; false when nobody needs the record any more.
+pub type OnMoved = Box<dyn Fn(Location, Location) -> bool + Send>;
+
+/// How a journal is kept.
+pub struct Options {
+    /// Size at which a segment is full. A larger record gets a segment of its own.
+    pub segment_bytes: u64,
+    /// Most records waiting to be written.
+    pub queue_records: usize,
+    /// Most bytes of records waiting to be written.
+    pub queue_bytes: usize,
+    /// Write zeros ahead of the records, so that a sync seldom has to write the file's size too.
+    pub prefill: bool,
+    /// Released segments kept to be used again.
+    pub keep_free: usize,
+    /// Move the records of segments that little keeps alive. Without it they stay where they are.
+    pub on_moved: Option<OnMoved>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            queue_records: 4096,
+            queue_bytes: 64 << 20,
+            prefill: true,
+            keep_free: 2,
+            on_moved: None,
+        }
+    }
+}
+
+/// A record as it was appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it is.
+    pub location: Location,
+    /// The caller's own number for what it is.
+    pub kind: u8,
+    /// What the caller wants to know of it without reading it; at most 255 bytes.
+    pub tag: Bytes,
+    /// The bytes.
+    pub payload: Bytes,
+}
+
+/// How large a journal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Segments in use.
+    pub segments: u64,
+    /// Records not released.
+    pub live_records: u64,
+    /// Their payloads.
+    pub live_bytes: u64,
+    /// All files of the journal.
+    pub bytes_on_disk: u64,
+    /// Syncs since it was opened.
+    pub syncs: u64,
+    /// Records appended since it was opened.
+    pub appends: u64,
+}
+
+/// An open journal. A clone is another handle of the same one; dropping the last writes what is queued.
+#[derive(Clone)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    owner: Arc<Owner>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) directory: PathBuf,
+    pub(crate) queue: Queue,
+    pub(crate) space: Mutex<Space>,
+    pub(crate) segments: Mutex<HashMap<u64, SegmentFile>>,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) appends: AtomicU64,
+    lock: Mutex<Option<File>>,
+}
+
+#[derive(Clone)]
+pub(crate) struct SegmentFile {
+    pub(crate) nonce: u64,
+    pub(crate) file: Arc<File>,
+}
+
+struct Owner {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<Result<(), AppendError>>>>,
+}
+
+impl Journal {
+    /// Opens the journal in a directory, or makes it. `on_record` is told of every whole record, oldest first, with its place,
+    /// kind and tag; records moved by the journal come where they were moved to, and may come twice after a crash.
+    ///
+    /// # Errors
+    /// When another process has it open, a later release wrote it, or the files cannot be read.
+    pub fn open(
+        directory: &Path,
+        options: Options,
+        on_record: &mut dyn FnMut(Location, u8, &[u8]),
+    ) -> Result<(Self, Recovery), OpenError> {
+        Self::open_on(Box::new(RealDisk), directory, options, on_record)
+    }
+
+    pub(crate) fn open_on(
+        disk: Box<dyn Disk>,
+        directory: &Path,
+        options: Options,
+        on_record: &mut dyn FnMut(Location, u8, &[u8]),
+    ) -> Result<(Self, Recovery), OpenError> {
+        let lock = take_lock(directory)?;
+        let mut recovery = Recovery::default();
+        let Contents { segments, free, last_number } = recovery::read_directory(directory, &mut recovery)?;
+        let shared = Arc::new(Shared {
+            directory: directory.to_owned(),
+            queue: Queue::new(options.queue_records, options.queue_bytes),
+            space: Mutex::default(),
+            segments: Mutex::default(),
+            syncs: AtomicU64::new(0),
+            appends: AtomicU64::new(0),
+            lock: Mutex::new(Some(lock)),
+        });
+        let mut last = None;
+        for found in segments {
+            shared.take_in(&found, on_record);
+            if let Some(before) = last.replace(found) {
+                shared.seal_found(&before);
+            }
+        }
+        let current = last.and_then(|found| {
+            if found.mark.sealed || found.file_bytes > options.segment_bytes {
+                shared.seal_found(&found);
+                None
+            } else {
+                Some(found)
+            }
+        });
+        let writer = Writer::new(Arc::clone(&shared), disk, options, current, free, last_number + 1);
+        let started = thread::Builder::new().name("journal".into()).spawn(move || writer.run());
+        let writer = started.map_err(|source| OpenError::Io {
+            what: "start the writer of",
+            path: directory.to_owned(),
+            source,
+        })?;
+        let owner = Arc::new(Owner { shared: Arc::clone(&shared), writer: Mutex::new(Some(writer)) });
+        shared.queue.maintain();
+        Ok((Self { shared, owner }, recovery))
+    }
+
+    /// Queues a record of several parts. `done` is called on the writer's thread, in the order of the appends, once the record is
+    /// on the device or could not be written.
+    ///
+    /// # Errors
+    /// When the queue is full, the journal is closed, or the record is too large; `done` is then not called.
+    pub fn append(
+        &self,
+        kind: u8,
+        tag: &[u8],
+        parts: Vec<Bytes>,
+        done: impl FnOnce(Result<Location, AppendError>) + Send + 'static,
+    ) -> Result<(), AppendError> {
+        let payload: usize = parts.iter().map(Bytes::len).sum();
+        let payload_len = u32::try_from(payload).map_err(|_| AppendError::TooLarge)?;
+        if tag.len() > 255 || frame_bytes(tag.len(), payload_len) > writer::MAX_FRAME_BYTES {
+            return Err(AppendError::TooLarge);
+        }
+        let append =
+            Append { kind, tag: Bytes::copy_from_slice(tag), parts, payload_len, done: Box::new(done) };
+        self.shared.queue.push(append).map_err(|(_, error)| error)
+    }
+
+    /// Appends a record and waits until it is on the device.
+    ///
+    /// # Errors
+    /// As [`Journal::append`], and when writing fails.
+    pub fn append_wait(&self, kind: u8, tag: &[u8], parts: Vec<Bytes>) -> Result<Location, AppendError> {
+        let (done, outcome) = mpsc::sync_channel(1);
+        self.append(kind, tag, parts, move |written| {
+            // The receiver below waits for exactly this.
+            let _ = done.send(written);
+        })?;
+        outcome.recv().map_err(|_| AppendError::Closed)?
+    }
+
+    /// Reads a record and checks it. Any thread may.
+    ///
+    /// # Errors
+    /// When there is no such record, or it is damaged.
+    pub fn read(&self, location: Location) -> Result<Record, ReadError> {
+        self.shared.read(location)
+    }
+
+    /// This record is no longer needed. Space comes back once that is so for a whole segment.
+    pub fn release(&self, location: Location) {
+        self.shared.release(location);
+    }
+
+    /// How large the journal is.
+    pub fn stats(&self) -> Stats {
+        let (segments, live_records, live_bytes) = lock(&self.shared.space).totals();
+        let files = fs::read_dir(&self.shared.directory).into_iter().flatten().flatten();
+        let bytes_on_disk = files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum();
+        Stats {
+            segments,
+            live_records,
+            live_bytes,
+            bytes_on_disk,
+            syncs: self.shared.syncs.load(Ordering::Relaxed),
+            appends: self.shared.appends.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes what is queued, closes the journal for every handle and gives its lock back.
+    ///
+    /// # Errors
+    /// When the last of it could not be synced.
+    pub fn close(self) -> Result<(), AppendError> {
+        self.owner.stop()
+    }
+}
+
+impl Owner {
+    fn stop(&self) -> Result<(), AppendError> {
+        self.shared.queue.close();
+        let writer = lock(&self.writer).take();
+        let ended = match writer {
+            // The last handle may be dropped by a `done`, on the writer's own thread, which then ends by itself.
+            Some(writer) if writer.thread().id() != thread::current().id() => {
+                writer.join().unwrap_or(Err(AppendError::Closed))
+            }
+            Some(_) | None => Ok(()),
+        };
+        lock(&self.shared.lock).take();
+        ended
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Whoever wants to know how it ended calls `close`.
+        let _ = self.stop();
+    }
+}
+
+impl Shared {
+    pub(crate) fn read(&self, location: Location) -> Result<Record, ReadError> {
+        let segment = lock(&self.segments).get(&location.segment).cloned();
+        let segment = segment.ok_or(ReadError::Missing(location))?;
+        let io = |source: io::Error| ReadError::Io { location, source };
+        let damaged = ReadError::Damaged(location);
+        let place = Place { nonce: segment.nonce, offset: location.offset };
+        let mut bytes = [0; HEADER_BYTES];
+        if !read_whole(&segment.file, &mut bytes, location.offset).map_err(io)? {
+            return Err(damaged);
+        }
+        let header = FrameHeader::decode(&bytes, place).filter(|header| header.payload_len == location.len);
+        let Some(header) = header else { return Err(damaged) };
+        let file_bytes = segment.file.metadata().map_err(io)?.len();
+        if location.offset.saturating_add(header.frame_bytes()) > file_bytes.next_multiple_of(8) {
+            return Err(damaged);
+        }
+        let tag_len = usize::from(header.tag_len);
+        let mut body = BytesMut::zeroed(tag_len + header.payload_len as usize);
+        if !read_whole(&segment.file, &mut body, location.offset + HEADER_BYTES as u64).map_err(io)? {
+            return Err(damaged);
+        }
+        let mut crc = place.body_crc();
+        crc.add(&body);
+        if crc.0 != header.body_crc {
+            return Err(damaged);
+        }
+        let tag = body.split_to(tag_len).freeze();
+        Ok(Record { location, kind: header.kind, tag, payload: body.freeze() })
+    }
+
+    pub(crate) fn release(&self, location: Location) {
+        if lock(&self.space).release(location) {
+            self.queue.maintain();
+        }
+    }
+
+    fn take_in(&self, found: &Found, on_record: &mut dyn FnMut(Location, u8, &[u8])) {
+        let number = found.header.number;
+        let file = SegmentFile { nonce: found.header.nonce, file: Arc::clone(&found.file) };
+        lock(&self.segments).insert(number, file);
+        lock(&self.space).begin(number);
+        for entry in &found.entries {
+            let location = Location { segment: number, offset: entry.offset, len: entry.payload_len };
+            lock(&self.space).add(location);
+            on_record(location, entry.kind, &entry.tag);
+        }
+    }
+
+    /// A segment that is not written any more: it gets its side index if it has none.
+    fn seal_found(&self, found: &Found) {
+        lock(&self.space).seal(found.header.number, found.file_bytes);
+        if !found.indexed && found.mark.sealed && found.end >= FIRST_FRAME {
+            let bytes = side_index::encode(found.header, found.end, &found.entries);
+            // Without it the next opening scans the segment again.
+            let _ = fs::write(segment::index_path(&self.directory, found.header.number), bytes);
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take_lock(directory: &Path) -> Result<File, OpenError> {
+    let io = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { what, path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io("make", directory))?;
+    let path = directory.join("lock");
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = opened.map_err(io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.to_owned())),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { what: "lock", path, source }),
+    }
+}

@@ -1,0 +1,105 @@
+//! Records on their way to the writer: bounded in number and bytes.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+
+use crate::{AppendError, Location};
+
+/// Called on the writer's thread once a record is stored, or has failed.
+pub(crate) type Done = Box<dyn FnOnce(Result<Location, AppendError>) + Send>;
+
+/// A record to be written.
+pub(crate) struct Append {
+    pub(crate) kind: u8,
+    pub(crate) tag: Bytes,
+    pub(crate) parts: Vec<Bytes>,
+    pub(crate) payload_len: u32,
+    pub(crate) done: Done,
+}
+
+/// What the writer finds when it looks.
+pub(crate) enum Work {
+    /// Records, and whether there is space to give back.
+    Batch(Vec<Append>),
+    /// Nothing to write; segments may have become empty.
+    Maintain,
+    /// Nothing to write, and nothing will come.
+    Stop,
+}
+
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    max_records: usize,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Append>,
+    bytes: usize,
+    maintain: bool,
+    closed: bool,
+}
+
+impl Queue {
+    pub(crate) fn new(max_records: usize, max_bytes: usize) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), max_records, max_bytes }
+    }
+
+    /// Queues a record, or gives it back. One record is always taken when nothing waits, however large.
+    pub(crate) fn push(&self, append: Append) -> Result<(), (Append, AppendError)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err((append, AppendError::Closed));
+        }
+        let bytes = append.payload_len as usize;
+        let full =
+            state.waiting.len() >= self.max_records || state.bytes.saturating_add(bytes) > self.max_bytes;
+        if full && !state.waiting.is_empty() {
+            return Err((append, AppendError::Full));
+        }
+        state.bytes += bytes;
+        state.waiting.push_back(append);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Wakes the writer to give space back.
+    pub(crate) fn maintain(&self) {
+        self.lock().maintain = true;
+        self.changed.notify_one();
+    }
+
+    /// Lets nothing more in; what is queued is still written.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for work.
+    pub(crate) fn take(&self) -> Work {
+        let mut state = self.lock();
+        loop {
+            if !state.waiting.is_empty() {
+                state.bytes = 0;
+                return Work::Batch(state.waiting.drain(..).collect());
+            }
+            if std::mem::take(&mut state.maintain) {
+                return Work::Maintain;
+            }
+            if state.closed {
+                return Work::Stop;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,267 @@
+//! Finds every whole record of a journal again, going on past damage, and says what is missing.
+
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    OpenError,
+    frame::{ALIGN, FrameHeader, HEADER_BYTES, Place, SYNC},
+    segment::{self, FIRST_FRAME, Header, HeaderFound, Mark, read_whole},
+    side_index::{self, Entry},
+};
+
+/// How much of a file is looked at in one go.
+const BLOCK: usize = 256 * 1024;
+
+/// What opening a journal found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whole records.
+    pub records: u64,
+    /// Stretches of a segment where records were and are not readable.
+    pub holes: Vec<Hole>,
+    /// Segments whose header is gone; kept under these names.
+    pub set_aside: Vec<PathBuf>,
+}
+
+/// Bytes between whole records that are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// Number of the segment.
+    pub segment: u64,
+    /// Where it begins.
+    pub offset: u64,
+    /// How long it is.
+    pub bytes: u64,
+    /// Whether records in it had been acknowledged: they are lost. Otherwise the writer was stopped before it could acknowledge.
+    pub acknowledged: bool,
+}
+
+impl Recovery {
+    /// One plain line for each loss; empty when nothing acknowledged is missing.
+    pub fn problems(&self) -> Vec<String> {
+        let holes = self.holes.iter().filter(|hole| hole.acknowledged).map(ToString::to_string);
+        let aside = self
+            .set_aside
+            .iter()
+            .map(|path| format!("a segment has no readable header; it is kept as {}", path.display()));
+        holes.chain(aside).collect()
+    }
+}
+
+impl fmt::Display for Hole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "segment {:016x} is damaged: {} bytes at {} hold no readable record",
+            self.segment, self.bytes, self.offset
+        )
+    }
+}
+
+/// A segment as found.
+pub(crate) struct Found {
+    pub(crate) header: Header,
+    pub(crate) file: Arc<File>,
+    pub(crate) file_bytes: u64,
+    /// Behind the last whole record.
+    pub(crate) end: u64,
+    pub(crate) mark: Mark,
+    pub(crate) entries: Vec<Entry>,
+    /// Its side index is whole.
+    pub(crate) indexed: bool,
+}
+
+/// Everything in a journal's directory.
+#[derive(Default)]
+pub(crate) struct Contents {
+    pub(crate) segments: Vec<Found>,
+    /// Files of released segments, to be used again.
+    pub(crate) free: Vec<PathBuf>,
+    /// The highest number any file has.
+    pub(crate) last_number: u64,
+}
+
+pub(crate) fn read_directory(directory: &Path, recovery: &mut Recovery) -> Result<Contents, OpenError> {
+    let mut contents = Contents::default();
+    let mut numbers = Vec::new();
+    let failed = |source| OpenError::Io { what: "read", path: directory.to_owned(), source };
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if let Some(number) = segment::number_of(name) {
+            numbers.push(number);
+        } else if name.starts_with("free-") {
+            contents.free.push(path);
+        }
+    }
+    numbers.sort_unstable();
+    contents.last_number = numbers.last().copied().unwrap_or(0);
+    for number in numbers {
+        let path = segment::path(directory, number);
+        let read = read_segment(directory, &path, number, recovery);
+        match read.map_err(|source| OpenError::Io { what: "read", path: path.clone(), source })? {
+            Segment::Whole(found) => contents.segments.push(*found),
+            Segment::NeverUsed => remove(&path)?,
+            Segment::LaterVersion(version) => return Err(OpenError::Version { file: path, found: version }),
+            Segment::Headless => {
+                let aside = path.with_extension("seg.damaged");
+                fs::rename(&path, &aside).map_err(|source| OpenError::Io {
+                    what: "rename",
+                    path: path.clone(),
+                    source,
+                })?;
+                recovery.set_aside.push(aside);
+            }
+        }
+    }
+    recovery.records = contents.segments.iter().map(|segment| segment.entries.len() as u64).sum();
+    Ok(contents)
+}
+
+fn remove(path: &Path) -> Result<(), OpenError> {
+    fs::remove_file(path).map_err(|source| OpenError::Io { what: "remove", path: path.to_owned(), source })
+}
+
+enum Segment {
+    Whole(Box<Found>),
+    /// Stopped before its header was on disk: nothing was ever in it.
+    NeverUsed,
+    Headless,
+    LaterVersion(String),
+}
+
+fn read_segment(directory: &Path, path: &Path, number: u64, recovery: &mut Recovery) -> io::Result<Segment> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let file_bytes = file.metadata()?.len();
+    let header = match Header::read(&file)? {
+        HeaderFound::Header(header) if header.number == number => header,
+        HeaderFound::LaterVersion(version) => return Ok(Segment::LaterVersion(version)),
+        HeaderFound::None if file_bytes <= FIRST_FRAME => return Ok(Segment::NeverUsed),
+        HeaderFound::None | HeaderFound::Header(_) => return Ok(Segment::Headless),
+    };
+    let mark = Mark::read(&file, header.nonce)?;
+    let index = side_index::read(&segment::index_path(directory, number), header)
+        .filter(|(end, _)| mark.sealed && *end <= file_bytes);
+    let indexed = index.is_some();
+    let (end, entries) = match index {
+        Some(index) => index,
+        None => {
+            let scanned = scan(&file, file_bytes, header.nonce)?;
+            for (offset, bytes) in scanned.gaps {
+                let acknowledged = offset < mark.acknowledged;
+                recovery.holes.push(Hole { segment: number, offset, bytes, acknowledged });
+            }
+            if mark.acknowledged > scanned.end {
+                let bytes = mark.acknowledged - scanned.end;
+                recovery.holes.push(Hole { segment: number, offset: scanned.end, bytes, acknowledged: true });
+            }
+            (scanned.end, scanned.entries)
+        }
+    };
+    let file = Arc::new(file);
+    Ok(Segment::Whole(Box::new(Found { header, file, file_bytes, end, mark, entries, indexed })))
+}
+
+/// What a scan of a segment's frames found.
+pub(crate) struct Scanned {
+    pub(crate) entries: Vec<Entry>,
+    /// Offset and length of what lies between whole records.
+    pub(crate) gaps: Vec<(u64, u64)>,
+    pub(crate) end: u64,
+}
+
+/// Reads every whole frame of a segment.
+pub(crate) fn scan(file: &File, file_bytes: u64, nonce: u64) -> io::Result<Scanned> {
+    let mut scanned = Scanned { entries: Vec::new(), gaps: Vec::new(), end: FIRST_FRAME };
+    let mut scanner = Scanner { file, file_bytes, nonce, block: vec![0; BLOCK] };
+    let mut offset = FIRST_FRAME;
+    while let Some(found) = scanner.next_frame(offset)? {
+        let (at, header, tag) = found;
+        if at > offset {
+            scanned.gaps.push((offset, at - offset));
+        }
+        let FrameHeader { payload_len, kind, .. } = header;
+        scanned.entries.push(Entry { offset: at, payload_len, kind, tag });
+        offset = at + header.frame_bytes();
+        scanned.end = offset;
+    }
+    Ok(scanned)
+}
+
+struct Scanner<'a> {
+    file: &'a File,
+    file_bytes: u64,
+    nonce: u64,
+    block: Vec<u8>,
+}
+
+impl Scanner<'_> {
+    /// The first whole frame at or behind an offset, with its tag.
+    fn next_frame(&mut self, offset: u64) -> io::Result<Option<(u64, FrameHeader, Vec<u8>)>> {
+        if let Some((header, tag)) = self.frame_at(offset)? {
+            return Ok(Some((offset, header, tag)));
+        }
+        let mut from = offset + ALIGN;
+        loop {
+            let Some(at) = self.next_sync(from)? else { return Ok(None) };
+            if let Some((header, tag)) = self.frame_at(at)? {
+                return Ok(Some((at, header, tag)));
+            }
+            from = at + ALIGN;
+        }
+    }
+
+    /// The first place at or behind an offset where a frame could begin.
+    fn next_sync(&mut self, mut from: u64) -> io::Result<Option<u64>> {
+        while from + HEADER_BYTES as u64 <= self.file_bytes {
+            let len = usize::try_from(self.file_bytes - from).map_or(BLOCK, |left| left.min(BLOCK));
+            let len = len - len % usize::try_from(ALIGN).unwrap_or(1);
+            if len == 0 || !read_whole(self.file, &mut self.block[..len], from)? {
+                return Ok(None);
+            }
+            let step = usize::try_from(ALIGN).unwrap_or(1);
+            let found = (0..len).step_by(step).find(|&at| self.block[at..].starts_with(&SYNC));
+            if let Some(at) = found {
+                return Ok(Some(from + at as u64));
+            }
+            from += len as u64;
+        }
+        Ok(None)
+    }
+
+    fn frame_at(&mut self, offset: u64) -> io::Result<Option<(FrameHeader, Vec<u8>)>> {
+        let mut bytes = [0; HEADER_BYTES];
+        if offset + HEADER_BYTES as u64 > self.file_bytes || !read_whole(self.file, &mut bytes, offset)? {
+            return Ok(None);
+        }
+        let place = Place { nonce: self.nonce, offset };
+        let Some(header) = FrameHeader::decode(&bytes, place) else { return Ok(None) };
+        let body_start = offset + HEADER_BYTES as u64;
+        if body_start + header.body_bytes() > self.file_bytes {
+            return Ok(None);
+        }
+        let mut crc = place.body_crc();
+        let mut tag = vec![0; usize::from(header.tag_len)];
+        if !read_whole(self.file, &mut tag, body_start)? {
+            return Ok(None);
+        }
+        crc.add(&tag);
+        let (mut at, mut left) = (body_start + tag.len() as u64, header.payload_len as usize);
+        while left > 0 {
+            let len = left.min(BLOCK);
+            if !read_whole(self.file, &mut self.block[..len], at)? {
+                return Ok(None);
+            }
+            crc.add(&self.block[..len]);
+            at += len as u64;
+            left -= len;
+        }
+        Ok((crc.0 == header.body_crc).then_some((header, tag)))
+    }
+}

@@ -1,0 +1,392 @@
+//! The one thread that writes: groups of records, one sync each, then segments given back.
+
+use std::{
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    AppendError, Location, Options,
+    disk::Disk,
+    frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
+    journal::{SegmentFile, Shared, lock},
+    queue::{Append, Done, Work},
+    recovery::Found,
+    segment::{self, FIRST_FRAME, Header, Mark},
+    side_index::{self, Entry},
+};
+
+/// The largest frame: offsets of frames are kept as 32-bit numbers of 8 bytes, and a length is a 32-bit number.
+pub(crate) const MAX_FRAME_BYTES: u64 = 2 << 30;
+
+/// How far ahead of the records zeros are written.
+const PREFILL_STEP: u64 = 1 << 20;
+
+/// Bytes gathered before they are written; a part this long is written by itself.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    disk: Box<dyn Disk>,
+    options: Options,
+    current: Option<Current>,
+    free: Vec<PathBuf>,
+    next_number: u64,
+    buffer: Vec<u8>,
+    zeros: Vec<u8>,
+}
+
+/// The segment being written.
+struct Current {
+    header: Header,
+    file: Arc<File>,
+    file_bytes: u64,
+    /// Where the next frame goes.
+    end: u64,
+    /// Where `buffer` goes.
+    written: u64,
+    /// Every frame before this is on the device.
+    synced: u64,
+    synced_entries: usize,
+    mark: Mark,
+    entries: Vec<Entry>,
+}
+
+/// Records of one sync.
+#[derive(Default)]
+struct Group {
+    waiting: Vec<(Done, Location)>,
+}
+
+impl Group {
+    fn fail(self, error: &AppendError) {
+        for (done, _) in self.waiting {
+            done(Err(error.clone()));
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        disk: Box<dyn Disk>,
+        options: Options,
+        current: Option<Found>,
+        free: Vec<PathBuf>,
+        next_number: u64,
+    ) -> Self {
+        let current = current.map(|found| {
+            // Bytes that were acknowledged and cannot be read stay where they are.
+            let end = found.end.max(found.mark.acknowledged);
+            Current {
+                header: found.header,
+                file: found.file,
+                file_bytes: found.file_bytes,
+                end,
+                written: end,
+                synced: end,
+                synced_entries: found.entries.len(),
+                mark: found.mark,
+                entries: found.entries,
+            }
+        });
+        let zeros = vec![0; BUFFER_BYTES];
+        Self { shared, disk, options, current, free, next_number, buffer: Vec::new(), zeros }
+    }
+
+    /// Works until the journal is closed.
+    pub(crate) fn run(mut self) -> Result<(), AppendError> {
+        loop {
+            match self.shared.queue.take() {
+                Work::Batch(batch) => self.write(batch),
+                Work::Maintain => {}
+                Work::Stop => return self.stop(),
+            }
+            self.give_back();
+            self.move_sparse();
+        }
+    }
+
+    fn write(&mut self, batch: Vec<Append>) {
+        let mut batch = batch.into_iter().peekable();
+        while let Some(first) = batch.peek() {
+            if let Err(error) = self.make_room(frame_bytes(first.tag.len(), first.payload_len)) {
+                let error = AppendError::Io(error.to_string());
+                for append in batch {
+                    (append.done)(Err(error.clone()));
+                }
+                return;
+            }
+            let mut group = Group::default();
+            let mut result = Ok(());
+            while let Some(append) = batch.next_if(|next| {
+                result.is_ok() && self.has_room(frame_bytes(next.tag.len(), next.payload_len))
+            }) {
+                let Append { kind, tag, parts, done, .. } = append;
+                let put = self.put(kind, &tag, &parts);
+                let location = put.as_ref().copied().unwrap_or(Location { segment: 0, offset: 0, len: 0 });
+                group.waiting.push((done, location));
+                result = put.map(|_| ());
+            }
+            match result.and_then(|()| self.sync()) {
+                Ok(()) => self.acknowledge(group),
+                Err(error) => {
+                    self.abandon();
+                    group.fail(&AppendError::Io(error.to_string()));
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, group: Group) {
+        self.shared.appends.fetch_add(group.waiting.len() as u64, Ordering::Relaxed);
+        {
+            let mut space = lock(&self.shared.space);
+            for (_, location) in &group.waiting {
+                space.add(*location);
+            }
+        }
+        for (done, location) in group.waiting {
+            done(Ok(location));
+        }
+    }
+
+    fn has_room(&self, frame: u64) -> bool {
+        self.current.as_ref().is_some_and(|current| {
+            current.end + frame <= self.options.segment_bytes
+                || (current.end == FIRST_FRAME && current.entries.is_empty())
+        })
+    }
+
+    /// Makes sure that the next frame has a segment to go to.
+    fn make_room(&mut self, frame: u64) -> io::Result<()> {
+        if self.has_room(frame) {
+            return Ok(());
+        }
+        self.seal()?;
+        self.current = Some(self.begin(frame)?);
+        Ok(())
+    }
+
+    fn begin(&mut self, frame: u64) -> io::Result<Current> {
+        let number = self.next_number;
+        let path = segment::path(&self.shared.directory, number);
+        let reused = if FIRST_FRAME + frame <= self.options.segment_bytes { self.free.pop() } else { None };
+        let file = self.disk.open(reused.as_deref().unwrap_or(&path))?;
+        let header = Header::new(number);
+        header.write(&*self.disk, &file)?;
+        self.disk.sync_data(&file)?;
+        if let Some(reused) = reused {
+            self.disk.rename(&reused, &path)?;
+        }
+        self.disk.sync_directory(&self.shared.directory)?;
+        self.next_number += 1;
+        let file_bytes = file.metadata()?.len();
+        let file = Arc::new(file);
+        let shown = SegmentFile { nonce: header.nonce, file: Arc::clone(&file) };
+        lock(&self.shared.segments).insert(number, shown);
+        lock(&self.shared.space).begin(number);
+        Ok(Current {
+            header,
+            file,
+            file_bytes,
+            end: FIRST_FRAME,
+            written: FIRST_FRAME,
+            synced: FIRST_FRAME,
+            synced_entries: 0,
+            mark: Mark::default(),
+            entries: Vec::new(),
+        })
+    }
+
+    /// Puts a frame behind the last one.
+    fn put(&mut self, kind: u8, tag: &Bytes, parts: &[Bytes]) -> io::Result<Location> {
+        let Some(current) = self.current.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
+        let payload: usize = parts.iter().map(Bytes::len).sum();
+        let payload_len = u32::try_from(payload).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let tag_len = u8::try_from(tag.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let place = Place { nonce: current.header.nonce, offset: current.end };
+        let header = FrameHeader { kind, tag_len, payload_len, body_crc: place.body_crc_of(tag, parts) };
+        let end = current.end + header.frame_bytes();
+        let location = Location { segment: current.header.number, offset: current.end, len: payload_len };
+        self.reserve(end)?;
+        self.buffer.extend_from_slice(&header.encode(place));
+        self.buffer.extend_from_slice(tag);
+        for part in parts {
+            if part.len() >= BUFFER_BYTES {
+                self.flush()?;
+                self.write_through(part)?;
+            } else {
+                self.buffer.extend_from_slice(part);
+            }
+            if self.buffer.len() >= BUFFER_BYTES {
+                self.flush()?;
+            }
+        }
+        let filling = header.frame_bytes() - (HEADER_BYTES as u64 + header.body_bytes());
+        self.buffer.extend(std::iter::repeat_n(0, usize::try_from(filling).unwrap_or(0)));
+        if let Some(current) = self.current.as_mut() {
+            current.end = end;
+            let entry = Entry { offset: location.offset, payload_len, kind, tag: tag.to_vec() };
+            current.entries.push(entry);
+        }
+        Ok(location)
+    }
+
+    /// Writes zeros ahead, unless the segment grows beyond its size for one large record.
+    fn reserve(&mut self, end: u64) -> io::Result<()> {
+        let Some(current) = self.current.as_mut() else { return Ok(()) };
+        if !self.options.prefill || end <= current.file_bytes || end > self.options.segment_bytes {
+            return Ok(());
+        }
+        let wanted = (end + PREFILL_STEP).min(self.options.segment_bytes);
+        let mut at = current.file_bytes;
+        while at < wanted {
+            let len =
+                usize::try_from(wanted - at).map_or(self.zeros.len(), |left| left.min(self.zeros.len()));
+            self.disk.write_all_at(&current.file, &self.zeros[..len], at)?;
+            at += len as u64;
+        }
+        current.file_bytes = wanted;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let written = self.write_through(&buffer);
+        self.buffer = buffer;
+        self.buffer.clear();
+        written
+    }
+
+    fn write_through(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(current) = self.current.as_mut() else { return Ok(()) };
+        self.disk.write_all_at(&current.file, bytes, current.written)?;
+        current.written += bytes.len() as u64;
+        current.file_bytes = current.file_bytes.max(current.written);
+        Ok(())
+    }
+
+    /// Puts everything on the device, together with the mark of what was there before.
+    fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        let Some(current) = self.current.as_mut() else { return Ok(()) };
+        let mark = current.mark.next(current.synced, false);
+        mark.write(&*self.disk, &current.file, current.header.nonce)?;
+        self.disk.sync_data(&current.file)?;
+        self.shared.syncs.fetch_add(1, Ordering::Relaxed);
+        current.mark = mark;
+        current.synced = current.end;
+        current.synced_entries = current.entries.len();
+        Ok(())
+    }
+
+    /// Ends the current segment for good: its mark says so, and it gets a side index.
+    fn seal(&mut self) -> io::Result<()> {
+        if self.current.as_ref().is_some_and(|current| current.synced < current.end) {
+            self.sync()?;
+        }
+        let Some(current) = self.current.as_mut() else { return Ok(()) };
+        let mark = current.mark.next(current.synced, true);
+        mark.write(&*self.disk, &current.file, current.header.nonce)?;
+        self.disk.sync_data(&current.file)?;
+        let Some(current) = self.current.take() else { return Ok(()) };
+        self.sealed(&current);
+        Ok(())
+    }
+
+    fn sealed(&self, current: &Current) {
+        let number = current.header.number;
+        lock(&self.shared.space).seal(number, current.file_bytes);
+        let bytes = side_index::encode(current.header, current.synced, &current.entries);
+        // Without it the next opening scans the segment.
+        let _ = std::fs::write(segment::index_path(&self.shared.directory, number), bytes);
+    }
+
+    /// After a failed write nothing is known of what is behind the last sync, so the segment is left as it was then.
+    fn abandon(&mut self) {
+        self.buffer.clear();
+        let Some(mut current) = self.current.take() else { return };
+        current.entries.truncate(current.synced_entries);
+        // Each of these gives room back or leaves a clearer file; what fails here is found by the next opening.
+        let _ = self.disk.set_len(&current.file, current.synced);
+        current.file_bytes = current.synced;
+        let mark = current.mark.next(current.synced, true);
+        let _ = mark.write(&*self.disk, &current.file, current.header.nonce);
+        let _ = self.disk.sync_data(&current.file);
+        self.sealed(&current);
+    }
+
+    /// Gives back the files of segments without a live record.
+    fn give_back(&mut self) {
+        let empty = lock(&self.shared.space).empty_segments();
+        for number in empty {
+            let path = segment::path(&self.shared.directory, number);
+            let file = lock(&self.shared.segments).remove(&number);
+            let whole = file
+                .and_then(|segment| segment.file.metadata().ok())
+                .is_some_and(|data| data.len() == self.options.segment_bytes);
+            // A file that stays is found and released again at the next opening.
+            let _ = self.disk.remove(&segment::index_path(&self.shared.directory, number));
+            if whole && self.free.len() < self.options.keep_free {
+                let free = self.shared.directory.join(format!("free-{number:016x}"));
+                if self.disk.rename(&path, &free).is_ok() {
+                    self.free.push(free);
+                }
+            } else {
+                let _ = self.disk.remove(&path);
+            }
+            lock(&self.shared.space).forget(number);
+        }
+    }
+
+    /// Copies what little keeps a segment alive behind the newest records, and lets the segment go.
+    fn move_sparse(&mut self) {
+        if self.options.on_moved.is_none() {
+            return;
+        }
+        let Some(number) = lock(&self.shared.space).sparse_segment() else { return };
+        let records = lock(&self.shared.space).live_records(number);
+        match self.copy_forward(&records) {
+            Ok(places) => {
+                for (&old, &new) in records.iter().zip(&places) {
+                    lock(&self.shared.space).add(new);
+                    let needed = self.options.on_moved.as_ref().is_some_and(|moved| moved(old, new));
+                    if !needed {
+                        self.shared.release(new);
+                    }
+                    self.shared.release(old);
+                }
+                self.give_back();
+                self.shared.queue.maintain();
+            }
+            // They stay where they are; the next release tries again.
+            Err(_) => self.abandon(),
+        }
+    }
+
+    /// Appends copies of these records; when this returns, they are on the device.
+    fn copy_forward(&mut self, records: &[Location]) -> io::Result<Vec<Location>> {
+        let mut places = Vec::with_capacity(records.len());
+        for &old in records {
+            let record = self.shared.read(old).map_err(io::Error::other)?;
+            self.make_room(frame_bytes(record.tag.len(), old.len))?;
+            places.push(self.put(record.kind, &record.tag, &[record.payload])?);
+        }
+        self.sync()?;
+        Ok(places)
+    }
+
+    fn stop(&mut self) -> Result<(), AppendError> {
+        let Some(current) = self.current.as_mut() else { return Ok(()) };
+        let mark = current.mark.next(current.synced, false);
+        let marked = mark
+            .write(&*self.disk, &current.file, current.header.nonce)
+            .and_then(|()| self.disk.sync_data(&current.file));
+        marked.map_err(|error| AppendError::Io(error.to_string()))
+    }
+}
