@@ -1,1 +1,265 @@
-//! control
+//! How other `inhaul` commands ask the running one: a unix domain socket in the data directory, for this user only.
+//!
+//! One process has the history open. The others send one line of JSON each time and get one line back, and behind that
+//! line the bytes it announces. `docs/history.md` has the requests and answers.
+
+mod protocol;
+mod remote;
+
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use inhaul_core::event::EventId;
+use thiserror::Error;
+use tokio::{
+    io::{AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, mpsc, oneshot},
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+
+use self::protocol::{Answer, REQUEST_MAX_BYTES, Request, read_line};
+pub use self::remote::{Remote, RemoteError};
+use crate::{
+    data_dir::create_private_dir,
+    history::{History, HistoryError, Holder, Status},
+    row::Attempt,
+};
+
+/// Most connections served at once; further ones wait until one ends.
+const CONNECTIONS_MAX: usize = 32;
+/// How long a connection may say nothing, or take nothing of an answer, before it is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most rows in one answer; who wants more asks again.
+const ROWS_MAX: usize = 200;
+
+/// Somebody wants an event sent again.
+#[derive(Debug)]
+pub struct ReplayRequest {
+    /// Which event.
+    pub id: EventId,
+    /// Where to, if not to the targets the client has.
+    pub to: Option<String>,
+    /// Where the finished attempt goes, or the reason why there is none.
+    pub answer: oneshot::Sender<Result<Attempt, String>>,
+}
+
+/// The running process, as it describes itself.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Running {
+    /// Who holds the data directory.
+    pub holder: Holder,
+    /// Its history in numbers.
+    pub history: Status,
+}
+
+/// Why nothing could be served on a socket.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The socket could not be made.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Something that is no socket has its name.
+    #[error("{} is in the way of the control socket", path.display())]
+    InTheWay {
+        /// What.
+        path: PathBuf,
+    },
+    /// The directory of the socket, outside the data directory, is not this user's alone.
+    #[error("{} belongs to another user, or is open to others", path.display())]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The history could not say where the socket is.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+}
+
+/// Serves other commands until it is dropped.
+#[derive(Debug)]
+pub struct ControlServer {
+    task: JoinHandle<()>,
+    _socket: Socket,
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Serves the history on a socket, inside a tokio runtime. Replays are passed on; when their queue is full, whoever
+/// wants one more is told so.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub fn serve(
+    path: &Path,
+    history: History,
+    replays: mpsc::Sender<ReplayRequest>,
+) -> Result<ControlServer, ControlError> {
+    let listener = listen(path, history.data_dir().path())?;
+    let socket = Socket { path: path.to_owned(), history: history.clone() };
+    history.announce(Some(path))?;
+    let task = tokio::spawn(accept(listener, Desk { history, replays }));
+    Ok(ControlServer { task, _socket: socket })
+}
+
+/// The file of the socket; it goes with the server.
+#[derive(Debug)]
+struct Socket {
+    path: PathBuf,
+    history: History,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // A closed history has given the lock back, and nobody looks for the socket.
+        let _ = self.history.announce(None);
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the control socket could not be removed");
+        }
+    }
+}
+
+/// Binds the socket. This process has the data directory, so a socket found there is a dead one's.
+fn listen(path: &Path, data_dir: &Path) -> Result<UnixListener, ControlError> {
+    let io_error = |error| ControlError::Io { path: path.to_owned(), error };
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(io_error)?,
+        Ok(_) => return Err(ControlError::InTheWay { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io_error(error)),
+    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    create_private_dir(directory).map_err(io_error)?;
+    let listener = UnixListener::bind(path).map_err(io_error)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io_error)?;
+    if directory != data_dir {
+        // Its name can be guessed, and somebody else may have made it.
+        let own = fs::metadata(path).map_err(io_error)?;
+        let around = fs::symlink_metadata(directory).map_err(io_error)?;
+        if own.uid() != around.uid() || around.mode() & 0o077 != 0 {
+            fs::remove_file(path).map_err(io_error)?;
+            return Err(ControlError::NotPrivate { path: directory.to_owned() });
+        }
+    }
+    Ok(listener)
+}
+
+async fn accept(listener: UnixListener, desk: Desk) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let desk = desk.clone();
+                connections.spawn(async move {
+                    if let Err(error) = desk.serve(stream).await {
+                        tracing::debug!(%error, "a control connection ended");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket accepts nothing for a second");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Desk {
+    history: History,
+    replays: mpsc::Sender<ReplayRequest>,
+}
+
+impl Desk {
+    async fn serve(&self, mut stream: UnixStream) -> io::Result<()> {
+        let (reading, mut writing) = stream.split();
+        let mut reading = BufReader::new(reading);
+        loop {
+            let line = timeout(IDLE_TIMEOUT, read_line(&mut reading, REQUEST_MAX_BYTES)).await?;
+            let (answer, parts) = match line {
+                Ok(None) => return Ok(()),
+                Ok(Some(line)) => match serde_json::from_slice(&line) {
+                    Ok(request) => self.answer(request).await,
+                    Err(error) => (Answer::error(&format!("not a request: {error}")), Vec::new()),
+                },
+                Err(error) => {
+                    let answer = Answer::error(&error.to_string());
+                    return timeout(IDLE_TIMEOUT, writing.write_all(&answer.to_line())).await?;
+                }
+            };
+            timeout(IDLE_TIMEOUT, writing.write_all(&answer.to_line())).await??;
+            for part in parts {
+                for piece in part.chunks(64 * 1024) {
+                    timeout(IDLE_TIMEOUT, writing.write_all(piece)).await??;
+                }
+            }
+        }
+    }
+
+    /// The answer, and the bytes to be sent behind it.
+    async fn answer(&self, request: Request) -> (Answer, Vec<Bytes>) {
+        let answered = match request {
+            Request::Rows { before, limit } => {
+                let rows = self.history.rows(before, limit.min(ROWS_MAX)).await;
+                rows.map(|rows| Answer::Rows { rows })
+            }
+            Request::Find { prefix } => self.history.find(&prefix).await.map(|found| Answer::Found { found }),
+            Request::Event { id } => match self.history.event(id).await {
+                Ok(Some((event, row))) => {
+                    let parts = vec![event.record_prefix(), event.body];
+                    let record_bytes = parts.iter().map(|part| part.len() as u64).sum();
+                    return (Answer::Event { row: Some(Box::new(row)), record_bytes }, parts);
+                }
+                Ok(None) => Ok(Answer::Event { row: None, record_bytes: 0 }),
+                Err(error) => Err(error),
+            },
+            Request::Replay { id, to } => Ok(self.replay(id, to).await),
+            Request::Status => self.status().await.map(|running| Answer::Status { running }),
+        };
+        (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
+    }
+
+    async fn replay(&self, id: EventId, to: Option<String>) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        match self.replays.try_send(ReplayRequest { id, to, answer }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Answer::error("too many replays are waiting; try again later");
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Answer::error("it is stopping"),
+        }
+        match answered.await {
+            Ok(Ok(attempt)) => Answer::Attempt { attempt },
+            Ok(Err(reason)) => Answer::error(&reason),
+            Err(_) => Answer::error("it stopped before the replay ended"),
+        }
+    }
+
+    async fn status(&self) -> Result<Running, HistoryError> {
+        Ok(Running { holder: self.history.holder()?, history: self.history.status().await? })
+    }
+}
+
+#[cfg(test)]
+mod tests;

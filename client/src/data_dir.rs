@@ -40,12 +40,12 @@ pub enum DataDirError {
     #[error("no home directory is known to keep data in")]
     NoHome,
     /// A file or directory could not be read or made.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Io {
         /// Which.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file with the client's id holds something else.
     #[error("{}: not the id of a client", path.display())]
@@ -70,8 +70,8 @@ impl DataDirError {
         }
     }
 
-    fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
+    fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error }
     }
 }
 
@@ -82,10 +82,10 @@ impl DataDir {
     /// When there is no such place, or it cannot be made.
     pub fn open(named: Option<&Path>) -> Result<Self, DataDirError> {
         let path = match named {
-            Some(path) => std::path::absolute(path).map_err(|source| DataDirError::io(path, source))?,
+            Some(path) => std::path::absolute(path).map_err(|error| DataDirError::io(path, error))?,
             None => Xdg::new().map_err(|_| DataDirError::NoHome)?.data_dir().join("inhaul"),
         };
-        create_private_dir(&path).map_err(|source| DataDirError::io(&path, source))?;
+        create_private_dir(&path).map_err(|error| DataDirError::io(&path, error))?;
         Ok(Self { path })
     }
 
@@ -145,10 +145,10 @@ impl DataDir {
                     .map_err(|_| DataDirError::io(&path, io::Error::other("no random bytes")))?;
                 let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
                 write_private_file(&path, format!("{id}\n").as_bytes())
-                    .map_err(|source| DataDirError::io(&path, source))?;
+                    .map_err(|error| DataDirError::io(&path, error))?;
                 Ok(id)
             }
-            Err(source) => Err(DataDirError::io(&path, source)),
+            Err(error) => Err(DataDirError::io(&path, error)),
         }
     }
 }

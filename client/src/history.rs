@@ -1,1 +1,374 @@
-//! history
+//! Every event this client was given, what was found out about it and what became of it: on disk before anyone is told.
+//!
+//! ```text
+//!   History (any task) ──requests──▶ one thread ──append──▶ journal   the truth: whole events, attempts, verdicts
+//!                                      │  ▲                    │
+//!                                      │  └────── durable ─────┘
+//!                                      └──apply──▶ index      rows and their order (sled), made again when damaged
+//! ```
+//! A request that changes something is answered when the journal has it on disk. Requests in flight together share one
+//! flush. `docs/history.md` describes the files.
+
+mod error;
+mod fold;
+mod index;
+mod lock;
+mod notes;
+mod period;
+mod record;
+mod worker;
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, SystemTime},
+};
+
+use inhaul_core::{
+    event::{Event, EventId, UnixMillis},
+    signature::Verdict,
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task::coop::unconstrained,
+};
+
+pub use error::HistoryError;
+pub use index::panic_is_contained;
+pub use lock::Holder;
+
+use self::{
+    lock::DataLock,
+    notes::Notes,
+    worker::{Answer, Message, Request, Worker},
+};
+use crate::{
+    data_dir::DataDir,
+    row::{Attempt, AttemptCause, EventRow},
+};
+
+/// Bytes of requests under way, in steps: what is beyond waits in its caller.
+const ROOM_STEP_BYTES: usize = 16 * 1024;
+/// 64 MiB of bodies, or 4096 small requests, which is also what the journal takes at once.
+const ROOM_STEPS: usize = 4096;
+
+/// What the caller knows of an event when it stores it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The sender was told to come again.
+    pub missed: bool,
+    /// The provider that signed it, as configured or recognised.
+    pub provider: Option<String>,
+    /// The provider's name for what happened.
+    pub event_type: Option<String>,
+    /// The provider's own id of the event.
+    pub provider_event_id: Option<String>,
+    /// It has at least one target: it is pending until it is settled.
+    pub forward: bool,
+}
+
+/// What became of an event that was to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stored {
+    /// It is on disk now.
+    New(EventRow),
+    /// It was on disk already; this is its row as it stands.
+    Duplicate(EventRow),
+}
+
+/// What the beginning of an id leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// One event.
+    One(EventId),
+    /// No event, or no beginning of an id.
+    None,
+    /// Several, of which these are some.
+    Many(Vec<EventId>),
+}
+
+/// The history in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Events stored.
+    pub events: u64,
+    /// Events stored for forwarding and not settled.
+    pub pending: u64,
+    /// Periods they are kept in.
+    pub periods: u64,
+    /// What was found wrong and put right since this process opened the history.
+    pub notes: Vec<String>,
+}
+
+/// Where time comes from.
+pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
+
+/// How a history is kept; the default is what `inhaul` uses.
+#[derive(Clone)]
+pub struct Options {
+    /// Bytes of events after which a new period begins, also within a day.
+    pub period_bytes: u64,
+    /// Size of a segment of the journal.
+    pub segment_bytes: u64,
+    /// Whether segments get their size before they are written.
+    pub prefill: bool,
+    /// Memory the index of the current period may use.
+    pub cache_bytes: u64,
+    /// Memory the index of an older period may use while it is open.
+    pub old_cache_bytes: u64,
+    /// The time events are stored at.
+    pub clock: Clock,
+    /// How long to wait for a process that holds the data directory and is about to end.
+    pub lock_wait: Duration,
+    /// The command shown to others who want the data directory; `None` is this process's own.
+    pub command: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            period_bytes: 256 << 20,
+            segment_bytes: 16 << 20,
+            prefill: true,
+            cache_bytes: 48 << 20,
+            old_cache_bytes: 4 << 20,
+            clock: Arc::new(system_time),
+            lock_wait: Duration::from_secs(2),
+            command: None,
+        }
+    }
+}
+
+fn system_time() -> UnixMillis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A history that was opened, and what was found wrong with it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The history, ready.
+    pub history: History,
+    /// One plain line per problem that was put right.
+    pub notes: Vec<String>,
+}
+
+/// A handle on the history. When the last one is dropped, what is under way is finished behind its back;
+/// [`History::close`] waits for that.
+#[derive(Clone)]
+pub struct History {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sender: mpsc::Sender<Message>,
+    room: Arc<Semaphore>,
+    notes: Notes,
+    lock: SharedLock,
+    data: DataDir,
+}
+
+/// The data directory's lock: there until the history is closed.
+type SharedLock = Arc<Mutex<Option<DataLock>>>;
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "History({})", self.shared.data.path().display())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The thread is gone already when the history was closed.
+        let _ = self.sender.send(Message::Close(None));
+    }
+}
+
+impl History {
+    /// Opens or makes the history of a data directory, and takes the directory for this process. Blocks.
+    ///
+    /// # Errors
+    /// When another process has the directory, a later release wrote it, or it cannot be read and written. Nothing is
+    /// changed or destroyed then.
+    pub fn open(data_dir: &Path) -> Result<Opened, HistoryError> {
+        Self::open_with(data_dir, Options::default())
+    }
+
+    /// [`History::open`] with other options than the default ones.
+    ///
+    /// # Errors
+    /// As [`History::open`].
+    pub fn open_with(data_dir: &Path, options: Options) -> Result<Opened, HistoryError> {
+        let data = DataDir::open(Some(data_dir))?;
+        let holder = Holder {
+            pid: std::process::id(),
+            command: options.command.clone().unwrap_or_else(lock::own_command),
+            started_at: (options.clock)(),
+            socket: None,
+        };
+        let lock = DataLock::take(&data, holder, options.lock_wait)?;
+        let notes = Notes::default();
+        let (sender, inbox) = mpsc::channel();
+        let lock = Arc::new(Mutex::new(Some(lock)));
+        let mut worker = Worker::new(data.history(), options, notes.clone(), (sender.clone(), inbox));
+        worker.open()?;
+        let held = Arc::clone(&lock);
+        std::thread::Builder::new()
+            .name("inhaul-history".into())
+            .spawn(move || worker.run(&held))
+            .map_err(|error| HistoryError::io(data_dir, &error))?;
+        let room = Arc::new(Semaphore::new(ROOM_STEPS));
+        let opening_notes = notes.lines();
+        let history = Self { shared: Arc::new(Shared { sender, room, notes, lock, data }) };
+        Ok(Opened { history, notes: opening_notes })
+    }
+
+    /// Stores an event once: the answer comes when it is on disk. Events are in the order in which these calls were first
+    /// polled.
+    ///
+    /// # Errors
+    /// When it could not be written; storing it again is safe.
+    pub async fn store(&self, event: Event, facts: Facts) -> Result<Stored, HistoryError> {
+        let bytes = event.head.len() + event.body.len();
+        self.ask(bytes, |answer| Request::Store { event, facts, answer }).await
+    }
+
+    /// Records what the signature check found.
+    ///
+    /// # Errors
+    /// When there is no such event, or the verdict could not be written.
+    pub async fn set_verdict(&self, id: EventId, verdict: Verdict) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::SetVerdict { id, verdict, answer }).await
+    }
+
+    /// Records that an attempt begins, on disk before this returns, and gives it the event's next number.
+    ///
+    /// # Errors
+    /// When there is no such event, or the attempt could not be written.
+    pub async fn begin_attempt(
+        &self,
+        id: EventId,
+        target: &str,
+        cause: AttemptCause,
+    ) -> Result<Attempt, HistoryError> {
+        let target = target.to_owned();
+        self.ask(0, |answer| Request::BeginAttempt { id, target, cause, answer }).await
+    }
+
+    /// Records what came of an attempt; its number says which.
+    ///
+    /// # Errors
+    /// When there is no such event, or the attempt could not be written.
+    pub async fn finish_attempt(&self, id: EventId, attempt: Attempt) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::FinishAttempt { id, attempt, answer }).await
+    }
+
+    /// Records that nothing more of this event is to be forwarded by itself.
+    ///
+    /// # Errors
+    /// When there is no such event, or this could not be written.
+    pub async fn settle(&self, id: EventId) -> Result<(), HistoryError> {
+        self.ask(0, |answer| Request::Settle { id, answer }).await
+    }
+
+    /// The events stored for forwarding and not settled, in order of storing.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn pending(&self) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::Pending { answer }).await
+    }
+
+    /// One event whole, with its row.
+    ///
+    /// # Errors
+    /// When its bytes cannot be read.
+    pub async fn event(&self, id: EventId) -> Result<Option<(Event, EventRow)>, HistoryError> {
+        self.ask(0, |answer| Request::Event { id, answer }).await
+    }
+
+    /// At most `limit` rows, the one stored last first; with `before`, those stored before that event.
+    ///
+    /// # Errors
+    /// When there is no event `before`, or the rows cannot be read.
+    pub async fn rows(&self, before: Option<EventId>, limit: usize) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::Rows { before, limit, answer }).await
+    }
+
+    /// The event whose id begins like this, in hex digits of either case, with or without dashes.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn find(&self, prefix: &str) -> Result<Found, HistoryError> {
+        let prefix = prefix.to_owned();
+        self.ask(0, |answer| Request::Find { prefix, answer }).await
+    }
+
+    /// The history in numbers.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn status(&self) -> Result<Status, HistoryError> {
+        self.ask(0, |answer| Request::Status { answer }).await
+    }
+
+    /// What was found wrong and put right since the history was opened: one plain line each.
+    pub fn notes(&self) -> Vec<String> {
+        self.shared.notes.lines()
+    }
+
+    /// The data directory it is in.
+    pub fn data_dir(&self) -> &DataDir {
+        &self.shared.data
+    }
+
+    /// Who holds the data directory: this process.
+    ///
+    /// # Errors
+    /// When the history is closed.
+    pub fn holder(&self) -> Result<Holder, HistoryError> {
+        let lock = self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        lock.as_ref().map(|lock| lock.holder().clone()).ok_or(HistoryError::Closed)
+    }
+
+    /// Tells other processes where this one answers them, or that it no longer does.
+    pub(crate) fn announce(&self, socket: Option<&Path>) -> Result<(), HistoryError> {
+        let mut lock = self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = lock.as_mut().ok_or(HistoryError::Closed)?;
+        lock.announce(socket).map_err(|error| HistoryError::io(lock.path(), &error))
+    }
+
+    /// Finishes what is under way, writes everything out and gives the data directory back. Other handles get
+    /// [`HistoryError::Closed`] from then on.
+    ///
+    /// # Errors
+    /// When it was closed before.
+    pub async fn close(self) -> Result<(), HistoryError> {
+        let (answer, answered) = oneshot::channel();
+        self.shared.sender.send(Message::Close(Some(answer))).map_err(|_| HistoryError::Closed)?;
+        answered.await.map_err(|_| HistoryError::Closed)
+    }
+
+    /// Sends one request when there is room, and waits for its answer.
+    async fn ask<T>(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(Answer<T>) -> Request,
+    ) -> Result<T, HistoryError> {
+        let steps = (1 + bytes / ROOM_STEP_BYTES).min(ROOM_STEPS);
+        let steps = u32::try_from(steps).expect("not above ROOM_STEPS");
+        // Not held up by tokio's budget, which would let a later call overtake this one.
+        let room = unconstrained(Arc::clone(&self.shared.room).acquire_many_owned(steps)).await;
+        let room = room.map_err(|_| HistoryError::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Request(Box::new(request(answer)), room);
+        self.shared.sender.send(message).map_err(|_| HistoryError::Closed)?;
+        answered.await.unwrap_or(Err(HistoryError::Closed))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,131 @@
+//! The lines of the control socket.
+
+use std::io;
+
+use inhaul_core::event::EventId;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
+
+use super::Running;
+use crate::{
+    history::Found,
+    row::{Attempt, EventRow},
+};
+
+/// Longest line of a request; the longest thing in one is a URL.
+pub(super) const REQUEST_MAX_BYTES: u64 = 64 * 1024;
+/// Longest line of an answer: as many rows as may be asked for, with room for many attempts in each.
+pub(super) const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What can be asked.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub(super) enum Request {
+    Rows { before: Option<EventId>, limit: usize },
+    Find { prefix: String },
+    Event { id: EventId },
+    Replay { id: EventId, to: Option<String> },
+    Status,
+}
+
+/// What is answered.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub(super) enum Answer {
+    Rows {
+        rows: Vec<EventRow>,
+    },
+    Found {
+        found: Found,
+    },
+    Event {
+        row: Option<Box<EventRow>>,
+        /// How many bytes of the event's record follow the line.
+        record_bytes: u64,
+    },
+    Attempt {
+        attempt: Attempt,
+    },
+    Status {
+        running: Running,
+    },
+    Error {
+        message: String,
+    },
+}
+
+impl Answer {
+    pub(super) fn error(message: &str) -> Self {
+        Self::Error { message: message.to_owned() }
+    }
+
+    pub(super) fn to_line(&self) -> Vec<u8> {
+        to_line(self)
+    }
+}
+
+/// The JSON of a request or an answer, and the end of the line.
+pub(super) fn to_line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("plain data has a JSON form");
+    line.push(b'\n');
+    line
+}
+
+/// Reads a line without its end; nothing when the other side is done.
+///
+/// # Errors
+/// When the line is longer than `max_bytes` or breaks off.
+pub(super) async fn read_line(
+    reading: &mut (impl AsyncBufRead + Unpin),
+    max_bytes: u64,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    reading.take(max_bytes + 1).read_until(b'\n', &mut line).await?;
+    match line.pop() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) if line.len() as u64 >= max_bytes => {
+            let message = format!("a line is longer than {max_bytes} bytes");
+            Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        }
+        Some(_) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a line breaks off")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_what_the_documentation_says() {
+        let id: EventId = "01935b1e-7c00-7000-8000-000000000001".parse().unwrap();
+        for (request, line) in [
+            (Request::Rows { before: None, limit: 20 }, r#"{"request":"rows","before":null,"limit":20}"#),
+            (Request::Find { prefix: "01935b1e".into() }, r#"{"request":"find","prefix":"01935b1e"}"#),
+            (Request::Event { id }, r#"{"request":"event","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
+            (
+                Request::Replay { id, to: Some("http://localhost:3000/".into()) },
+                r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/"}"#,
+            ),
+            (Request::Status, r#"{"request":"status"}"#),
+        ] {
+            assert_eq!(String::from_utf8(to_line(&request)).unwrap(), format!("{line}\n"));
+            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
+            let documentation = include_str!("../../../docs/history.md");
+            let name = line.split('"').nth(3).unwrap();
+            assert!(documentation.contains(&format!(r#""request":"{name}""#)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_are_bounded() {
+        async fn read(mut bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+            read_line(&mut bytes, 4).await
+        }
+        assert_eq!(read(b"").await.unwrap(), None);
+        assert_eq!(read(b"\n").await.unwrap(), Some(vec![]));
+        assert_eq!(read(b"1234\n5").await.unwrap(), Some(b"1234".to_vec()));
+        assert_eq!(read(b"123").await.unwrap_err().to_string(), "a line breaks off");
+        assert_eq!(read(b"12345\n").await.unwrap_err().to_string(), "a line is longer than 4 bytes");
+    }
+}

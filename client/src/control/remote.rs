@@ -1,0 +1,192 @@
+//! The asking side of the control socket.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use inhaul_core::event::{Event, EventId, RecordError};
+use thiserror::Error;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+    time::timeout,
+};
+
+use super::{
+    Running,
+    protocol::{ANSWER_MAX_BYTES, Answer, Request, read_line, to_line},
+};
+use crate::{
+    history::Found,
+    row::{Attempt, EventRow},
+};
+
+/// How long the running process may take for what it has on disk.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest event taken over the socket, far above what any relay takes in.
+const RECORD_MAX_BYTES: u64 = 1 << 30;
+
+/// A running `inhaul`, asked over its socket.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    socket: PathBuf,
+}
+
+/// Why the running process gave no answer, or not the one that was asked for.
+#[derive(Debug, Error)]
+pub enum RemoteError {
+    /// Nobody answers on the socket, or not in time.
+    #[error("the running `inhaul` does not answer on {}: {error}", socket.display())]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It answered that it cannot do it.
+    #[error("{0}")]
+    Refused(String),
+    /// What it said is no answer to what was asked.
+    #[error("the running `inhaul` answers in a way this release does not know")]
+    OtherRelease,
+    /// The event it sent cannot be read.
+    #[error("the event it sent: {0}")]
+    Event(#[from] RecordError),
+}
+
+impl Remote {
+    /// The process behind a socket, if one takes connections there.
+    ///
+    /// # Errors
+    /// When none does.
+    pub async fn connect(socket: &Path) -> Result<Self, RemoteError> {
+        let remote = Self { socket: socket.to_owned() };
+        let connected = timeout(ANSWER_TIMEOUT, UnixStream::connect(socket)).await;
+        connected
+            .map_err(io::Error::from)
+            .and_then(|connected| connected)
+            .map_err(|error| remote.silent(error))?;
+        Ok(remote)
+    }
+
+    /// As [`History::rows`](crate::history::History::rows), in as many requests as it takes.
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn rows(
+        &self,
+        mut before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, RemoteError> {
+        let mut rows: Vec<EventRow> = Vec::new();
+        while rows.len() < limit {
+            let page = match self.ask(&Request::Rows { before, limit: limit - rows.len() }).await? {
+                (Answer::Rows { rows }, _) => rows,
+                other => return Err(unexpected(other.0)),
+            };
+            let Some(last) = page.last() else { break };
+            before = Some(last.id);
+            rows.extend(page);
+        }
+        Ok(rows)
+    }
+
+    /// As [`History::find`](crate::history::History::find).
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn find(&self, prefix: &str) -> Result<Found, RemoteError> {
+        match self.ask(&Request::Find { prefix: prefix.to_owned() }).await? {
+            (Answer::Found { found }, _) => Ok(found),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// As [`History::event`](crate::history::History::event).
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn event(&self, id: EventId) -> Result<Option<(Event, EventRow)>, RemoteError> {
+        match self.ask(&Request::Event { id }).await? {
+            (Answer::Event { row: None, .. }, _) => Ok(None),
+            (Answer::Event { row: Some(row), .. }, record) => Ok(Some((Event::from_record(record)?, *row))),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// Has an event sent again, and waits for what comes of it.
+    ///
+    /// # Errors
+    /// When it does not answer, or no attempt was made.
+    pub async fn replay(&self, id: EventId, to: Option<&str>) -> Result<Attempt, RemoteError> {
+        match self.ask(&Request::Replay { id, to: to.map(str::to_owned) }).await? {
+            (Answer::Attempt { attempt }, _) => Ok(attempt),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// Who it is, and its history in numbers.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn status(&self) -> Result<Running, RemoteError> {
+        match self.ask(&Request::Status).await? {
+            (Answer::Status { running }, _) => Ok(running),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    async fn ask(&self, request: &Request) -> Result<(Answer, Bytes), RemoteError> {
+        let exchange = self.exchange(request);
+        let exchanged = match request {
+            // It takes as long as the target takes, and the running process sees to the end of that.
+            Request::Replay { .. } => exchange.await,
+            Request::Rows { .. } | Request::Find { .. } | Request::Event { .. } | Request::Status => {
+                timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or_else(|late| Err(late.into()))
+            }
+        };
+        let (line, record) = exchanged.map_err(|error| self.silent(error))?;
+        let answer = serde_json::from_slice(&line).map_err(|_| RemoteError::OtherRelease)?;
+        Ok((answer, record))
+    }
+
+    /// The line of the answer, and the bytes behind it.
+    async fn exchange(&self, request: &Request) -> io::Result<(Vec<u8>, Bytes)> {
+        let mut stream = UnixStream::connect(&self.socket).await?;
+        stream.write_all(&to_line(request)).await?;
+        let mut reading = BufReader::new(stream);
+        let line = read_line(&mut reading, ANSWER_MAX_BYTES).await?;
+        let line = line.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        let announced = match serde_json::from_slice(&line) {
+            Ok(Answer::Event { record_bytes, .. }) => record_bytes,
+            Ok(_) | Err(_) => 0,
+        };
+        if announced > RECORD_MAX_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the event is too large"));
+        }
+        let mut record = Vec::new();
+        reading.take(announced).read_to_end(&mut record).await?;
+        if (record.len() as u64) < announced {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok((line, record.into()))
+    }
+
+    fn silent(&self, error: io::Error) -> RemoteError {
+        RemoteError::Silent { socket: self.socket.clone(), error }
+    }
+}
+
+fn unexpected(answer: Answer) -> RemoteError {
+    match answer {
+        Answer::Error { message } => RemoteError::Refused(message),
+        Answer::Rows { .. }
+        | Answer::Found { .. }
+        | Answer::Event { .. }
+        | Answer::Attempt { .. }
+        | Answer::Status { .. } => RemoteError::OtherRelease,
+    }
+}

@@ -1,0 +1,263 @@
+//! The running process and the others, over a real socket.
+
+use std::os::unix::net::UnixListener as StdListener;
+
+use inhaul_core::event::Event;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt};
+
+use super::*;
+use crate::{
+    access::{Access, AccessError},
+    data_dir::DataDir,
+    history::{
+        Found, Options, Stored,
+        tests::{World, forwarded, sample_attempt, sample_event},
+    },
+    row::Outcome,
+};
+
+/// A running process: its world, its history, its server, and what it is asked to send again.
+struct Listening {
+    world: World,
+    history: History,
+    server: ControlServer,
+    replays: mpsc::Receiver<ReplayRequest>,
+}
+
+fn listening() -> Listening {
+    let world = World::new();
+    let history = world.open_well();
+    let (sender, replays) = mpsc::channel(1);
+    let server = serve(&history.data_dir().control_socket(), history.clone(), sender).unwrap();
+    Listening { world, history, server, replays }
+}
+
+async fn access(world: &World) -> Result<Access, AccessError> {
+    Access::open_with(&world.path(), &world.options(), Duration::ZERO).await
+}
+
+async fn remote(world: &World) -> Remote {
+    match access(world).await.unwrap() {
+        Access::Remote(remote) => remote,
+        Access::Direct(_) => panic!("nobody has the history"),
+    }
+}
+
+async fn store(history: &History, number: u64, body: &[u8]) -> Event {
+    let event = sample_event(number, body);
+    assert!(matches!(history.store(event.clone(), forwarded()).await.unwrap(), Stored::New(_)));
+    event
+}
+
+#[tokio::test]
+async fn another_command_sees_what_the_running_one_has() {
+    let running = listening();
+    let large: Vec<u8> = (0..5 << 20).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
+    let mut events = Vec::new();
+    for (number, body) in [(1, &b""[..]), (2, &large), (3, b"{\"a\":1}\n\x00\xff")] {
+        events.push(store(&running.history, number, body).await);
+    }
+    let access = access(&running.world).await.unwrap();
+    assert_eq!(access.notes(), Vec::<String>::new());
+    let rows = access.rows(None, 100).await.unwrap();
+    assert_eq!(rows, running.history.rows(None, 100).await.unwrap());
+    assert_eq!(access.rows(Some(events[1].id), 100).await.unwrap(), rows[2..]);
+    for event in events {
+        let (read, row) = access.event(event.id).await.unwrap().unwrap();
+        assert!(read == event, "event {} changed on its way", event.id);
+        assert_eq!(row.body_bytes, event.body.len() as u64);
+        assert_eq!(access.find(&event.id.to_string()).await.unwrap(), Found::One(event.id));
+    }
+    assert_eq!(access.event(sample_event(9, b"").id).await.unwrap(), None);
+    let unknown = access.rows(Some(sample_event(9, b"").id), 1).await.unwrap_err();
+    assert_eq!(unknown.to_string(), format!("no event {} is stored", sample_event(9, b"").id));
+
+    let status = remote(&running.world).await.status().await.unwrap();
+    assert_eq!(status.holder, running.history.holder().unwrap());
+    assert_eq!(status.holder.socket, Some(running.history.data_dir().control_socket()));
+    assert_eq!((status.history.events, status.history.pending), (3, 3));
+}
+
+#[tokio::test]
+async fn more_rows_than_one_answer_holds() {
+    let running = listening();
+    let stores = (0..ROWS_MAX as u64 * 2 + 1).map(|number| store(&running.history, number, b""));
+    futures_util::future::join_all(stores).await;
+    let all = running.history.rows(None, usize::MAX).await.unwrap();
+    let access = access(&running.world).await.unwrap();
+    assert_eq!(access.rows(None, usize::MAX).await.unwrap(), all);
+    assert_eq!(access.rows(Some(all[3].id), ROWS_MAX + 7).await.unwrap(), all[4..ROWS_MAX + 11]);
+}
+
+#[tokio::test]
+async fn a_replay_is_passed_on_and_its_outcome_comes_back() {
+    let mut running = listening();
+    let id = store(&running.history, 1, b"x").await.id;
+    let expected = sample_attempt(2, Outcome::Rejected);
+    let attempt = expected.clone();
+    let client = async {
+        let access = access(&running.world).await.unwrap();
+        let first = access.replay(id, Some("http://localhost:4000/")).await.unwrap();
+        let second = access.replay(id, None).await.unwrap_err();
+        let third = access.replay(id, None).await.unwrap_err();
+        (first, second.to_string(), third.to_string())
+    };
+    let sending = async {
+        let request = running.replays.recv().await.unwrap();
+        assert_eq!((request.id, request.to.as_deref()), (id, Some("http://localhost:4000/")));
+        request.answer.send(Ok(attempt)).unwrap();
+        let request = running.replays.recv().await.unwrap();
+        request.answer.send(Err("no such target".into())).unwrap();
+        drop(running.replays.recv().await.unwrap());
+    };
+    let ((first, second, third), ()) = tokio::join!(client, sending);
+    assert_eq!(first, expected);
+    assert_eq!(second, "no such target");
+    assert_eq!(third, "it stopped before the replay ended");
+}
+
+#[tokio::test]
+async fn replays_beyond_the_queue_are_refused() {
+    let running = listening();
+    let id = store(&running.history, 1, b"x").await.id;
+    let (first, second) = (remote(&running.world).await, remote(&running.world).await);
+    let outcome = tokio::select! {
+        outcome = first.replay(id, None) => outcome,
+        outcome = second.replay(id, None) => outcome,
+    };
+    assert_eq!(outcome.unwrap_err().to_string(), "too many replays are waiting; try again later");
+}
+
+#[tokio::test]
+async fn what_is_no_request_gets_an_answer_that_says_so() {
+    let running = listening();
+    let mut stream = UnixStream::connect(running.history.data_dir().control_socket()).await.unwrap();
+    stream
+        .write_all(b"nonsense\n{\"request\":\"fly\"}\n{\"request\":\"rows\",\"limit\":-1}\n")
+        .await
+        .unwrap();
+    stream.write_all(b"{\"request\":\"status\",\"later\":1}\n").await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    for _ in 0..3 {
+        let line = lines.next_line().await.unwrap().unwrap();
+        assert!(line.starts_with(r#"{"answer":"error","message":"not a request: "#), "{line}");
+    }
+    assert!(lines.next_line().await.unwrap().unwrap().starts_with(r#"{"answer":"status","#));
+
+    let mut stream = UnixStream::connect(running.history.data_dir().control_socket()).await.unwrap();
+    let (mut reading, mut writing) = stream.split();
+    let too_long = vec![b'x'; usize::try_from(REQUEST_MAX_BYTES).unwrap() + 1];
+    let mut said = String::new();
+    let (written, read) = tokio::join!(writing.write_all(&too_long), reading.read_to_string(&mut said));
+    assert!(written.is_ok() && read.is_ok());
+    assert!(said.contains("a line is longer than 65536 bytes") && said.ends_with('\n'), "{said}");
+}
+
+#[tokio::test]
+async fn many_connections_that_say_nothing_do_not_stop_the_history() {
+    let running = listening();
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS_MAX + 5 {
+        silent.push(UnixStream::connect(running.history.data_dir().control_socket()).await.unwrap());
+    }
+    store(&running.history, 1, b"x").await;
+    drop(silent);
+    assert_eq!(remote(&running.world).await.rows(None, 5).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_running_one_a_command_opens_the_history_itself() {
+    let world = World::new();
+    let history = world.open_well();
+    let id = store(&history, 1, b"x").await.id;
+    history.close().await.unwrap();
+    let access = access(&world).await.unwrap();
+    assert!(matches!(access, Access::Direct(_)));
+    assert_eq!(access.rows(None, 5).await.unwrap()[0].id, id);
+    assert_eq!(access.find(&id.to_string()[..5]).await.unwrap(), Found::One(id));
+    assert_eq!(access.event(id).await.unwrap().unwrap().0.body, "x");
+    let error = access.replay(id, None).await.unwrap_err();
+    assert!(matches!(error, AccessError::NotRunning));
+    access.close().await.unwrap();
+    drop(world.open_well());
+}
+
+#[tokio::test]
+async fn a_process_that_has_the_directory_and_is_silent_is_named() {
+    let world = World::new();
+    let history = world.open_well();
+    let error = access(&world).await.err().unwrap();
+    assert!(matches!(error, AccessError::History(HistoryError::Locked { .. })), "{error}");
+    let socket = history.data_dir().control_socket();
+    drop(StdListener::bind(&socket).unwrap());
+    history.announce(Some(&socket)).unwrap();
+    let error = access(&world).await.err().unwrap();
+    let text = error.to_string();
+    assert!(
+        text.contains("is in use by `inhaul listen 3000` (pid ") && text.contains("does not answer"),
+        "{text}"
+    );
+    assert!(error.hint().unwrap().contains(&format!("`kill {}`", std::process::id())));
+}
+
+#[tokio::test]
+async fn a_command_waits_for_one_that_is_just_starting() {
+    let world = World::new();
+    let history = world.open_well();
+    let (sender, _replays) = mpsc::channel(1);
+    let options = world.options();
+    let path = world.path();
+    let mut waiting = Box::pin(Access::open_with(&path, &options, Duration::from_secs(600)));
+    let first = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
+    assert!(first.is_err(), "nothing answers yet");
+    let _server = serve(&history.data_dir().control_socket(), history.clone(), sender).unwrap();
+    assert!(matches!(waiting.await.unwrap(), Access::Remote(_)));
+}
+
+#[tokio::test]
+async fn the_socket_is_for_this_user_and_goes_with_the_server() {
+    let running = listening();
+    let socket = running.history.data_dir().control_socket();
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    drop(running.server);
+    assert!(!socket.exists());
+    assert_eq!(running.history.holder().unwrap().socket, None);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_the_socket() {
+    let world = World::new();
+    let history = world.open_well();
+    let socket = history.data_dir().control_socket();
+    let try_serve = || serve(&socket, history.clone(), mpsc::channel(1).0);
+    // A dead process's socket is no obstacle.
+    drop(StdListener::bind(&socket).unwrap());
+    assert!(socket.exists());
+    drop(try_serve().unwrap());
+    fs::write(&socket, "mine").unwrap();
+    let error = try_serve().unwrap_err();
+    assert!(matches!(error, ControlError::InTheWay { .. }), "{error}");
+    assert_eq!(fs::read(&socket).unwrap(), b"mine");
+}
+
+#[tokio::test]
+async fn a_data_directory_with_a_long_path_is_reached_too() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("long".repeat(30));
+    let options = || Options { lock_wait: Duration::ZERO, ..World::new().options() };
+    let history = History::open_with(&path, options()).unwrap().history;
+    let data = DataDir::open(Some(&path)).unwrap();
+    let socket = data.control_socket();
+    let server = serve(&socket, history.clone(), mpsc::channel(1).0).unwrap();
+    let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
+    assert!(matches!(access, Access::Remote(_)));
+    assert_eq!(access.rows(None, 1).await.unwrap(), []);
+    drop(server);
+
+    let directory = socket.parent().unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let error = serve(&socket, history, mpsc::channel(1).0).unwrap_err();
+    assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
+    assert!(!socket.exists());
+    fs::remove_dir(directory).unwrap();
+}

@@ -1,0 +1,190 @@
+//! From records to rows: the one place that says what a record does to an event's row. Live changes and a rebuild both
+//! go through it, so that both end in the same rows.
+
+use inhaul_core::event::Event;
+use inhaul_journal::Location;
+use serde::{Deserialize, Serialize};
+
+use super::record::{Arrived, Change};
+use crate::row::{Attempt, EventRow};
+
+/// A row with what the history itself needs to know of the event; the value in the index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Indexed {
+    /// Place in the order of storing.
+    pub(super) arrival: u64,
+    /// Where in the period's journal the event's bytes are.
+    #[serde(with = "location_json")]
+    pub(super) location: Location,
+    /// The event's latest record; the entry is as that record left it.
+    #[serde(with = "location_json")]
+    pub(super) latest: Location,
+    /// Stored for forwarding and not settled.
+    pub(super) pending: bool,
+    /// What everyone else sees.
+    pub(super) row: EventRow,
+}
+
+/// What a record at `location` makes of an event's entry; nothing when its arrival is not on record.
+///
+/// Applying the same records in the same order to their own outcome changes nothing: what is caught up twice is right.
+pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) -> Option<Indexed> {
+    let Some(mut entry) = entry else {
+        return match change {
+            Change::Arrived(arrived, event) => Some(arrival(location, arrived, event)),
+            Change::Verdict(_) | Change::Attempt(_) | Change::Settled => None,
+        };
+    };
+    entry.latest = location;
+    match change {
+        // The first one counts: an event is in the history once.
+        Change::Arrived(..) => {}
+        Change::Verdict(verdict) => entry.row.verdict = Some(verdict.clone()),
+        Change::Attempt(attempt) => put_attempt(&mut entry.row.attempts, attempt),
+        Change::Settled => entry.pending = false,
+    }
+    Some(entry)
+}
+
+fn put_attempt(attempts: &mut Vec<Attempt>, attempt: &Attempt) {
+    match attempts.binary_search_by_key(&attempt.number, |known| known.number) {
+        Ok(at) => attempts[at] = attempt.clone(),
+        Err(at) => attempts.insert(at, attempt.clone()),
+    }
+}
+
+fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
+    let head = event.parsed_head().ok();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let facts = &arrived.facts;
+    Indexed {
+        arrival: arrived.arrival,
+        location,
+        latest: location,
+        pending: facts.forward,
+        row: EventRow {
+            id: event.id,
+            endpoint: event.endpoint.clone(),
+            received_at: event.received_at,
+            stored_at: arrived.stored_at_ms,
+            method: head.as_ref().map(|head| text(&head.method)).unwrap_or_default(),
+            target: head.as_ref().map(|head| text(&event.app_target(head))).unwrap_or_default(),
+            body_bytes: event.body.len() as u64,
+            content_type: head.as_ref().and_then(|head| head.header("content-type")).map(|value| text(value)),
+            provider: facts.provider.clone(),
+            event_type: facts.event_type.clone(),
+            provider_event_id: facts.provider_event_id.clone(),
+            missed: facts.missed,
+            verdict: None,
+            attempts: Vec::new(),
+        },
+    }
+}
+
+/// A location as `[segment, offset, length]`.
+pub(super) mod location_json {
+    use inhaul_journal::Location;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        location: &Location,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (location.segment, location.offset, location.len).serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Location, D::Error> {
+        let (segment, offset, len) = Deserialize::deserialize(deserializer)?;
+        Ok(Location { segment, offset, len })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inhaul_core::{event::UnixMillis, signature::Verdict};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        history::{
+            Facts,
+            tests::{sample_attempt, sample_event},
+        },
+        row::Outcome,
+    };
+
+    fn at(offset: u64) -> Location {
+        Location { segment: 1, offset, len: 10 }
+    }
+
+    fn arrived(arrival: u64) -> Change {
+        let facts = Facts { forward: true, ..Facts::default() };
+        Change::Arrived(Arrived { arrival, stored_at_ms: UnixMillis(5), facts }, sample_event(1, b"body"))
+    }
+
+    #[test]
+    fn a_row_says_what_the_event_is() {
+        let entry = fold(None, at(0), &arrived(3)).unwrap();
+        assert_eq!((entry.arrival, entry.pending, entry.location), (3, true, at(0)));
+        assert_eq!(entry.row.method, "POST");
+        assert_eq!(entry.row.target, "/hook?n=1");
+        assert_eq!(entry.row.content_type.as_deref(), Some("text/plain"));
+        assert_eq!(entry.row.body_bytes, 4);
+        let json = serde_json::to_vec(&entry).unwrap();
+        assert_eq!(serde_json::from_slice::<Indexed>(&json).unwrap(), entry);
+    }
+
+    #[test]
+    fn without_an_arrival_nothing_else_counts() {
+        for change in [
+            Change::Verdict(Verdict::Unsigned),
+            Change::Attempt(sample_attempt(1, Outcome::Begun)),
+            Change::Settled,
+        ] {
+            assert_eq!(fold(None, at(9), &change), None);
+        }
+    }
+
+    #[test]
+    fn a_second_arrival_does_not_count() {
+        let first = fold(None, at(0), &arrived(3)).unwrap();
+        let settled = fold(Some(first), at(1), &Change::Settled).unwrap();
+        let expected = Indexed { latest: at(2), ..settled.clone() };
+        assert_eq!(fold(Some(settled), at(2), &arrived(4)), Some(expected));
+    }
+
+    fn any_change() -> impl Strategy<Value = Change> {
+        let ended = || Outcome::Failed {
+            kind: crate::row::FailureKind::Timeout,
+            message: "late".into(),
+            latency_ms: 9,
+        };
+        prop_oneof![
+            Just(Change::Verdict(Verdict::Unsigned)),
+            Just(Change::Verdict(Verdict::NoSecret { provider: "stripe".into() })),
+            (1..4u32).prop_map(|number| Change::Attempt(sample_attempt(number, Outcome::Begun))),
+            (1..4u32).prop_map(move |number| Change::Attempt(sample_attempt(number, ended()))),
+            Just(Change::Settled),
+        ]
+    }
+
+    proptest! {
+        /// A crash leaves any part of what follows the marker applied; going over all of it again must end the same.
+        #[test]
+        fn catching_up_twice_ends_the_same(
+            changes in prop::collection::vec(any_change(), 0..20), from in 0..20usize, applied in 0..20usize
+        ) {
+            let all: Vec<Change> = std::iter::once(arrived(1)).chain(changes).collect();
+            let run = |start: Option<Indexed>, range: std::ops::Range<usize>| {
+                range.fold(start, |entry, index| fold(entry, at(index as u64), &all[index]))
+            };
+            let whole = run(None, 0..all.len());
+            let from = from.min(all.len());
+            let applied = applied.clamp(from, all.len());
+            let crashed = run(None, 0..applied);
+            prop_assert_eq!(run(crashed, from..all.len()), whole);
+        }
+    }
+}

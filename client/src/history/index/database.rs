@@ -1,0 +1,289 @@
+//! An index in a sled database.
+//!
+//! ```text
+//!  tree      key                         value
+//!  rows      event id, 16 bytes          JSON of `Indexed`
+//!  arrivals  arrival number, big endian  event id
+//!  pending   arrival number, big endian  event id
+//!  meta      "format"                    the number of this layout
+//!  meta      "marker"                    JSON of `Marker`
+//! ```
+//! Of several trees written one after the other, sled keeps after a crash what was written first. The marker is written
+//! last, so an entry is always at least as new as the marker says.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use inhaul_core::event::EventId;
+use inhaul_journal::Location;
+use serde::Deserialize;
+use sled::{Db, IVec, Mode, Tree};
+
+use super::{
+    Extent, Index, IndexError, Indexed, LatestRecords, Marker, arrival_from,
+    contain::{abandon, contain, contain_on_thread},
+    id_from, id_key, location_json,
+};
+use crate::data_dir::{create_private_dir, open_private_file};
+
+/// The number of the layout described above. Another one is made again from the journal.
+const FORMAT: &[u8] = b"1";
+
+/// How long sled's own threads may hold a database that was closed.
+const UNLOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The entries of one period on disk.
+pub(in super::super) struct Database {
+    /// There until it is closed.
+    trees: Option<Trees>,
+    path: PathBuf,
+}
+
+#[derive(Clone)]
+struct Trees {
+    rows: Tree,
+    arrivals: Tree,
+    pending: Tree,
+    meta: Tree,
+    db: Db,
+}
+
+impl Database {
+    /// Opens or makes the database in a directory.
+    ///
+    /// Damage may also end the whole process in here. A file beside the directory tells the next start, which then does
+    /// not try again.
+    pub(in super::super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
+        let opening = path.with_extension("opening");
+        if opening.exists() {
+            fs::remove_file(&opening)?;
+            return Err(IndexError::Unfinished);
+        }
+        create_private_dir(path)?;
+        open_private_file(&opening)?;
+        let directory = path.to_owned();
+        let trees = contain_on_thread(move || Trees::open(&directory, cache_bytes));
+        fs::remove_file(&opening)?;
+        let database = Self { trees: Some(trees?), path: path.to_owned() };
+        database.close_to_others()?;
+        Ok(database)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Trees) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        contain(|| work(self.trees.as_ref().ok_or(IndexError::Missing)?))
+    }
+
+    /// sled makes its files with the user's usual mode.
+    fn close_to_others(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let mode = if entry.file_type()?.is_dir() { 0o700 } else { 0o600 };
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Database {
+    /// Without [`Index::close`] something is wrong with it, and even the drop may break off.
+    fn drop(&mut self) {
+        if let Some(trees) = self.trees.take() {
+            abandon(trees);
+        }
+    }
+}
+
+impl Trees {
+    fn open(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
+        // Flushed when it is closed: what a kill loses is caught up from the journal.
+        let config = sled::Config::new().path(path).cache_capacity(cache_bytes).mode(Mode::LowSpace);
+        let db = open_unlocked(&config.flush_every_ms(None))?;
+        let trees = Self {
+            rows: db.open_tree("rows")?,
+            arrivals: db.open_tree("arrivals")?,
+            pending: db.open_tree("pending")?,
+            meta: db.open_tree("meta")?,
+            db,
+        };
+        match trees.meta.get("format")? {
+            Some(format) if format == FORMAT => Ok(trees),
+            Some(_) => Err(IndexError::Format),
+            None => {
+                trees.meta.insert("format", FORMAT)?;
+                Ok(trees)
+            }
+        }
+    }
+
+    fn entry(&self, id: &[u8]) -> Result<Option<Indexed>, IndexError> {
+        match self.rows.get(id)? {
+            Some(json) => Ok(Some(serde_json::from_slice(&json)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Part of a damaged database may be as it was at another time, with nothing in it to show that. So every row has to
+    /// be as its event's latest record left it, and the other trees have to say what the rows say.
+    fn check(&self, latest: &LatestRecords, missing: u64) -> Result<(), IndexError> {
+        let mut stamps = Vec::new();
+        for pair in &self.rows {
+            let (key, json) = pair?;
+            let stamp: Stamp = serde_json::from_slice(&json)?;
+            if latest.get(&id_from(&key)?) != Some(&stamp.latest) {
+                return Err(IndexError::OtherRows);
+            }
+            stamps.push((stamp.arrival, key, stamp.pending));
+        }
+        if (stamps.len() as u64).checked_add(missing) != Some(latest.len() as u64) {
+            return Err(IndexError::OtherRows);
+        }
+        stamps.sort_unstable();
+        let all = stamps.iter().map(|(arrival, key, _)| (arrival, key));
+        let pending =
+            stamps.iter().filter(|(_, _, pending)| *pending).map(|(arrival, key, _)| (arrival, key));
+        if says(&self.arrivals, all)? && says(&self.pending, pending)? {
+            Ok(())
+        } else {
+            Err(IndexError::OtherRows)
+        }
+    }
+
+    /// The entries that pairs of arrival number and id lead to.
+    fn entries(
+        &self,
+        pairs: impl Iterator<Item = sled::Result<(IVec, IVec)>>,
+    ) -> Result<Vec<Indexed>, IndexError> {
+        pairs.map(|pair| self.entry(&pair?.1)?.ok_or(IndexError::Missing)).collect()
+    }
+}
+
+/// Opens the database. No other process may have it, but a thread of sled's may still let go of it after this process
+/// closed it.
+fn open_unlocked(config: &sled::Config) -> sled::Result<Db> {
+    let deadline = Instant::now() + UNLOCK_TIMEOUT;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock") && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The part of an entry that a check needs.
+#[derive(Deserialize)]
+struct Stamp {
+    arrival: u64,
+    #[serde(with = "location_json")]
+    latest: Location,
+    pending: bool,
+}
+
+/// Whether a tree from arrival numbers to ids holds exactly these pairs.
+fn says<'a>(tree: &Tree, mut pairs: impl Iterator<Item = (&'a u64, &'a IVec)>) -> Result<bool, IndexError> {
+    for found in tree {
+        let (arrival, id) = found?;
+        if pairs.next() != Some((&arrival_from(&arrival)?, &id)) {
+            return Ok(false);
+        }
+    }
+    Ok(pairs.next().is_none())
+}
+
+fn count<T>(items: impl Iterator<Item = sled::Result<T>>) -> Result<u64, IndexError> {
+    items.into_iter().try_fold(0, |count, item| item.map(|_| count + 1).map_err(IndexError::from))
+}
+
+impl Index for Database {
+    fn marker(&self) -> Result<Option<Marker>, IndexError> {
+        self.with(|trees| match trees.meta.get("marker")? {
+            Some(json) => Ok(Some(serde_json::from_slice(&json)?)),
+            None => Ok(None),
+        })
+    }
+
+    fn mark(&mut self, marker: Marker) -> Result<(), IndexError> {
+        self.with(|trees| {
+            trees.meta.insert("marker", serde_json::to_vec(&marker)?)?;
+            Ok(())
+        })
+    }
+
+    fn get(&self, id: EventId) -> Result<Option<Indexed>, IndexError> {
+        self.with(|trees| trees.entry(&id_key(id)))
+    }
+
+    fn put(&mut self, entry: &Indexed) -> Result<(), IndexError> {
+        let (id, arrival) = (id_key(entry.row.id), entry.arrival.to_be_bytes());
+        self.with(|trees| {
+            trees.rows.insert(id, serde_json::to_vec(entry)?)?;
+            trees.arrivals.insert(arrival, &id)?;
+            if entry.pending {
+                trees.pending.insert(arrival, &id)?;
+            } else {
+                trees.pending.remove(arrival)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn before(&self, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        self.with(|trees| trees.entries(trees.arrivals.range(..arrival.to_be_bytes()).rev().take(limit)))
+    }
+
+    fn pending(&self) -> Result<Vec<Indexed>, IndexError> {
+        self.with(|trees| trees.entries(trees.pending.iter()))
+    }
+
+    fn ids_between(&self, low: EventId, high: EventId, limit: usize) -> Result<Vec<EventId>, IndexError> {
+        if low > high {
+            return Ok(Vec::new());
+        }
+        self.with(|trees| {
+            let keys = trees.rows.range(id_key(low)..=id_key(high)).keys();
+            keys.take(limit).map(|key| id_from(&key?)).collect()
+        })
+    }
+
+    fn extent(&self) -> Result<Option<Extent>, IndexError> {
+        self.with(|trees| {
+            let ends = trees.rows.first()?.zip(trees.rows.last()?).zip(trees.arrivals.last()?);
+            let Some((((first_id, _), (last_id, _)), (last_arrival, _))) = ends else {
+                return Ok(None);
+            };
+            Ok(Some(Extent {
+                first_id: id_from(&first_id)?,
+                last_id: id_from(&last_id)?,
+                last_arrival: arrival_from(&last_arrival)?,
+                events: count(trees.arrivals.iter())?,
+                pending: count(trees.pending.iter())?,
+            }))
+        })
+    }
+
+    fn check(&self, latest: &Arc<LatestRecords>, missing: u64) -> Result<(), IndexError> {
+        let trees = self.trees.clone().ok_or(IndexError::Missing)?;
+        let latest = Arc::clone(latest);
+        contain_on_thread(move || trees.check(&latest, missing))
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), IndexError> {
+        let trees = self.trees.take();
+        contain(|| {
+            if let Some(trees) = trees {
+                trees.db.flush()?;
+            }
+            Ok(())
+        })?;
+        Ok(self.close_to_others()?)
+    }
+}

@@ -1,0 +1,87 @@
+//! An index in memory: what is left when no database can be had, and the model the database is tested against.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use inhaul_core::event::EventId;
+
+use super::{Extent, Index, IndexError, Indexed, LatestRecords, Marker};
+
+/// The entries of one period, gone with the process.
+#[derive(Debug, Default)]
+pub(in super::super) struct Memory {
+    marker: Option<Marker>,
+    rows: BTreeMap<EventId, Indexed>,
+    arrivals: BTreeMap<u64, EventId>,
+    pending: BTreeSet<u64>,
+}
+
+impl Memory {
+    fn entry(&self, arrival: u64) -> Option<Indexed> {
+        self.arrivals.get(&arrival).and_then(|id| self.rows.get(id)).cloned()
+    }
+}
+
+impl Index for Memory {
+    fn marker(&self) -> Result<Option<Marker>, IndexError> {
+        Ok(self.marker)
+    }
+
+    fn mark(&mut self, marker: Marker) -> Result<(), IndexError> {
+        self.marker = Some(marker);
+        Ok(())
+    }
+
+    fn get(&self, id: EventId) -> Result<Option<Indexed>, IndexError> {
+        Ok(self.rows.get(&id).cloned())
+    }
+
+    fn put(&mut self, entry: &Indexed) -> Result<(), IndexError> {
+        self.arrivals.insert(entry.arrival, entry.row.id);
+        if entry.pending {
+            self.pending.insert(entry.arrival);
+        } else {
+            self.pending.remove(&entry.arrival);
+        }
+        self.rows.insert(entry.row.id, entry.clone());
+        Ok(())
+    }
+
+    fn before(&self, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        let numbers = self.arrivals.range(..arrival).rev().take(limit);
+        Ok(numbers.filter_map(|(&number, _)| self.entry(number)).collect())
+    }
+
+    fn pending(&self) -> Result<Vec<Indexed>, IndexError> {
+        Ok(self.pending.iter().filter_map(|&number| self.entry(number)).collect())
+    }
+
+    fn ids_between(&self, low: EventId, high: EventId, limit: usize) -> Result<Vec<EventId>, IndexError> {
+        if low > high {
+            return Ok(Vec::new());
+        }
+        Ok(self.rows.range(low..=high).take(limit).map(|(&id, _)| id).collect())
+    }
+
+    fn extent(&self) -> Result<Option<Extent>, IndexError> {
+        let ends = self.rows.first_key_value().zip(self.rows.last_key_value());
+        let last_arrival = self.arrivals.last_key_value();
+        Ok(ends.zip(last_arrival).map(|(((&first_id, _), (&last_id, _)), (&last_arrival, _))| Extent {
+            first_id,
+            last_id,
+            last_arrival,
+            events: self.rows.len() as u64,
+            pending: self.pending.len() as u64,
+        }))
+    }
+
+    fn check(&self, _latest: &Arc<LatestRecords>, _missing: u64) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), IndexError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! What the history writes into its journal: one record for each thing that happened to an event.
+//!
+//! ```text
+//!  kind  tag       payload
+//!  1     event id  u32 big endian, that many bytes of JSON (`Arrived`), the event record (head and body)
+//!  2     event id  JSON of the verdict
+//!  3     event id  JSON of the attempt: written when it begins and again when it ends
+//!  4     event id  empty: nothing more is to be forwarded by itself
+//! ```
+//! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
+
+use bytes::{Buf, Bytes};
+use inhaul_core::{
+    event::{Event, RecordError, UnixMillis},
+    signature::Verdict,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Facts;
+use crate::row::Attempt;
+
+/// The kind of the record an event arrives with.
+pub(super) const EVENT: u8 = 1;
+const VERDICT: u8 = 2;
+const ATTEMPT: u8 = 3;
+const SETTLED: u8 = 4;
+
+/// What the client noted when an event arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Arrived {
+    /// 1 for the first event of this data directory, counted over all periods; some numbers may be missing.
+    pub(super) arrival: u64,
+    /// The client's clock.
+    pub(super) stored_at_ms: UnixMillis,
+    /// What the caller knew of the event.
+    #[serde(flatten)]
+    pub(super) facts: Facts,
+}
+
+/// One thing that happened to an event.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Change {
+    /// It arrived.
+    Arrived(Arrived, Event),
+    /// Its signature was checked.
+    Verdict(Verdict),
+    /// An attempt began or ended.
+    Attempt(Attempt),
+    /// Nothing more is to be forwarded by itself.
+    Settled,
+}
+
+/// Why a record of a known kind cannot be read.
+#[derive(Debug, Error)]
+pub(super) enum ChangeError {
+    #[error("the record is cut short")]
+    Short,
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Event(#[from] RecordError),
+}
+
+impl Change {
+    /// The kind and the payload, in parts so that a body is not copied.
+    pub(super) fn to_record(&self) -> (u8, Vec<Bytes>) {
+        match self {
+            Self::Arrived(arrived, event) => {
+                let arrived = json(arrived);
+                let arrived_bytes = u32::try_from(arrived.len()).expect("a few short words");
+                let length = Bytes::copy_from_slice(&arrived_bytes.to_be_bytes());
+                (EVENT, vec![length, arrived, event.record_prefix(), event.body.clone()])
+            }
+            Self::Verdict(verdict) => (VERDICT, vec![json(verdict)]),
+            Self::Attempt(attempt) => (ATTEMPT, vec![json(attempt)]),
+            Self::Settled => (SETTLED, Vec::new()),
+        }
+    }
+
+    /// What a record says; nothing when a later release made it.
+    pub(super) fn from_record(kind: u8, mut payload: Bytes) -> Result<Option<Self>, ChangeError> {
+        Ok(Some(match kind {
+            EVENT => {
+                let arrived_bytes = payload.try_get_u32().map_err(|_| ChangeError::Short)? as usize;
+                if payload.len() < arrived_bytes {
+                    return Err(ChangeError::Short);
+                }
+                let arrived = serde_json::from_slice(&payload.split_to(arrived_bytes))?;
+                Self::Arrived(arrived, Event::from_record(payload)?)
+            }
+            VERDICT => Self::Verdict(serde_json::from_slice(&payload)?),
+            ATTEMPT => Self::Attempt(serde_json::from_slice(&payload)?),
+            SETTLED => Self::Settled,
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("plain data has a JSON form").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        history::tests::sample_event,
+        row::{AttemptCause, FailureKind, Outcome},
+    };
+
+    fn attempt(outcome: Outcome) -> Change {
+        Change::Attempt(Attempt {
+            number: 2,
+            target: "http://localhost:3000/".into(),
+            cause: AttemptCause::Replay,
+            started_at: UnixMillis(1_763_970_070_200),
+            outcome,
+        })
+    }
+
+    /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
+    fn golden() -> Vec<(Change, u8, &'static [u8])> {
+        let facts = Facts {
+            missed: false,
+            provider: Some("stripe".into()),
+            event_type: Some("charge.failed".into()),
+            provider_event_id: Some("evt_1".into()),
+            forward: true,
+        };
+        let arrived = Arrived { arrival: 7, stored_at_ms: UnixMillis(1_763_970_070_150), facts };
+        let answered = Outcome::Answered {
+            status: 204,
+            headers: vec![("x-a".into(), "1".into())],
+            body_bytes: 3,
+            body_excerpt: vec![0, 255, 7],
+            latency_ms: 12,
+        };
+        let failed = Outcome::Failed { kind: FailureKind::Connect, message: "refused".into(), latency_ms: 1 };
+        vec![
+            (
+                Change::Arrived(arrived, sample_event(1, b"{}")),
+                EVENT,
+                include_bytes!("../../../assets/golden/history-event-v1.bin"),
+            ),
+            (
+                Change::Verdict(Verdict::Unsigned),
+                VERDICT,
+                include_bytes!("../../../assets/golden/history-verdict-v1.bin"),
+            ),
+            (
+                attempt(Outcome::Begun),
+                ATTEMPT,
+                include_bytes!("../../../assets/golden/history-attempt-begun-v1.bin"),
+            ),
+            (
+                attempt(answered),
+                ATTEMPT,
+                include_bytes!("../../../assets/golden/history-attempt-answered-v1.bin"),
+            ),
+            (
+                attempt(failed),
+                ATTEMPT,
+                include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
+            ),
+            (Change::Settled, SETTLED, b""),
+        ]
+    }
+
+    #[test]
+    fn golden_records_read_and_write_the_same() {
+        for (change, kind, bytes) in golden() {
+            let (written_kind, parts) = change.to_record();
+            assert_eq!((written_kind, parts.concat().as_slice()), (kind, bytes));
+            let read = Change::from_record(kind, Bytes::from_static(bytes)).unwrap();
+            assert_eq!(read, Some(change));
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error_and_a_later_kind_is_not() {
+        for (change, kind, bytes) in golden() {
+            for cut in 0..bytes.len() {
+                let read = Change::from_record(kind, Bytes::from_static(&bytes[..cut]));
+                assert!(read.is_err(), "{change:?} cut to {cut}");
+            }
+        }
+        assert!(matches!(Change::from_record(200, Bytes::from_static(b"?")), Ok(None)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(kind in 0..6u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Change::from_record(kind, bytes.into());
+        }
+    }
+}

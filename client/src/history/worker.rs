@@ -1,0 +1,344 @@
+//! The one thread that owns journals and indexes: requests come in, records go to the journal, answers go out when they
+//! are on disk.
+//!
+//! It never waits for a flush unless it has to: while one runs, the next records gather. Three moments have to: a new
+//! period, a full journal, and the end.
+
+mod periods;
+mod read;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    path::PathBuf,
+    sync::{PoisonError, mpsc},
+};
+
+use inhaul_core::{
+    event::{Event, EventId},
+    signature::Verdict,
+};
+use inhaul_journal::{AppendError, Location};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use self::periods::Periods;
+use super::{
+    Facts, Found, HistoryError, Options, SharedLock, Status, Stored,
+    notes::Notes,
+    record::{Arrived, Change},
+};
+use crate::row::{Attempt, AttemptCause, EventRow, Outcome};
+
+/// After how many records a busy thread notes how far the index is; an idle one does so at once.
+const MARKER_INTERVAL: u64 = 512;
+
+/// Where an answer goes; nobody may be waiting for it any more.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, HistoryError>>;
+
+/// What the thread is sent. Requests carry the room they take; of the rest there is at most one per request.
+pub(super) enum Message {
+    /// Somebody wants something.
+    Request(Box<Request>, OwnedSemaphorePermit),
+    /// The journal is done with a record.
+    Done { ticket: u64, result: Result<Location, AppendError> },
+    /// Nobody wants anything any more.
+    Close(Option<oneshot::Sender<()>>),
+}
+
+/// What can be asked of the history.
+pub(super) enum Request {
+    Store { event: Event, facts: Facts, answer: Answer<Stored> },
+    SetVerdict { id: EventId, verdict: Verdict, answer: Answer<EventRow> },
+    BeginAttempt { id: EventId, target: String, cause: AttemptCause, answer: Answer<Attempt> },
+    FinishAttempt { id: EventId, attempt: Attempt, answer: Answer<EventRow> },
+    Settle { id: EventId, answer: Answer<()> },
+    Pending { answer: Answer<Vec<EventRow>> },
+    Event { id: EventId, answer: Answer<Option<(Event, EventRow)>> },
+    Rows { before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
+    Find { prefix: String, answer: Answer<Found> },
+    Status { answer: Answer<Status> },
+}
+
+/// What to answer once a change is on disk.
+enum Reply {
+    Stored(Answer<Stored>),
+    Row(Answer<EventRow>),
+    Attempt(Answer<Attempt>, Attempt),
+    Nothing(Answer<()>),
+}
+
+impl Reply {
+    fn send(self, result: Result<EventRow, HistoryError>) {
+        // A caller that stopped waiting loses the answer, not the change.
+        match self {
+            Self::Stored(answer) => drop(answer.send(result.map(Stored::New))),
+            Self::Row(answer) => drop(answer.send(result)),
+            Self::Attempt(answer, attempt) => drop(answer.send(result.map(|_| attempt))),
+            Self::Nothing(answer) => drop(answer.send(result.map(|_| ()))),
+        }
+    }
+}
+
+/// A change the journal has been given and has not reported yet.
+struct UnderWay {
+    period: u64,
+    id: EventId,
+    change: Change,
+    reply: Reply,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Someone who stores an event that is being stored already.
+type Waiting = (Answer<Stored>, OwnedSemaphorePermit);
+
+/// Attempts of one event that have begun and are not on disk yet.
+struct Beginning {
+    last_number: u32,
+    under_way: u32,
+}
+
+/// The thread's state.
+pub(super) struct Worker {
+    options: Options,
+    notes: Notes,
+    periods: Periods,
+    sender: mpsc::Sender<Message>,
+    inbox: mpsc::Receiver<Message>,
+    /// What came while waiting for the journal.
+    backlog: VecDeque<Message>,
+    under_way: BTreeMap<u64, UnderWay>,
+    next_ticket: u64,
+    next_arrival: u64,
+    storing: HashMap<EventId, Vec<Waiting>>,
+    beginning: HashMap<EventId, Beginning>,
+}
+
+impl Worker {
+    /// A worker for the history in a directory; not open yet.
+    pub(super) fn new(
+        root: PathBuf,
+        options: Options,
+        notes: Notes,
+        (sender, inbox): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
+    ) -> Self {
+        Self {
+            periods: Periods::new(root, options.clone(), notes.clone()),
+            options,
+            notes,
+            sender,
+            inbox,
+            backlog: VecDeque::new(),
+            under_way: BTreeMap::new(),
+            next_ticket: 0,
+            next_arrival: 1,
+            storing: HashMap::new(),
+            beginning: HashMap::new(),
+        }
+    }
+
+    /// Opens what is there.
+    pub(super) fn open(&mut self) -> Result<(), HistoryError> {
+        self.next_arrival = self.periods.open_all()? + 1;
+        Ok(())
+    }
+
+    /// Works until it is told to close, or nobody is left to tell it.
+    pub(super) fn run(mut self, lock: &SharedLock) {
+        let mut answer = None;
+        while let Some(message) = self.next_message() {
+            match message {
+                Message::Request(request, room) => self.handle(*request, room),
+                Message::Done { ticket, result } => self.done(ticket, result),
+                Message::Close(closed) => {
+                    answer = closed;
+                    break;
+                }
+            }
+        }
+        while !self.under_way.is_empty() && self.wait_for_journal() {}
+        self.periods.close_all();
+        drop(lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(answer) = answer {
+            let _ = answer.send(());
+        }
+    }
+
+    fn next_message(&mut self) -> Option<Message> {
+        if let Some(message) = self.backlog.pop_front() {
+            return Some(message);
+        }
+        self.inbox.try_recv().ok().or_else(|| {
+            self.periods.write_markers();
+            self.inbox.recv().ok()
+        })
+    }
+
+    /// Waits until the journal is done with one more record; everything else has to wait meanwhile.
+    fn wait_for_journal(&mut self) -> bool {
+        while let Ok(message) = self.inbox.recv() {
+            match message {
+                Message::Done { ticket, result } => {
+                    self.done(ticket, result);
+                    return true;
+                }
+                Message::Request(..) | Message::Close(_) => self.backlog.push_back(message),
+            }
+        }
+        false
+    }
+
+    fn handle(&mut self, request: Request, room: OwnedSemaphorePermit) {
+        match request {
+            Request::Store { event, facts, answer } => self.store(event, facts, answer, room),
+            Request::SetVerdict { id, verdict, answer } => {
+                self.change(id, Change::Verdict(verdict), Reply::Row(answer), room);
+            }
+            Request::BeginAttempt { id, target, cause, answer } => {
+                self.begin_attempt(id, target, cause, answer, room);
+            }
+            Request::FinishAttempt { id, attempt, answer } => {
+                self.change(id, Change::Attempt(attempt), Reply::Row(answer), room);
+            }
+            Request::Settle { id, answer } => {
+                self.change(id, Change::Settled, Reply::Nothing(answer), room);
+            }
+            Request::Pending { answer } => drop(answer.send(self.periods.pending())),
+            Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
+            Request::Rows { before, limit, answer } => {
+                drop(answer.send(self.periods.rows(before, limit)));
+            }
+            Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
+            Request::Status { answer } => {
+                let status =
+                    self.periods.status().map(|status| Status { notes: self.notes.lines(), ..status });
+                drop(answer.send(status));
+            }
+        }
+    }
+
+    fn store(&mut self, event: Event, facts: Facts, answer: Answer<Stored>, room: OwnedSemaphorePermit) {
+        let id = event.id;
+        if let Some(waiting) = self.storing.get_mut(&id) {
+            waiting.push((answer, room));
+            return;
+        }
+        match self.periods.locate(id) {
+            Ok(Some((_, entry))) => return drop(answer.send(Ok(Stored::Duplicate(entry.row)))),
+            Ok(None) => {}
+            Err(error) => return drop(answer.send(Err(error))),
+        }
+        let now = (self.options.clock)();
+        if self.periods.is_over(now) {
+            // The periods stay in the order of storing: nothing of the old one is under way when the new one begins.
+            while !self.under_way.is_empty() && self.wait_for_journal() {}
+        }
+        let period = match self.periods.current(now) {
+            Ok(period) => period,
+            Err(error) => return drop(answer.send(Err(error))),
+        };
+        let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts };
+        self.next_arrival += 1;
+        self.storing.insert(id, Vec::new());
+        self.append(period, id, Change::Arrived(arrived, event), Reply::Stored(answer), room);
+    }
+
+    fn begin_attempt(
+        &mut self,
+        id: EventId,
+        target: String,
+        cause: AttemptCause,
+        answer: Answer<Attempt>,
+        room: OwnedSemaphorePermit,
+    ) {
+        let (period, entry) = match self.periods.locate(id) {
+            Ok(Some(found)) => found,
+            Ok(None) => return drop(answer.send(Err(HistoryError::Unknown(id)))),
+            Err(error) => return drop(answer.send(Err(error))),
+        };
+        let on_disk = entry.row.attempts.last().map_or(0, |attempt| attempt.number);
+        let beginning = self.beginning.entry(id).or_insert(Beginning { last_number: 0, under_way: 0 });
+        beginning.last_number = beginning.last_number.max(on_disk) + 1;
+        beginning.under_way += 1;
+        let attempt = Attempt {
+            number: beginning.last_number,
+            target,
+            cause,
+            started_at: (self.options.clock)(),
+            outcome: Outcome::Begun,
+        };
+        self.append(period, id, Change::Attempt(attempt.clone()), Reply::Attempt(answer, attempt), room);
+    }
+
+    /// Records a change of an event on record.
+    fn change(&mut self, id: EventId, change: Change, reply: Reply, room: OwnedSemaphorePermit) {
+        match self.periods.locate(id) {
+            Ok(Some((period, _))) => self.append(period, id, change, reply, room),
+            Ok(None) => reply.send(Err(HistoryError::Unknown(id))),
+            Err(error) => reply.send(Err(error)),
+        }
+    }
+
+    /// Gives a record to the journal of a period.
+    fn append(&mut self, period: u64, id: EventId, change: Change, reply: Reply, room: OwnedSemaphorePermit) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let (kind, parts) = change.to_record();
+        self.under_way.insert(ticket, UnderWay { period, id, change, reply, _room: room });
+        loop {
+            let sender = self.sender.clone();
+            let done = move |result| {
+                // The thread is gone only when nobody waits for this any more.
+                let _ = sender.send(Message::Done { ticket, result });
+            };
+            match self.periods.append(period, kind, id, parts.clone(), done) {
+                Ok(()) => return,
+                // Its own record is among those under way.
+                Err(periods::Refused::Full) if self.under_way.len() > 1 => {
+                    if !self.wait_for_journal() {
+                        return;
+                    }
+                }
+                Err(periods::Refused::Full) => {
+                    let reason = "the record is larger than the journal takes".to_owned();
+                    return self.finish(ticket, Err(HistoryError::NotStored { reason }));
+                }
+                Err(periods::Refused::Error(error)) => return self.finish(ticket, Err(error)),
+            }
+        }
+    }
+
+    fn done(&mut self, ticket: u64, result: Result<Location, AppendError>) {
+        self.finish(ticket, result.map_err(|error| HistoryError::NotStored { reason: error.to_string() }));
+    }
+
+    /// Brings a durable change into the index and answers whoever waits for it, or tells them that it failed.
+    fn finish(&mut self, ticket: u64, result: Result<Location, HistoryError>) {
+        let Some(done) = self.under_way.remove(&ticket) else { return };
+        let UnderWay { period, id, change, reply, _room } = done;
+        let row = result.and_then(|location| {
+            let entry = self.periods.apply(period, location, id, &change)?;
+            entry.map(|entry| entry.row).ok_or(HistoryError::Unknown(id))
+        });
+        match &reply {
+            Reply::Stored(_) => {
+                for (answer, _room) in self.storing.remove(&id).into_iter().flatten() {
+                    let _ = answer.send(row.clone().map(Stored::Duplicate));
+                }
+            }
+            Reply::Attempt(..) => self.began(id),
+            Reply::Row(_) | Reply::Nothing(_) => {}
+        }
+        reply.send(row);
+        if ticket.is_multiple_of(MARKER_INTERVAL) {
+            self.periods.write_markers();
+        }
+    }
+
+    fn began(&mut self, id: EventId) {
+        if let Some(beginning) = self.beginning.get_mut(&id) {
+            beginning.under_way -= 1;
+            if beginning.under_way == 0 {
+                self.beginning.remove(&id);
+            }
+        }
+    }
+}

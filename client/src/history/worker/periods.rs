@@ -1,0 +1,296 @@
+//! The periods of a history: which there are, which are open, and which one takes new events.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use inhaul_core::event::{EventId, UnixMillis};
+use inhaul_journal::{AppendError, Location};
+
+use super::super::{
+    HistoryError, Options,
+    fold::Indexed,
+    index::{Extent, IndexError},
+    notes::Notes,
+    period::{OpenPeriod, PeriodName, Role, date_of, read_summary, write_summary},
+    record::{Change, EVENT},
+};
+use crate::data_dir::{create_private_dir, read_small_file, write_private_file};
+
+/// Most older periods kept open at once.
+const OPEN_OLD_PERIODS_MAX: usize = 3;
+/// The content of `format`. A later layout of the history has another one.
+const FORMAT: &[u8] = b"1\n";
+
+/// All periods of one history.
+pub(super) struct Periods {
+    root: PathBuf,
+    options: Options,
+    notes: Notes,
+    /// By number; the last one is the one that takes events.
+    pub(super) known: Vec<Known>,
+    /// By number; the one used last is at the end.
+    open: Vec<(u64, OpenPeriod)>,
+    /// No directory has this number yet, not even one that could not be opened.
+    next_number: u64,
+}
+
+/// One period, open or not.
+pub(super) struct Known {
+    pub(super) name: PeriodName,
+    /// What is in it. Of the last period, which still grows, nothing is kept here.
+    pub(super) extent: Option<Extent>,
+    /// It cannot be opened, and that was said.
+    pub(super) is_unreadable: bool,
+}
+
+/// Why a record was not taken.
+pub(super) enum Refused {
+    /// The journal has as much to write as it takes.
+    Full,
+    /// It will not be taken later either.
+    Error(HistoryError),
+}
+
+impl Periods {
+    /// The periods of the history in a directory; none are known before [`Periods::open_all`].
+    pub(super) fn new(root: PathBuf, options: Options, notes: Notes) -> Self {
+        Self { root, options, notes, known: Vec::new(), open: Vec::new(), next_number: 1 }
+    }
+
+    /// Finds out what there is, opens the last period, and says which arrival number was the last.
+    pub(super) fn open_all(&mut self) -> Result<u64, HistoryError> {
+        create_private_dir(&self.root).map_err(|error| HistoryError::io(&self.root, &error))?;
+        check_format(&self.root.join("format"))?;
+        let names = period_names(&self.root).map_err(|error| HistoryError::io(&self.root, &error))?;
+        self.known =
+            names.into_iter().map(|name| Known { name, extent: None, is_unreadable: false }).collect();
+        let Some(newest) = self.newest() else { return Ok(0) };
+        self.next_number = newest + 1;
+        for at in 0..self.known.len() - 1 {
+            let number = self.known[at].name.number;
+            match read_summary(&self.directory(&self.known[at].name)) {
+                Some(extent) => self.known[at].extent = extent,
+                None => match self.with(number, |period| period.index().extent()) {
+                    Ok(extent) => self.set_extent(number, extent),
+                    Err(error) => self.leave_out(number, &error),
+                },
+            }
+        }
+        let last = self.with(newest, |period| period.index().extent())?;
+        let extents = self.known.iter().filter_map(|known| known.extent).chain(last);
+        Ok(extents.map(|extent| extent.last_arrival).max().unwrap_or(0))
+    }
+
+    /// The number of the period that takes events.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.known.last().map(|known| known.name.number)
+    }
+
+    /// Whether an event stored now begins a new period in place of one that there is.
+    pub(super) fn is_over(&mut self, now: UnixMillis) -> bool {
+        let Some(last) = self.known.last() else { return false };
+        let (number, another_day) = (last.name.number, last.name.date != date_of(now));
+        let limit = self.options.period_bytes;
+        another_day || self.open(number).is_ok_and(|period| period.event_bytes() >= limit)
+    }
+
+    /// The period for an event stored now, made if need be.
+    pub(super) fn current(&mut self, now: UnixMillis) -> Result<u64, HistoryError> {
+        let over = self.is_over(now);
+        if let Some(newest) = self.newest().filter(|_| !over) {
+            return Ok(newest);
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        let name = PeriodName { date: date_of(now), number };
+        let made = OpenPeriod::open(&self.directory(&name), Role::Current, &self.options, &self.notes)?;
+        let ended = self.newest();
+        self.known.push(Known { name, extent: None, is_unreadable: false });
+        if let Some(at) = ended.and_then(|ended| self.open.iter().position(|(open, _)| *open == ended)) {
+            let (ended, period) = self.open.remove(at);
+            self.close(ended, period);
+        }
+        self.open.push((number, made));
+        Ok(number)
+    }
+
+    /// Gives a record to a period's journal.
+    pub(super) fn append(
+        &mut self,
+        number: u64,
+        kind: u8,
+        id: EventId,
+        parts: Vec<Bytes>,
+        done: impl FnOnce(Result<Location, AppendError>) + Send + 'static,
+    ) -> Result<(), Refused> {
+        let bytes: usize = parts.iter().map(Bytes::len).sum();
+        let period = self.open(number).map_err(Refused::Error)?;
+        match period.journal().append(kind, id.0.as_bytes(), parts, done) {
+            Ok(()) => {
+                if kind == EVENT {
+                    period.add_event_bytes(bytes as u64);
+                }
+                Ok(())
+            }
+            Err(AppendError::Full) => Err(Refused::Full),
+            Err(error) => Err(Refused::Error(HistoryError::NotStored { reason: error.to_string() })),
+        }
+    }
+
+    /// Brings a durable change into the index of its period.
+    pub(super) fn apply(
+        &mut self,
+        number: u64,
+        location: Location,
+        id: EventId,
+        change: &Change,
+    ) -> Result<Option<Indexed>, HistoryError> {
+        self.with(number, |period| period.apply(location, id, change))
+    }
+
+    /// Notes in every open index how far it is.
+    pub(super) fn write_markers(&mut self) {
+        let mut broken = Vec::new();
+        for (number, period) in &mut self.open {
+            if let Err(error) = period.write_marker() {
+                broken.push((*number, error));
+            }
+        }
+        for (number, error) in broken {
+            if let Err(error) = self.repair(number, &error) {
+                tracing::warn!(%error, "a period cannot be opened again");
+            }
+        }
+    }
+
+    /// Writes out and closes what is open.
+    pub(super) fn close_all(&mut self) {
+        for (number, period) in std::mem::take(&mut self.open) {
+            self.close(number, period);
+        }
+    }
+
+    /// Asks a period's index, and once more when it broke and was made again.
+    pub(super) fn with<T>(
+        &mut self,
+        number: u64,
+        mut work: impl FnMut(&mut OpenPeriod) -> Result<T, IndexError>,
+    ) -> Result<T, HistoryError> {
+        loop {
+            match work(self.open(number)?) {
+                Ok(value) => return Ok(value),
+                // The second repair leaves an index in memory, which does not break.
+                Err(error) => self.repair(number, &error)?,
+            }
+        }
+    }
+
+    /// A period, opened now if it is not open.
+    pub(super) fn open(&mut self, number: u64) -> Result<&mut OpenPeriod, HistoryError> {
+        match self.open.iter().position(|(open, _)| *open == number) {
+            Some(at) => self.open[at..].rotate_left(1),
+            None => {
+                let known = self.known.iter().find(|known| known.name.number == number);
+                let directory = known.map(|known| self.directory(&known.name)).ok_or(HistoryError::Closed)?;
+                self.make_room();
+                let role = self.role(number);
+                let period = OpenPeriod::open(&directory, role, &self.options, &self.notes)?;
+                self.open.push((number, period));
+            }
+        }
+        self.open.last_mut().map(|(_, period)| period).ok_or(HistoryError::Closed)
+    }
+
+    /// An old period that cannot be opened must not stop the others.
+    pub(super) fn leave_out(&mut self, number: u64, error: &HistoryError) {
+        if let Some(known) = self.known.iter_mut().find(|known| known.name.number == number) {
+            known.is_unreadable = true;
+            self.notes.add(format!("the events of {} are left out: {error}", known.name.date));
+        }
+    }
+
+    fn role(&self, number: u64) -> Role {
+        if self.newest() == Some(number) { Role::Current } else { Role::Old }
+    }
+
+    fn directory(&self, name: &PeriodName) -> PathBuf {
+        self.root.join(name.to_string())
+    }
+
+    /// Closes the old period that was not used for longest, when as many are open as may be.
+    fn make_room(&mut self) {
+        let newest = self.newest();
+        let mut old = self.open.iter().enumerate().filter(|(_, (number, _))| Some(*number) != newest);
+        let longest = old.next().map(|(at, _)| at);
+        if let Some(at) = longest.filter(|_| 1 + old.count() >= OPEN_OLD_PERIODS_MAX) {
+            let (number, period) = self.open.remove(at);
+            self.close(number, period);
+        }
+    }
+
+    /// Closes a period; of one that is over, the summary is written if it changed.
+    ///
+    /// What its journal still has to write is written, and [`Periods::apply`] finds it in the index then.
+    fn close(&mut self, number: u64, period: OpenPeriod) {
+        if self.role(number) == Role::Old {
+            match period.index().extent() {
+                Ok(extent) => self.set_extent(number, extent),
+                Err(error) => tracing::debug!(%error, "no extent of a period that is closed"),
+            }
+        }
+        period.close();
+    }
+
+    fn set_extent(&mut self, number: u64, extent: Option<Extent>) {
+        let Some(at) = self.known.iter().position(|known| known.name.number == number) else { return };
+        let directory = self.directory(&self.known[at].name);
+        if read_summary(&directory) != Some(extent) {
+            write_summary(&directory, extent);
+        }
+        self.known[at].extent = extent;
+    }
+
+    fn repair(&mut self, number: u64, error: &IndexError) -> Result<(), HistoryError> {
+        if let Some(at) = self.open.iter().position(|(open, _)| *open == number) {
+            let (_, period) = self.open.remove(at);
+            let repaired = period.repair(self.role(number), &self.options, &self.notes, error)?;
+            self.open.push((number, repaired));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses the history of a later release, and says in a new one what it is.
+fn check_format(path: &Path) -> Result<(), HistoryError> {
+    let written = match read_small_file(path, 1024) {
+        Ok(written) => written,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(HistoryError::LaterRelease { path: path.to_owned() });
+        }
+        Err(error) => return Err(HistoryError::io(path, &error)),
+    };
+    if written.is_empty() {
+        write_private_file(path, FORMAT).map_err(|error| HistoryError::io(path, &error))
+    } else if written == FORMAT {
+        Ok(())
+    } else {
+        Err(HistoryError::LaterRelease { path: path.to_owned() })
+    }
+}
+
+/// The periods there are, in their order. What has another name is not ours and stays.
+fn period_names(root: &Path) -> io::Result<Vec<PeriodName>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.extend(entry.file_name().to_str().and_then(|name| name.parse::<PeriodName>().ok()));
+        }
+    }
+    names.sort_by_key(|name| name.number);
+    Ok(names)
+}

@@ -1,0 +1,174 @@
+//! Questions about what is stored, answered over all periods.
+
+use inhaul_core::event::{Event, EventId};
+use uuid::Uuid;
+
+use super::{
+    super::{Found, HistoryError, Status, error::with_causes, fold::Indexed, record::Change},
+    periods::{Known, Periods},
+};
+use crate::row::EventRow;
+
+/// How many of several events with the same beginning are named.
+const FOUND_MAX: usize = 20;
+
+impl Periods {
+    /// Where an event is: the number of its period, and its entry.
+    pub(super) fn locate(&mut self, id: EventId) -> Result<Option<(u64, Indexed)>, HistoryError> {
+        for number in self.where_could_be(|known| known.extent.is_some_and(|extent| extent.covers(id))) {
+            let entry = self.with_or_without(number, None, |periods| {
+                periods.with(number, |period| period.index().get(id))
+            })?;
+            if let Some(entry) = entry {
+                return Ok(Some((number, entry)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One event whole.
+    pub(super) fn event(&mut self, id: EventId) -> Result<Option<(Event, EventRow)>, HistoryError> {
+        let Some((number, entry)) = self.locate(id)? else { return Ok(None) };
+        let reason = match self.open(number)?.read(entry.location) {
+            Ok(Some(Change::Arrived(_, event))) if event.id == id => return Ok(Some((event, entry.row))),
+            Ok(_) => "another record is in its place".to_owned(),
+            Err(error) => with_causes(&error),
+        };
+        Err(HistoryError::Damaged { id, reason })
+    }
+
+    /// Rows from the newest on, or from before an event on.
+    pub(super) fn rows(
+        &mut self,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        let (from_period, from_arrival) = match before {
+            None => (u64::MAX, u64::MAX),
+            Some(id) => {
+                let (number, entry) = self.locate(id)?.ok_or(HistoryError::Unknown(id))?;
+                (number, entry.arrival)
+            }
+        };
+        let mut rows = Vec::new();
+        for number in self.where_could_be(|known| known.extent.is_some()) {
+            if number > from_period {
+                continue;
+            }
+            let wanted = limit - rows.len();
+            if wanted == 0 {
+                break;
+            }
+            let entries = self.with_or_without(number, Vec::new(), |periods| {
+                periods.with(number, |period| period.index().before(from_arrival, wanted))
+            })?;
+            rows.extend(entries.into_iter().map(|entry| entry.row));
+        }
+        Ok(rows)
+    }
+
+    /// Every event that is not settled, in order of storing.
+    pub(super) fn pending(&mut self) -> Result<Vec<EventRow>, HistoryError> {
+        let mut rows = Vec::new();
+        let periods = self.where_could_be(|known| known.extent.is_some_and(|extent| extent.pending > 0));
+        for number in periods.into_iter().rev() {
+            let entries = self.with_or_without(number, Vec::new(), |periods| {
+                periods.with(number, |period| period.index().pending())
+            })?;
+            rows.extend(entries.into_iter().map(|entry| entry.row));
+        }
+        Ok(rows)
+    }
+
+    /// The events whose ids begin like this.
+    pub(super) fn find(&mut self, prefix: &str) -> Result<Found, HistoryError> {
+        let Some((low, high)) = range_of(prefix) else { return Ok(Found::None) };
+        let mut ids: Vec<EventId> = Vec::new();
+        for number in
+            self.where_could_be(|known| known.extent.is_some_and(|extent| extent.overlaps(low, high)))
+        {
+            let wanted = FOUND_MAX - ids.len();
+            ids.extend(self.with_or_without(number, Vec::new(), |periods| {
+                periods.with(number, |period| period.index().ids_between(low, high, wanted))
+            })?);
+        }
+        ids.sort_unstable();
+        Ok(match ids.as_slice() {
+            [] => Found::None,
+            [one] => Found::One(*one),
+            _ => Found::Many(ids),
+        })
+    }
+
+    /// The history in numbers, without the notes.
+    pub(super) fn status(&mut self) -> Result<Status, HistoryError> {
+        let newest = match self.newest() {
+            Some(newest) => self.with(newest, |period| period.index().extent())?,
+            None => None,
+        };
+        let extents: Vec<_> = self.known.iter().filter_map(|known| known.extent).chain(newest).collect();
+        Ok(Status {
+            events: extents.iter().map(|extent| extent.events).sum(),
+            pending: extents.iter().map(|extent| extent.pending).sum(),
+            periods: self.known.len() as u64,
+            notes: Vec::new(),
+        })
+    }
+
+    /// The periods worth a look, the newest first: that one always, of the others those that `could`.
+    fn where_could_be(&self, could: impl Fn(&Known) -> bool) -> Vec<u64> {
+        let newest = self.newest();
+        let readable = self.known.iter().rev().filter(|known| !known.is_unreadable);
+        let worth = readable.filter(|known| Some(known.name.number) == newest || could(known));
+        worth.map(|known| known.name.number).collect()
+    }
+
+    /// What a period says; an old one that cannot be opened says `nothing`, and a note says that.
+    fn with_or_without<T>(
+        &mut self,
+        number: u64,
+        nothing: T,
+        ask: impl FnOnce(&mut Self) -> Result<T, HistoryError>,
+    ) -> Result<T, HistoryError> {
+        match ask(self) {
+            Ok(value) => Ok(value),
+            Err(error) if self.newest() == Some(number) => Err(error),
+            Err(error) => {
+                self.leave_out(number, &error);
+                Ok(nothing)
+            }
+        }
+    }
+}
+
+/// The lowest and the highest id that begin like this.
+fn range_of(prefix: &str) -> Option<(EventId, EventId)> {
+    let digits: String = prefix.chars().filter(|&letter| letter != '-').collect();
+    let is_beginning =
+        (1..=32).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let end = |filler: &str| {
+        let digits = format!("{digits}{}", filler.repeat(32 - digits.len()));
+        u128::from_str_radix(&digits, 16).ok().map(|number| EventId(Uuid::from_u128(number)))
+    };
+    if is_beginning { end("0").zip(end("f")) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_an_id_is_a_range() {
+        let id: EventId = "01935b1e-7c00-7000-8000-0000000000ab".parse().unwrap();
+        for prefix in ["0", "01935b1e", "01935B1E-7", "01935b1e7c00", "01935b1e-7c00-7000-8000-0000000000ab"]
+        {
+            let (low, high) = range_of(prefix).unwrap();
+            assert!(low <= id && id <= high, "{prefix}");
+        }
+        let (low, high) = range_of("02").unwrap();
+        assert!(id < low && low < high);
+        for other in ["", "-", "x", "0193 5", "é", &"0".repeat(33)] {
+            assert_eq!(range_of(other), None, "{other}");
+        }
+    }
+}
