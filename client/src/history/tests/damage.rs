@@ -185,3 +185,62 @@ fn a_panic_of_our_own_is_no_contained_one() {
     let on_its_thread = std::thread::Builder::new().name("sled-io-1".into()).spawn(panic_is_contained);
     assert!(on_its_thread.unwrap().join().unwrap());
 }
+
+/// Changes a byte in the middle of the body of 5000 `x` that the journal holds.
+fn damage_the_body(world: &World) {
+    for file in files_in(&world.periods()[0].join("journal")) {
+        let mut bytes = fs::read(&file).unwrap();
+        if let Some(at) = bytes.windows(100).position(|window| window == [b'x'; 100]) {
+            bytes[at + 2000] = b'y';
+            fs::write(&file, bytes).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_damaged_on_disk_is_missing_and_can_come_again() {
+    let (world, _) = closed_world().await;
+    let history = world.open_well();
+    store_all(&history, [400]).await;
+    let (mut rows, _) = everything(&history).await;
+    history.store(sample_event(500, &[b'x'; 5000]), forwarded()).await.unwrap();
+    store_all(&history, [600, 601]).await;
+    rows.extend(everything(&history).await.0[rows.len() + 1..].iter().cloned());
+    history.close().await.unwrap();
+    damage_the_body(&world);
+    let opened = world.open();
+    assert!(opened.notes[0].contains("hold no readable record"), "{:?}", opened.notes);
+    assert_eq!(everything(&opened.history).await.0, rows);
+    let stored = opened.history.store(sample_event(500, &[b'x'; 5000]), forwarded()).await.unwrap();
+    assert!(matches!(stored, Stored::New(_)));
+}
+
+/// A segment that is full is not read through at every start, so the damage shows when the event is wanted.
+#[tokio::test]
+async fn an_event_damaged_in_a_full_segment_is_said_to_be_damaged() {
+    let world = World::new();
+    let options = || Options { segment_bytes: 64 << 10, ..world.options() };
+    let open = || History::open_with(&world.path(), options()).unwrap();
+    let history = open().history;
+    let damaged = sample_event(500, &[b'x'; 5000]);
+    history.store(damaged.clone(), forwarded()).await.unwrap();
+    busy_history(&history, 0..400).await;
+    let (mut rows, _) = everything(&history).await;
+    history.close().await.unwrap();
+    damage_the_body(&world);
+
+    let Opened { history, notes } = open();
+    assert_eq!((everything(&history).await.0, notes), (rows.clone(), vec![]));
+    let error = history.event(damaged.id).await.unwrap_err();
+    assert!(matches!(error, HistoryError::Damaged { id, .. } if id == damaged.id), "{error}");
+    history.close().await.unwrap();
+
+    fs::remove_dir_all(index_of(&world)).unwrap();
+    rows.remove(0);
+    for expected_notes in [1, 0] {
+        let Opened { history, notes } = open();
+        assert_eq!(everything(&history).await.0, rows);
+        assert_eq!(notes.len(), expected_notes, "{notes:?}");
+        history.close().await.unwrap();
+    }
+}
