@@ -1,1 +1,317 @@
-//! cli
+//! The relay's command line: `inhaul-relay …`, and `inhaul relay …` in the client program.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Subcommand, ValueEnum};
+use inhaul_core::event::EndpointName;
+
+use crate::{
+    limits::Limits,
+    registry::{AnswerMode, OnAbsent},
+    relay::RelayConfig,
+    tls::TlsMode,
+};
+
+mod endpoint;
+mod serve;
+
+/// Exit code when the answer is no.
+pub(crate) const EXIT_NO: u8 = 1;
+
+/// Exit code when it could not be done.
+pub(crate) const EXIT_FAILED: u8 = 2;
+
+/// What the relay's program can do.
+#[derive(Debug, Subcommand)]
+pub enum RelayCommand {
+    /// Run a relay until it is stopped
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
+    /// Add, list and remove endpoints, while the relay runs or not
+    #[command(subcommand)]
+    Endpoint(EndpointCommand),
+}
+
+const SERVE_EXAMPLES: &str = "Examples:
+  inhaul relay serve --listen 127.0.0.1:8443
+  inhaul relay serve --listen 0.0.0.0:443 --tls files --cert fullchain.pem --key privkey.pem \\
+      --public-url https://hooks.example.com";
+
+/// How a relay runs.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Where certificates come from
+    #[arg(long, value_enum, default_value_t = TlsArg::SelfSigned)]
+    tls: TlsArg,
+    /// Certificate chain in PEM, for --tls files
+    #[arg(long, value_name = "FILE", required_if_eq("tls", "files"))]
+    cert: Option<PathBuf>,
+    /// Private key in PEM, for --tls files
+    #[arg(long, value_name = "FILE", required_if_eq("tls", "files"))]
+    key: Option<PathBuf>,
+    /// The relay's address as senders and clients see it
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Allow plain HTTP on any address: a proxy in front speaks TLS
+    #[arg(long)]
+    behind_proxy: bool,
+    /// Where health and metrics are served
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    admin_listen: SocketAddr,
+    /// Write a JSON file with every address once webhooks are taken
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// How log lines are written to stderr
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// Where a relay keeps its data.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// Directory of endpoints, certificates and stored events
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What a relay allows.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Largest body of a webhook in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_body_bytes)]
+    max_body_bytes: u64,
+    /// Requests a second an endpoint takes in the long run
+    #[arg(long, value_name = "N", default_value_t = Limits::default().requests_per_second)]
+    requests_per_second: NonZeroU32,
+    /// Requests an endpoint takes at once
+    #[arg(long, value_name = "N", default_value_t = Limits::default().burst)]
+    burst: NonZeroU32,
+    /// Events that may wait for the client of an endpoint
+    #[arg(long, value_name = "N", default_value_t = Limits::default().backlog_events)]
+    backlog_events: u64,
+    /// Bytes that may wait for the client of an endpoint
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().backlog_bytes)]
+    backlog_bytes: u64,
+    /// Bytes of requests in memory, over all endpoints
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().in_flight_bytes)]
+    in_flight_bytes: u64,
+    /// Open connections of senders and clients
+    #[arg(long, value_name = "N", default_value_t = Limits::default().max_connections)]
+    max_connections: usize,
+    /// Milliseconds a sender is held for the app's answer
+    #[arg(long, value_name = "MS", default_value_t = 8000)]
+    answer_deadline_ms: u64,
+    /// Milliseconds for a request's body to arrive
+    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    body_timeout_ms: u64,
+}
+
+/// Where certificates come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TlsArg {
+    /// An authority of the relay's own, for development
+    SelfSigned,
+    /// Plain HTTP, on loopback only
+    Off,
+    /// PEM files: --cert and --key
+    Files,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What can be done with endpoints.
+#[derive(Debug, Subcommand)]
+pub enum EndpointCommand {
+    /// Make an endpoint; its URL and token are printed once
+    #[command(after_help = "Example:\n  inhaul relay endpoint add orders --answer app")]
+    Add(AddArgs),
+    /// List endpoints with their URLs
+    List(ListArgs),
+    /// Remove an endpoint: its URL is unknown from now on
+    Remove(NameArgs),
+    /// Make a new token; the old one is refused from now on
+    RotateToken(NameArgs),
+}
+
+/// A new endpoint.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// A label of a-z, 0-9 and '-', at most 30 characters
+    name: EndpointName,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Who answers senders: the relay once stored, or your app
+    #[arg(long, value_enum, default_value_t = AnswerMode::Relay)]
+    answer: AnswerMode,
+    /// When your app cannot answer: accept with 202, or refuse with 502
+    #[arg(long, value_enum, default_value_t = OnAbsent::Accept)]
+    on_absent: OnAbsent,
+    /// The relay's public URL, when it has not run yet
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A list of endpoints.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// One endpoint.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// Its name
+    name: EndpointName,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// Carries out a command; what it prints is data on stdout and the rest on stderr.
+pub async fn run(command: RelayCommand) -> ExitCode {
+    match command {
+        RelayCommand::Serve(args) => serve::run(*args).await,
+        RelayCommand::Endpoint(command) => endpoint::run(command),
+    }
+}
+
+impl DataArgs {
+    /// The directory asked for, or the user's own for relays.
+    fn directory(&self) -> Result<PathBuf, String> {
+        if let Some(data) = &self.data {
+            return Ok(data.clone());
+        }
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        variable("XDG_DATA_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+            .map(|base| base.join("inhaul-relay"))
+            .ok_or_else(|| {
+                "no data directory: neither HOME nor XDG_DATA_HOME is set; use --data DIR".to_owned()
+            })
+    }
+}
+
+impl ServeArgs {
+    fn config(&self, data: PathBuf) -> RelayConfig {
+        let files = self.cert.clone().zip(self.key.clone());
+        let tls = match (self.tls, files) {
+            (TlsArg::Off, _) => TlsMode::Off,
+            (TlsArg::Files, Some((cert, key))) => TlsMode::Files { cert, key },
+            (TlsArg::SelfSigned | TlsArg::Files, _) => TlsMode::SelfSigned,
+        };
+        RelayConfig {
+            listen: self.listen,
+            data,
+            tls,
+            public_url: self.public_url.clone(),
+            admin_listen: Some(self.admin_listen),
+            limits: self.limits.limits(),
+            behind_proxy: self.behind_proxy,
+        }
+    }
+}
+
+impl LimitArgs {
+    fn limits(&self) -> Limits {
+        Limits {
+            max_body_bytes: self.max_body_bytes,
+            requests_per_second: self.requests_per_second,
+            burst: self.burst,
+            backlog_events: self.backlog_events,
+            backlog_bytes: self.backlog_bytes,
+            in_flight_bytes: self.in_flight_bytes,
+            max_connections: self.max_connections,
+            answer_deadline: Duration::from_millis(self.answer_deadline_ms),
+            body_timeout: Duration::from_millis(self.body_timeout_ms),
+            ..Limits::default()
+        }
+    }
+}
+
+/// Prints an error for a person.
+fn print_error(error: &dyn std::error::Error, hint: Option<&str>) {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    print_failure(&text, hint);
+}
+
+fn print_failure(text: &str, hint: Option<&str>) {
+    eprintln!("error: {text}");
+    if let Some(hint) = hint {
+        eprintln!("\nhint: {hint}");
+    }
+}
+
+/// The file in which a relay says what its public URL is, for `endpoint add`.
+fn url_file(data: &Path) -> PathBuf {
+    data.join("public-url")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(subcommand)]
+        command: RelayCommand,
+    }
+
+    fn limits_of(args: &[&str]) -> Limits {
+        let program = Program::try_parse_from([&["inhaul-relay", "serve"], args].concat()).unwrap();
+        match program.command {
+            RelayCommand::Serve(args) => args.config(PathBuf::new()).limits,
+            RelayCommand::Endpoint(_) => panic!("serve was asked for"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed_and_its_defaults_are_the_limits() {
+        Program::command().debug_assert();
+        assert_eq!(limits_of(&[]), Limits::default());
+        assert_eq!(limits_of(&["--max-body-bytes", "7"]).max_body_bytes, 7);
+    }
+
+    #[test]
+    fn certificate_files_come_in_pairs() {
+        let parse =
+            |args: &[&str]| Program::try_parse_from([&["x", "serve", "--tls", "files"], args].concat());
+        assert!(parse(&["--cert", "c", "--key", "k"]).is_ok());
+        assert!(parse(&["--cert", "c"]).is_err());
+    }
+}

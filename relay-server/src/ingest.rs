@@ -1,1 +1,430 @@
-//! ingest
+//! Takes one webhook in: looks up its endpoint, reads it within its limits, stores it, and answers.
+//!
+//! Storing is the same for every endpoint. Waiting for the app's answer is a view over the stored event, not another path.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use inhaul_core::{
+    event::{Event, EventId, Head, Peer, UnixMillis},
+    session::AppAnswer,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    hub::{Hub, Wait},
+    limits::{ByteBudget, Limits, Permit, RateLimiter},
+    metrics::Metrics,
+    registry::{AnswerMode, Endpoint, OnAbsent, Registry},
+    session::SessionContext,
+    spool::{BacklogLimits, Spool, SpoolError},
+};
+
+/// Names the event an answer is about.
+pub const EVENT_ID_HEADER: HeaderName = HeaderName::from_static("x-inhaul-event-id");
+
+/// Says who made an answer: `relay` or `app`.
+pub const SOURCE_HEADER: HeaderName = HeaderName::from_static("x-inhaul-source");
+
+/// Where senders post, below the relay's public URL.
+pub const INGEST_PREFIX: &[u8] = b"/in/";
+
+/// What a sender is asked to wait after a refusal that time alone heals.
+const RETRY_SOON: Duration = Duration::from_secs(5);
+
+/// Everything ingest needs.
+pub struct Ingest {
+    /// The endpoints.
+    pub registry: Registry,
+    /// The store.
+    pub spool: Spool,
+    /// Sessions and waiting senders.
+    pub hub: Hub,
+    /// What is allowed.
+    pub limits: Limits,
+    /// Requests a second, per endpoint.
+    pub rate: RateLimiter,
+    /// Bytes of bodies in memory, in all.
+    pub budget: ByteBudget,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A request the relay does not take, and the words for its sender.
+struct Refusal {
+    status: StatusCode,
+    reason: &'static str,
+    text: String,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, reason: &'static str, text: impl Into<String>) -> Self {
+        Self { status, reason, text: text.into(), retry_after: None }
+    }
+
+    fn retry_after(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
+    }
+}
+
+/// An answer of the relay's own: a line of text.
+pub fn relay_answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(SOURCE_HEADER, HeaderValue::from_static("relay"));
+    response
+}
+
+impl Ingest {
+    /// Ingest beside the sessions of the same relay.
+    pub fn new(sessions: &SessionContext, limits: Limits) -> Self {
+        Self {
+            registry: sessions.registry.clone(),
+            spool: sessions.spool.clone(),
+            hub: sessions.hub.clone(),
+            rate: RateLimiter::new(&limits),
+            budget: ByteBudget::new(limits.in_flight_bytes),
+            metrics: Arc::clone(&sessions.metrics),
+            limits,
+        }
+    }
+
+    /// Takes one request whose target begins with [`INGEST_PREFIX`]; `head` is its head as received.
+    pub async fn take(&self, request: Request<Incoming>, head: Bytes, peer: Peer) -> Response<Full<Bytes>> {
+        let arrived = Instant::now();
+        let received_at = now_millis();
+        let method = request.method().clone();
+        match self.store_and_answer(request, head, peer, arrived, received_at, &method).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                self.metrics.refused(refusal.reason);
+                let mut response = relay_answer(refusal.status, format!("{}\n", refusal.text));
+                if let Some(after) = refusal.retry_after {
+                    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+                }
+                response
+            }
+        }
+    }
+
+    async fn store_and_answer(
+        &self,
+        request: Request<Incoming>,
+        head: Bytes,
+        peer: Peer,
+        arrived: Instant,
+        received_at: UnixMillis,
+        method: &Method,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let (endpoint, prefix_bytes) = self.endpoint_of(&head)?;
+        self.rate.check(&endpoint.name).map_err(|after| {
+            let text = "too many requests for this endpoint; its limit is requests_per_second";
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate", text).retry_after(after)
+        })?;
+        let (body, body_sha256, _permit) = self.read_body(request.into_body(), &head).await?;
+        let event = Event {
+            id: EventId(Uuid::now_v7()),
+            endpoint: endpoint.name.clone(),
+            received_at,
+            peer,
+            prefix_bytes,
+            head,
+            body,
+            body_sha256,
+        };
+        self.metrics.received(&endpoint.name, (event.head.len() + event.body.len()) as u64);
+        let mut response = match endpoint.answer {
+            AnswerMode::Relay => {
+                self.store(&event, false).await?;
+                self.accepted(StatusCode::OK, event.id)
+            }
+            AnswerMode::App if self.hub.is_held(&endpoint.name) => {
+                self.ask_the_app(&endpoint, &event, arrived, method).await?
+            }
+            AnswerMode::App => self.without_client(&endpoint, &event).await?,
+        };
+        if let Ok(id) = HeaderValue::from_str(&event.id.to_string()) {
+            response.headers_mut().insert(EVENT_ID_HEADER, id);
+        }
+        Ok(response)
+    }
+
+    /// The endpoint a request is for, and how many bytes of its target name it.
+    fn endpoint_of(&self, head: &Bytes) -> Result<(Endpoint, usize), Refusal> {
+        let unknown = || {
+            let text = "there is no such endpoint on this relay; `inhaul relay endpoint list` shows the URLs";
+            Refusal::new(StatusCode::NOT_FOUND, "unknown_endpoint", text)
+        };
+        let parsed = Head::parse(head)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "malformed", error.to_string()))?;
+        let target = &parsed.target;
+        let path_start = path_start(target);
+        let rest = target[path_start..].strip_prefix(INGEST_PREFIX).ok_or_else(unknown)?;
+        let part_len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+        let part = std::str::from_utf8(&rest[..part_len]).map_err(|_| unknown())?;
+        let endpoint = self.registry.by_part(part).ok_or_else(unknown)?;
+        Ok((endpoint, path_start + INGEST_PREFIX.len() + part_len))
+    }
+
+    async fn read_body(&self, body: Incoming, head: &Bytes) -> Result<(Bytes, [u8; 32], Permit), Refusal> {
+        let limit = self.limits.max_body_bytes;
+        let too_large = || {
+            let text = format!("the body is larger than this relay takes ({limit} bytes, max_body_bytes)");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text)
+        };
+        let declared = body.size_hint().exact().unwrap_or(0);
+        if declared > limit {
+            return Err(too_large());
+        }
+        let busy = || {
+            let text = "this relay has as many bytes in flight as it takes; come again";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "in_flight", text).retry_after(RETRY_SOON)
+        };
+        let mut permit = self.budget.take(head.len() as u64 + declared).ok_or_else(busy)?;
+        let whole = collect(body, declared, |held| {
+            if held > limit {
+                return Err(too_large());
+            }
+            let more = held.saturating_sub(declared);
+            let already = permit.bytes() - head.len() as u64 - declared;
+            if more > already && !permit.grow(more - already) { Err(busy()) } else { Ok(()) }
+        });
+        let late = |_| {
+            let text = format!(
+                "the body did not arrive within {} s (body_timeout)",
+                self.limits.body_timeout.as_secs_f32()
+            );
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", text)
+        };
+        let (body, digest) = tokio::time::timeout(self.limits.body_timeout, whole).await.map_err(late)??;
+        Ok((body, digest, permit))
+    }
+
+    /// Stores an event and tells the client; returns its number.
+    async fn store(&self, event: &Event, missed: bool) -> Result<u64, Refusal> {
+        let limits = BacklogLimits { events: self.limits.backlog_events, bytes: self.limits.backlog_bytes };
+        let began = Instant::now();
+        match self.spool.append(event, missed, limits).await {
+            Ok(seq) => {
+                self.metrics.stored(began.elapsed());
+                self.hub.announce(&event.endpoint);
+                Ok(seq)
+            }
+            Err(error @ SpoolError::Backlog { .. }) => {
+                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backlog", error.to_string())
+                    .retry_after(RETRY_SOON))
+            }
+            Err(error @ (SpoolError::Journal(_) | SpoolError::Closed)) => {
+                tracing::error!(%error, endpoint = %event.endpoint, "an event was not stored");
+                Err(Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "store",
+                    "the event was not stored; send it again",
+                )
+                .retry_after(RETRY_SOON))
+            }
+        }
+    }
+
+    async fn ask_the_app(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+        arrived: Instant,
+        method: &Method,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let deadline = arrived + self.limits.answer_deadline;
+        let mut wait = self.hub.wait(event.id, deadline);
+        let seq = self.store(event, false).await?;
+        let answer = tokio::time::timeout_at(deadline.into(), wait_for_answer(&mut wait)).await;
+        drop(wait);
+        let response = match answer {
+            Ok(answer) => self.app_answer(answer, method),
+            Err(_) => match endpoint.on_absent {
+                OnAbsent::Accept => self.accepted(StatusCode::ACCEPTED, event.id),
+                OnAbsent::Refuse => {
+                    self.spool.mark_missed(&event.endpoint, seq);
+                    self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
+                }
+            },
+        };
+        Ok(response)
+    }
+
+    async fn without_client(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        Ok(match endpoint.on_absent {
+            OnAbsent::Accept => {
+                self.store(event, false).await?;
+                self.accepted(StatusCode::ACCEPTED, event.id)
+            }
+            OnAbsent::Refuse => {
+                self.store(event, true).await?;
+                self.come_again(StatusCode::BAD_GATEWAY, "no client is connected for this endpoint\n")
+            }
+        })
+    }
+
+    /// The relay's own good answer: the event is stored.
+    fn accepted(&self, status: StatusCode, id: EventId) -> Response<Full<Bytes>> {
+        self.metrics.answered("relay", status.as_u16());
+        let mut response = relay_answer(status, format!("{{\"id\":\"{id}\"}}\n"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    fn come_again(&self, status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+        self.metrics.answered("relay", status.as_u16());
+        let mut response = relay_answer(status, text);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SOON.as_secs()));
+        response
+    }
+
+    fn app_answer(&self, answer: AppAnswer, method: &Method) -> Response<Full<Bytes>> {
+        match answer {
+            AppAnswer::Answered { status, headers, body } => {
+                match passed_on(status, &headers, body, method) {
+                    Ok(response) => {
+                        self.metrics.answered("app", status);
+                        response
+                    }
+                    Err(reason) => self.come_again(StatusCode::BAD_GATEWAY, reason),
+                }
+            }
+            AppAnswer::Unreachable { reason } => {
+                let mut response = self.come_again(StatusCode::BAD_GATEWAY, "");
+                *response.body_mut() = Full::new(format!("the app could not be asked: {reason}\n").into());
+                response
+            }
+            AppAnswer::TimedOut => {
+                self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
+            }
+            AppAnswer::Rejected => {
+                self.metrics.answered("relay", StatusCode::UNAUTHORIZED.as_u16());
+                relay_answer(StatusCode::UNAUTHORIZED, "the signature of this webhook is not valid\n")
+            }
+        }
+    }
+}
+
+/// The app's answer as an answer of this relay: every end-to-end header in order, with duplicates.
+fn passed_on(
+    status: u16,
+    headers: &Bytes,
+    body: Bytes,
+    method: &Method,
+) -> Result<Response<Full<Bytes>>, &'static str> {
+    let status = StatusCode::from_u16(status)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .ok_or("the app's answer has no usable status\n")?;
+    let lines = Head::parse_headers(headers).map_err(|_| "the app's answer has malformed headers\n")?;
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let out = response.headers_mut();
+    for line in lines {
+        let name =
+            HeaderName::from_bytes(&line.name).map_err(|_| "the app's answer has malformed headers\n")?;
+        // A HEAD answer's length is that of the body it leaves out (RFC 9110 §9.3.2); any other is counted anew.
+        if name == CONTENT_LENGTH && *method != Method::HEAD {
+            continue;
+        }
+        let value =
+            HeaderValue::from_bytes(&line.value).map_err(|_| "the app's answer has malformed headers\n")?;
+        out.append(name, value);
+    }
+    out.insert(SOURCE_HEADER, HeaderValue::from_static("app"));
+    Ok(response)
+}
+
+/// The answer, or never: the session may end and another bring the answer, until the deadline.
+async fn wait_for_answer(wait: &mut Wait) -> AppAnswer {
+    match wait.answer().await {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads a body whole; `check` is told how many bytes there are before they are kept.
+async fn collect(
+    mut body: Incoming,
+    declared: u64,
+    mut check: impl FnMut(u64) -> Result<(), Refusal>,
+) -> Result<(Bytes, [u8; 32]), Refusal> {
+    // What a sender announces is not believed beyond 64 KiB until it has come.
+    let mut whole = BytesMut::with_capacity(usize::try_from(declared.min(65_536)).unwrap_or(0));
+    let mut digest = Sha256::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Refusal::new(StatusCode::BAD_REQUEST, "body", format!("the body could not be read: {error}"))
+        })?;
+        if let Ok(data) = frame.into_data() {
+            check((whole.len() + data.len()) as u64)?;
+            digest.update(&data);
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok((whole.freeze(), digest.finalize().into()))
+}
+
+/// Where the path begins: 0, or behind the authority of an absolute-form target (RFC 9112 §3.2.2).
+fn path_start(target: &[u8]) -> usize {
+    if target.first() == Some(&b'/') {
+        return 0;
+    }
+    let Some(scheme_end) = target.windows(3).position(|window| window == b"://") else { return 0 };
+    let authority = scheme_end + 3;
+    target[authority..].iter().position(|&byte| byte == b'/').map_or(target.len(), |slash| authority + slash)
+}
+
+fn now_millis() -> UnixMillis {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_found_in_every_form_of_target() {
+        for (target, start) in
+            [("/in/a-1/x", 0), ("http://relay.example/in/a-1", 20), ("https://relay.example", 21), ("*", 0)]
+        {
+            assert_eq!(path_start(target.as_bytes()), start, "{target}");
+        }
+    }
+
+    #[test]
+    fn an_apps_answer_keeps_every_header_and_its_duplicates() {
+        let headers = Bytes::from_static(
+            b"Set-Cookie: a=1\r\nX-Odd: \xff\r\nSet-Cookie: b=2\r\nContent-Length: 99\r\n\r\n",
+        );
+        let response = passed_on(418, &headers, Bytes::from_static(b"tea"), &Method::POST).unwrap();
+        assert_eq!(response.status(), 418);
+        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(response.headers()["x-odd"].as_bytes(), b"\xff");
+        assert!(!response.headers().contains_key(CONTENT_LENGTH), "it is counted anew");
+        assert_eq!(response.headers()[SOURCE_HEADER], "app");
+        assert!(passed_on(101, &headers, Bytes::new(), &Method::POST).is_err());
+        assert!(passed_on(20, &headers, Bytes::new(), &Method::POST).is_err());
+    }
+}

@@ -1,1 +1,480 @@
-//! registry
+//! The endpoints of a relay: a file that `endpoint add` changes while the relay runs or not.
+
+use std::{
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use inhaul_core::event::EndpointName;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+/// How long a file that was looked at counts as unchanged; a look costs a system call.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The version of the file.
+const VERSION: u32 = 1;
+
+/// How a sender is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerMode {
+    /// By the app, through the client; the sender is held for it.
+    App,
+    /// By the relay, as soon as the event is stored.
+    Relay,
+}
+
+/// What a sender is told when the app cannot answer in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum OnAbsent {
+    /// 202: the event is stored and will be delivered.
+    Accept,
+    /// 502 or 504: the sender is to come again; the event is kept as missed.
+    Refuse,
+}
+
+/// A public address of this relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: EndpointName,
+    /// The path segment behind `/in/`: the name and a part nobody can guess.
+    pub part: String,
+    /// SHA-256 of its token, in hex.
+    #[serde(with = "hex::serde")]
+    token_sha256: [u8; 32],
+    /// How senders are answered.
+    pub answer: AnswerMode,
+    /// What they are told when the app cannot answer.
+    pub on_absent: OnAbsent,
+    /// When it was added, in milliseconds since 1970.
+    pub created_at_ms: u64,
+}
+
+/// A token: shown once, stored nowhere. Its text is only got by asking for it.
+pub struct Token(String);
+
+impl Token {
+    /// The token itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why the endpoints cannot be read or changed.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The file is no list of endpoints.
+    #[error("{file}: {error}; put it right, or move it away to begin without endpoints")]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with line and column.
+        error: serde_json::Error,
+    },
+    /// A later release wrote the file.
+    #[error("{file} has version {version}; this release reads version {VERSION}")]
+    Version {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// There is an endpoint of that name.
+    #[error("there is an endpoint {0} already; `endpoint rotate-token {0}` makes a new token for it")]
+    Exists(EndpointName),
+    /// There is no endpoint of that name.
+    #[error("there is no endpoint {0}")]
+    Unknown(EndpointName),
+    /// The operating system refused.
+    #[error("cannot {what} {path}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The operating system gave no random bytes.
+    #[error("the system gave no random bytes for a token")]
+    Random,
+}
+
+/// A name and token that do not belong together. Which of the two is wrong is nobody's business.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("no such endpoint with this token")]
+pub struct AuthError;
+
+/// The endpoints. A clone is another handle of the same list.
+#[derive(Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    file: PathBuf,
+    lock_file: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    endpoints: Vec<Endpoint>,
+    seen: Option<Stamp>,
+    looked: Instant,
+    /// The broken file that was reported last, so that it is reported once.
+    reported: Option<Stamp>,
+}
+
+/// What tells that a file is another one than before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    modified_ns: i128,
+    bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Registry {
+    /// Opens the list in a data directory; there need not be one yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub fn open(data: &Path) -> Result<Self, RegistryError> {
+        make_directory(data)?;
+        let file = data.join("endpoints.json");
+        let (endpoints, seen) = read(&file)?;
+        let state = State { endpoints, seen, looked: Instant::now(), reported: None };
+        let lock_file = data.join("endpoints.lock");
+        Ok(Self { shared: Arc::new(Shared { file, lock_file, state: Mutex::new(state) }) })
+    }
+
+    /// Adds an endpoint and makes its token.
+    ///
+    /// # Errors
+    /// When there is one of that name, or the file cannot be written.
+    pub fn add(
+        &self,
+        name: &EndpointName,
+        answer: AnswerMode,
+        on_absent: OnAbsent,
+    ) -> Result<(Endpoint, Token), RegistryError> {
+        let token = new_token()?;
+        let endpoint = Endpoint {
+            name: name.clone(),
+            part: format!("{name}-{}", hex::encode(random::<16>()?)),
+            token_sha256: Sha256::digest(token.0.as_bytes()).into(),
+            answer,
+            on_absent,
+            created_at_ms: now_millis(),
+        };
+        self.change(|endpoints| {
+            if endpoints.iter().any(|known| known.name == *name) {
+                return Err(RegistryError::Exists(name.clone()));
+            }
+            endpoints.push(endpoint.clone());
+            Ok(())
+        })?;
+        Ok((endpoint, token))
+    }
+
+    /// Removes an endpoint.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the file cannot be written.
+    pub fn remove(&self, name: &EndpointName) -> Result<(), RegistryError> {
+        self.change(|endpoints| {
+            let before = endpoints.len();
+            endpoints.retain(|known| known.name != *name);
+            if endpoints.len() == before { Err(RegistryError::Unknown(name.clone())) } else { Ok(()) }
+        })
+    }
+
+    /// Makes a new token for an endpoint; the old one is refused from now on.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the file cannot be written.
+    pub fn rotate_token(&self, name: &EndpointName) -> Result<Token, RegistryError> {
+        let token = new_token()?;
+        self.change_one(name, |endpoint| endpoint.token_sha256 = Sha256::digest(token.0.as_bytes()).into())?;
+        Ok(token)
+    }
+
+    /// Changes how the senders of an endpoint are answered.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the file cannot be written.
+    pub fn set_answer(
+        &self,
+        name: &EndpointName,
+        answer: AnswerMode,
+        on_absent: OnAbsent,
+    ) -> Result<(), RegistryError> {
+        self.change_one(name, |endpoint| {
+            endpoint.answer = answer;
+            endpoint.on_absent = on_absent;
+        })
+    }
+
+    /// Every endpoint, in the order they were added.
+    pub fn list(&self) -> Vec<Endpoint> {
+        self.current(Instant::now()).endpoints.clone()
+    }
+
+    /// The endpoint with this path segment.
+    pub fn by_part(&self, part: &str) -> Option<Endpoint> {
+        self.find(|endpoint| endpoint.part == part)
+    }
+
+    /// The endpoint of this name, or with this path segment, if the token is its own. Takes as long for every wrong token.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn authenticate(&self, name: &str, token: &str) -> Result<Endpoint, AuthError> {
+        let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = self.find(|endpoint| endpoint.name.as_str() == name || endpoint.part == name);
+        let expected = known.as_ref().map_or([0; 32], |endpoint| endpoint.token_sha256);
+        let right = bool::from(expected.ct_eq(&given));
+        known.filter(|_| right).ok_or(AuthError)
+    }
+
+    fn find(&self, wanted: impl Fn(&Endpoint) -> bool) -> Option<Endpoint> {
+        let mut state = self.current(Instant::now());
+        if let Some(found) = state.endpoints.iter().find(|endpoint| wanted(endpoint)) {
+            return Some(found.clone());
+        }
+        // It may have been added in this very moment.
+        self.reload(&mut state);
+        state.endpoints.iter().find(|endpoint| wanted(endpoint)).cloned()
+    }
+
+    fn current(&self, now: Instant) -> MutexGuard<'_, State> {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(state.looked) >= LOOK_AGAIN {
+            self.reload(&mut state);
+        }
+        state
+    }
+
+    /// Reads the file again if it is another one. A broken file leaves what is known, and is reported once.
+    fn reload(&self, state: &mut State) {
+        state.looked = Instant::now();
+        let stamp = fs::metadata(&self.shared.file).ok().map(|data| Stamp::of(&data));
+        if stamp == state.seen || (stamp.is_some() && stamp == state.reported) {
+            return;
+        }
+        match read(&self.shared.file) {
+            Ok((endpoints, seen)) => {
+                state.endpoints = endpoints;
+                state.seen = seen;
+                state.reported = None;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the endpoints' file cannot be read; the relay goes on with those it knows");
+                state.reported = stamp;
+            }
+        }
+    }
+
+    fn change_one(
+        &self,
+        name: &EndpointName,
+        change: impl FnOnce(&mut Endpoint),
+    ) -> Result<(), RegistryError> {
+        self.change(|endpoints| {
+            let endpoint = endpoints.iter_mut().find(|known| known.name == *name);
+            change(endpoint.ok_or_else(|| RegistryError::Unknown(name.clone()))?);
+            Ok(())
+        })
+    }
+
+    /// Changes the file, alone among all processes.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Vec<Endpoint>) -> Result<(), RegistryError>,
+    ) -> Result<(), RegistryError> {
+        let Shared { file, lock_file, .. } = &*self.shared;
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_file);
+        let lock = opened.map_err(io_error("open", lock_file))?;
+        lock.lock().map_err(io_error("lock", lock_file))?;
+        let (mut endpoints, _) = read(file)?;
+        change(&mut endpoints)?;
+        let stored = Stored { version: VERSION, endpoints };
+        let mut text = serde_json::to_vec_pretty(&stored).expect("plain data has a JSON form");
+        text.push(b'\n');
+        replace_file(file, &text, 0o600).map_err(io_error("write", file))?;
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reload(&mut state);
+        Ok(())
+    }
+}
+
+impl Stamp {
+    fn of(data: &Metadata) -> Self {
+        let modified_ns = i128::from(data.mtime()) * 1_000_000_000 + i128::from(data.mtime_nsec());
+        Self { inode: data.ino(), modified_ns, bytes: data.len() }
+    }
+}
+
+fn read(file: &Path) -> Result<(Vec<Endpoint>, Option<Stamp>), RegistryError> {
+    let opened = match File::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+        Err(error) => return Err(io_error("read", file)(error)),
+    };
+    let stamp = opened.metadata().map(|data| Stamp::of(&data)).map_err(io_error("read", file))?;
+    let text = io::read_to_string(opened).map_err(io_error("read", file))?;
+    let malformed = |error| RegistryError::Malformed { file: file.to_owned(), error };
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let Version { version } = serde_json::from_str(&text).map_err(malformed)?;
+    if version != VERSION {
+        return Err(RegistryError::Version { file: file.to_owned(), version });
+    }
+    let stored: Stored = serde_json::from_str(&text).map_err(malformed)?;
+    Ok((stored.endpoints, Some(stamp)))
+}
+
+fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
+    let path = path.to_owned();
+    move |source| RegistryError::Io { what, path, source }
+}
+
+fn make_directory(data: &Path) -> Result<(), RegistryError> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(io_error("make", data))
+}
+
+/// Replaces a file so that at any moment, and after a power cut, either the old or the new one is there.
+pub fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = directory.join(format!(".{name}.{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })?.sync_all()
+}
+
+/// `ih_` and 256 random bits.
+fn new_token() -> Result<Token, RegistryError> {
+    Ok(Token(format!("ih_{}", URL_SAFE_NO_PAD.encode(random::<32>()?))))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], RegistryError> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| RegistryError::Random)?;
+    Ok(bytes)
+}
+
+fn now_millis() -> u64 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn name(text: &str) -> EndpointName {
+        text.parse().unwrap()
+    }
+
+    fn add(registry: &Registry, text: &str) -> (Endpoint, Token) {
+        registry.add(&name(text), AnswerMode::Relay, OnAbsent::Accept).unwrap()
+    }
+
+    #[test]
+    fn a_running_relay_sees_what_another_process_changes() {
+        let data = tempfile::tempdir().unwrap();
+        let relay = Registry::open(data.path()).unwrap();
+        let command = Registry::open(data.path()).unwrap();
+        let (endpoint, token) = add(&command, "orders");
+        assert_eq!(relay.by_part(&endpoint.part), Some(endpoint.clone()));
+        assert_eq!(relay.authenticate("orders", token.reveal()), Ok(endpoint.clone()));
+        assert_eq!(relay.authenticate(&endpoint.part, token.reveal()), Ok(endpoint));
+        let newer = command.rotate_token(&name("orders")).unwrap();
+        relay.reload(&mut relay.shared.state.lock().unwrap());
+        assert_eq!(relay.authenticate("orders", token.reveal()), Err(AuthError));
+        assert!(relay.authenticate("orders", newer.reveal()).is_ok());
+        command.remove(&name("orders")).unwrap();
+        relay.reload(&mut relay.shared.state.lock().unwrap());
+        assert!(relay.list().is_empty());
+    }
+
+    #[test]
+    fn tokens_are_long_random_and_not_in_the_file() {
+        let data = tempfile::tempdir().unwrap();
+        let registry = Registry::open(data.path()).unwrap();
+        let (first, token) = add(&registry, "a");
+        let (second, other) = add(&registry, "b");
+        assert_eq!(token.reveal().len(), 3 + 43);
+        assert_ne!(token.reveal(), other.reveal());
+        assert_ne!(first.part[2..], second.part[2..]);
+        let path = data.path().join("endpoints.json");
+        let file = fs::read_to_string(&path).unwrap();
+        assert!(!file.contains(token.reveal()));
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        for wrong in ["", "ih_", other.reveal()] {
+            assert_eq!(registry.authenticate("a", wrong), Err(AuthError));
+        }
+        assert_eq!(registry.authenticate("none", token.reveal()), Err(AuthError));
+    }
+
+    #[test]
+    fn names_are_taken_once_even_by_many_processes() {
+        let data = tempfile::tempdir().unwrap();
+        let added: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|thread| {
+                    let data = data.path();
+                    scope.spawn(move || {
+                        let registry = Registry::open(data).unwrap();
+                        add(&registry, &format!("own-{thread}"));
+                        let both = registry.add(&name("both"), AnswerMode::App, OnAbsent::Refuse);
+                        usize::from(both.is_ok())
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(added, 1);
+        assert_eq!(Registry::open(data.path()).unwrap().list().len(), 9);
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_at_the_start_and_ignored_later() {
+        let data = tempfile::tempdir().unwrap();
+        let registry = Registry::open(data.path()).unwrap();
+        let (endpoint, _) = add(&registry, "orders");
+        let path = data.path().join("endpoints.json");
+        fs::write(&path, "{\"version\": 1,\n \"endpoints\": [oops]}").unwrap();
+        registry.reload(&mut registry.shared.state.lock().unwrap());
+        assert_eq!(registry.by_part(&endpoint.part), Some(endpoint));
+        let error = Registry::open(data.path()).err().unwrap().to_string();
+        assert!(error.contains("endpoints.json") && error.contains("line 2 column"), "{error}");
+        fs::write(&path, "{\"version\": 9}").unwrap();
+        assert!(matches!(Registry::open(data.path()), Err(RegistryError::Version { version: 9, .. })));
+        assert!(registry.add(&name("b"), AnswerMode::App, OnAbsent::Accept).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"version\": 9}", "nothing is destroyed");
+    }
+}

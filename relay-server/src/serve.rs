@@ -1,3 +1,214 @@
-//! serve
+//! Accepts connections: TCP, TLS, HTTP/1.1 or HTTP/2, and sends each request where its path says.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use inhaul_core::{
+    event::{Peer, PeerSource},
+    wire::ATTACH_PATH,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    attach::attach,
+    ingest::{INGEST_PREFIX, Ingest, relay_answer},
+    session::SessionContext,
+};
 
 pub mod raw_heads;
+
+use raw_heads::{HeadTap, RawHeadLimits, RawHeads, Tapped, head_of_h2};
+
+/// How long a connection may take for its TLS handshake.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait after `accept` failed, for example because there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The relay's public server.
+pub struct Server {
+    /// Takes webhooks.
+    pub ingest: Ingest,
+    /// What sessions share.
+    pub sessions: SessionContext,
+    /// TLS, unless plain HTTP was asked for.
+    pub tls: Option<TlsAcceptor>,
+    /// No new connections and requests once cancelled.
+    pub stop_accepting: CancellationToken,
+    /// Everything ends at once when cancelled.
+    pub stop_now: CancellationToken,
+    /// Every connection and session.
+    pub tasks: TaskTracker,
+}
+
+/// Accepts connections until told to stop.
+pub async fn run(server: Arc<Server>, listener: TcpListener) {
+    let room = Arc::new(Semaphore::new(server.ingest.limits.max_connections));
+    loop {
+        // With no room left, new connections wait in the kernel's queue.
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            biased;
+            () = server.stop_accepting.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let served = Arc::clone(&server);
+                server.tasks.spawn(async move {
+                    tokio::select! {
+                        () = connection(&served, stream, peer) => {}
+                        () = served.stop_now.cancelled() => {}
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr) {
+    // Answers are small: waiting to fill a packet would only delay them.
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = &server.tls else { return http1(server, stream, peer).await };
+    match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            http2(server, stream, peer).await;
+        }
+        Ok(Ok(stream)) => http1(server, stream, peer).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+    }
+}
+
+async fn http1<IO>(server: &Arc<Server>, stream: IO, peer: SocketAddr)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &server.ingest.limits;
+    let head_limits = RawHeadLimits {
+        max_head_bytes: limits.max_head_bytes,
+        max_headers: limits.max_headers,
+        max_target_bytes: limits.max_target_bytes,
+    };
+    let (stream, tap) = RawHeads::new(stream, head_limits);
+    let tap = Arc::new(tap);
+    let served = Arc::clone(server);
+    let service = service_fn(move |request| {
+        let (server, tap) = (Arc::clone(&served), Arc::clone(&tap));
+        async move { Ok::<_, Infallible>(request_over_http1(&server, request, &tap, peer).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_headers(limits.max_headers)
+        .max_buf_size(limits.max_head_bytes.max(8192) + 8192)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = server.stop_accepting.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection failed");
+    }
+}
+
+async fn http2<IO>(server: &Arc<Server>, stream: IO, peer: SocketAddr)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &server.ingest.limits;
+    let served = Arc::clone(server);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let server = Arc::clone(&served);
+        async move {
+            let (parts, body) = request.into_parts();
+            let head = head_of_h2(&parts);
+            let request = Request::from_parts(parts, body);
+            Ok::<_, Infallible>(route(&server, request, head, peer).await)
+        }
+    });
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(100)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = server.stop_accepting.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection failed");
+    }
+}
+
+async fn request_over_http1(
+    server: &Arc<Server>,
+    request: Request<Incoming>,
+    tap: &HeadTap,
+    peer: SocketAddr,
+) -> Response<Full<Bytes>> {
+    match tap.take() {
+        Some(Tapped::Head(head)) => route(server, request, head, peer).await,
+        Some(Tapped::Refused(refusal)) => {
+            server.ingest.metrics.refused("malformed");
+            relay_answer(refusal.status, format!("{}\n", refusal.text))
+        }
+        None => relay_answer(StatusCode::BAD_REQUEST, "the request could not be read as it was sent\n"),
+    }
+}
+
+/// Sends a request where its path says. Everything but `/in/` is the relay's own, below `/_inhaul/`.
+async fn route(
+    server: &Arc<Server>,
+    request: Request<Incoming>,
+    head: Bytes,
+    peer: SocketAddr,
+) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    if path.as_bytes().starts_with(INGEST_PREFIX) {
+        let peer = Peer { address: peer.to_string(), source: PeerSource::Socket };
+        return server.ingest.take(request, head, peer).await;
+    }
+    if path == ATTACH_PATH {
+        let context = server.sessions.clone();
+        return attach(request, context, &server.tasks, server.stop_now.clone());
+    }
+    match path {
+        "/" | "/_inhaul" | "/_inhaul/" => relay_answer(
+            StatusCode::OK,
+            "This is an inhaul relay. Webhooks are posted to /in/<endpoint>; clients attach with `inhaul listen --relay URL`.\n",
+        ),
+        _ => relay_answer(
+            StatusCode::NOT_FOUND,
+            "there is nothing here; webhooks are posted to /in/<endpoint>\n",
+        ),
+    }
+}

@@ -93,6 +93,13 @@ pub struct Admitted {
     pub lanes: Vec<Lane>,
 }
 
+impl Admitted {
+    /// The endpoints' names.
+    pub fn names(&self) -> Vec<&EndpointName> {
+        self.lanes.iter().map(|lane| &lane.welcome.name).collect()
+    }
+}
+
 /// One endpoint of a session.
 #[derive(Clone, Debug)]
 pub struct Lane {
@@ -318,6 +325,11 @@ impl RelayEnd {
             self.control.push_back(Frame::Drain(Drain { after_ms }));
             self.draining = true;
         }
+    }
+
+    /// Whether the session has ended, but for its last frames.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending | Phase::Closed)
     }
 
     /// Whether every event sent is stored and every awaited answer given.

@@ -1,0 +1,97 @@
+//! `inhaul relay serve`: runs a relay until it is told to stop.
+
+use std::{fs, io, process::ExitCode};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{EXIT_FAILED, ServeArgs, print_error, print_failure, url_file};
+use crate::{
+    ready::Ready,
+    relay::{Relay, RelayHandle, SpawnError},
+};
+
+pub(super) async fn run(args: ServeArgs) -> ExitCode {
+    let data = match args.data.directory() {
+        Ok(data) => data,
+        Err(text) => {
+            print_failure(&text, None);
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
+    let relay = match Relay::spawn(args.config(data.clone())).await {
+        Ok(relay) => relay,
+        Err(error) => {
+            print_error(&error, hint(&error));
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
+    if let Err(error) = announce(&relay, &args, &data) {
+        print_failure(&error, None);
+        relay.shutdown().await;
+        return ExitCode::from(EXIT_FAILED);
+    }
+    match stopped().await {
+        Ok(()) => {}
+        Err(error) => print_failure(&format!("cannot listen for signals: {error}"), None),
+    }
+    eprintln!("stopping; running requests may finish, a second signal stops at once");
+    tokio::select! {
+        () = relay.shutdown() => {}
+        _ = stopped() => {}
+    }
+    ExitCode::SUCCESS
+}
+
+/// Says where the relay is: on stderr, for `endpoint add`, and in the ready file.
+fn announce(relay: &RelayHandle, args: &ServeArgs, data: &std::path::Path) -> Result<(), String> {
+    let failed = |what: &str, error: io::Error| format!("cannot write {what}: {error}");
+    fs::write(url_file(data), relay.public_url()).map_err(|error| failed("the public URL", error))?;
+    for problem in relay.recovered() {
+        eprintln!("warning: {problem}");
+    }
+    eprintln!("relay     {}", relay.public_url());
+    let admin_url = relay.admin_url();
+    if let Some(admin_url) = &admin_url {
+        eprintln!("admin     {admin_url}/metrics");
+    }
+    let ca_file = relay.ca_file().map(|path| path.display().to_string());
+    if let Some(ca_file) = &ca_file {
+        eprintln!("authority {ca_file} (clients need --cacert)");
+    }
+    if let Some(path) = &args.ready_file {
+        let ready = Ready {
+            public_url: relay.public_url().to_owned(),
+            admin_url,
+            ca_file,
+            pid: std::process::id(),
+            endpoint_url: None,
+        };
+        ready.write(path).map_err(|error| failed(&path.display().to_string(), error))?;
+    }
+    Ok(())
+}
+
+/// Returns at SIGINT or SIGTERM.
+async fn stopped() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn hint(error: &SpawnError) -> Option<&'static str> {
+    match error {
+        SpawnError::Listen { .. } => {
+            Some("choose another address with `--listen ADDRESS:PORT`; port 0 takes a free one")
+        }
+        SpawnError::PlainHttp(_) => Some(
+            "use `--tls self-signed` or `--tls files`; behind a proxy that speaks TLS, add `--behind-proxy`",
+        ),
+        SpawnError::Spool { .. } => Some("is another relay running on this `--data` directory?"),
+        SpawnError::Tls(_) => {
+            Some("`--tls files` takes PEM: `--cert` with the chain, `--key` with its private key")
+        }
+        SpawnError::Registry(_) | SpawnError::Interrupted => None,
+    }
+}

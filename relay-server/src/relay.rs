@@ -1,0 +1,338 @@
+//! A whole relay: starts it, says where it is, stops it. The relay program and `inhaul listen` both use this.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use inhaul_core::{
+    session::{RelayConfig as SessionConfig, Timing},
+    wire::{ErrorCode, SessionError},
+};
+use thiserror::Error;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admin::AdminServer,
+    hub::Hub,
+    ingest::Ingest,
+    limits::Limits,
+    metrics::Metrics,
+    registry::{Registry, RegistryError},
+    serve::{self, Server},
+    session::SessionContext,
+    spool::{Spool, SpoolOpenError},
+    tls::{self, TlsError, TlsMode},
+};
+
+/// How long requests and sessions may go on after the relay was told to stop.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// How often the endpoints' file is looked at for endpoints that were removed while their client is connected.
+const REGISTRY_CHECK: Duration = Duration::from_secs(1);
+
+/// What a relay is told at its start.
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The directory of everything it keeps.
+    pub data: PathBuf,
+    /// Certificates.
+    pub tls: TlsMode,
+    /// Its address as senders and clients see it; made from `listen` when absent.
+    pub public_url: Option<String>,
+    /// Where health and metrics are served; nowhere when absent.
+    pub admin_listen: Option<SocketAddr>,
+    /// What it allows.
+    pub limits: Limits,
+    /// Plain HTTP on an address that is not loopback, because a proxy in front speaks TLS.
+    pub behind_proxy: bool,
+}
+
+/// Why a relay did not start.
+#[derive(Debug, Error)]
+pub enum SpawnError {
+    /// Its address is taken or not allowed.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Plain HTTP would be open to the network.
+    #[error("plain HTTP is for loopback only, and {0} is not a loopback address")]
+    PlainHttp(SocketAddr),
+    /// The endpoints' file.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The spool.
+    #[error("the spool in {directory} cannot be opened; nothing in it was changed")]
+    Spool {
+        /// Its directory.
+        directory: PathBuf,
+        /// Why.
+        source: SpoolOpenError,
+    },
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A blocking task of the start was stopped.
+    #[error("the start was interrupted")]
+    Interrupted,
+}
+
+/// Starts relays.
+pub struct Relay;
+
+/// A running relay. Dropping it stops it at once; [`RelayHandle::shutdown`] lets requests finish.
+pub struct RelayHandle {
+    listen: SocketAddr,
+    public_url: String,
+    admin: Option<AdminServer>,
+    ca_file: Option<PathBuf>,
+    registry: Registry,
+    hub: Hub,
+    spool: Spool,
+    recovered: Vec<String>,
+    stop_accepting: CancellationToken,
+    stop_now: CancellationToken,
+    tasks: TaskTracker,
+    ready: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Starts a relay; when this returns, it takes webhooks.
+    ///
+    /// # Errors
+    /// When an address, a certificate or the data directory cannot be used.
+    pub async fn spawn(config: RelayConfig) -> Result<RelayHandle, SpawnError> {
+        if matches!(config.tls, TlsMode::Off) && !config.listen.ip().is_loopback() && !config.behind_proxy {
+            return Err(SpawnError::PlainHttp(config.listen));
+        }
+        let listener = bind(config.listen).await?;
+        let listen = listener.local_addr().unwrap_or(config.listen);
+        let tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
+        let public_url = config
+            .public_url
+            .as_deref()
+            .map_or_else(|| default_url(listen, tls.is_some()), |url| url.trim_end_matches('/').to_owned());
+        let registry = Registry::open(&config.data)?;
+        let (spool, recovered) = open_spool(config.data.join("spool")).await?;
+        let metrics = Arc::new(Metrics::new());
+        let ready = Arc::new(AtomicBool::new(false));
+        let admin = match config.admin_listen {
+            Some(address) => {
+                let listener = bind(address).await?;
+                Some(AdminServer::spawn(listener, Arc::clone(&metrics), Arc::clone(&ready)))
+            }
+            None => None,
+        };
+        let (stop_accepting, stop_now) = (CancellationToken::new(), CancellationToken::new());
+        let hub = Hub::default();
+        let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone());
+        let sessions = SessionContext {
+            registry: registry.clone(),
+            spool: spool.clone(),
+            hub: hub.clone(),
+            metrics: Arc::clone(&metrics),
+            public_url: public_url.as_str().into(),
+            config: session_config(&config.limits),
+        };
+        let server = Arc::new(Server {
+            ingest: Ingest::new(&sessions, config.limits),
+            sessions,
+            tls: tls.map(|tls| TlsAcceptor::from(tls.config)),
+            stop_accepting: stop_accepting.clone(),
+            stop_now: stop_now.clone(),
+            tasks: TaskTracker::new(),
+        });
+        let tasks = server.tasks.clone();
+        let watch = watch_endpoints(registry.clone(), hub.clone(), spool.clone(), metrics);
+        tasks.spawn(until(stop_now.clone(), watch));
+        let accepting = tokio::spawn(serve::run(server, listener));
+        ready.store(true, Ordering::Release);
+        Ok(RelayHandle {
+            listen,
+            public_url,
+            admin,
+            ca_file,
+            registry,
+            hub,
+            spool,
+            recovered,
+            stop_accepting,
+            stop_now,
+            tasks,
+            ready,
+            accepting: Some(accepting),
+        })
+    }
+}
+
+impl RelayHandle {
+    /// The address it listens on.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Its address as senders and clients see it, without a slash at the end.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Where health and metrics are.
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.as_ref().map(|admin| format!("http://{}", admin.address()))
+    }
+
+    /// The certificate authority of a self-signed relay, for `--cacert`.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// Its endpoints.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What the start found damaged and put right, a line each.
+    pub fn recovered(&self) -> &[String] {
+        &self.recovered
+    }
+
+    /// Stops: no new requests, running ones may finish for [`GRACE`], clients are told to come back later.
+    pub async fn shutdown(mut self) {
+        self.ready.store(false, Ordering::Release);
+        self.stop_accepting.cancel();
+        if let Some(accepting) = self.accepting.take() {
+            // It ends by itself now; that it was cancelled before is as good.
+            let _ = accepting.await;
+        }
+        let waits = async {
+            while self.hub.waits_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        self.hub.drain(Duration::from_secs(1));
+        // Senders that wait for the app get their answer before the sessions go.
+        let _ = tokio::time::timeout(GRACE, waits).await;
+        for endpoint in self.hub.held() {
+            self.hub.close(&endpoint, going_down());
+        }
+        self.tasks.close();
+        let sessions_end = async {
+            while !self.hub.held().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), sessions_end).await;
+        self.stop_now.cancel();
+        self.tasks.wait().await;
+        let spool = self.spool.clone();
+        drop(self);
+        let closed = tokio::task::spawn_blocking(move || spool.close()).await;
+        if let Ok(Err(error)) = closed {
+            tracing::error!(%error, "the spool was not closed cleanly; its next start repairs it");
+        }
+    }
+}
+
+impl Drop for RelayHandle {
+    fn drop(&mut self) {
+        self.stop_accepting.cancel();
+        self.stop_now.cancel();
+    }
+}
+
+/// Ends the sessions of endpoints that are removed or whose token changed, and keeps the figures of the backlog current.
+async fn watch_endpoints(registry: Registry, hub: Hub, spool: Spool, metrics: Arc<Metrics>) {
+    let mut tick = tokio::time::interval(REGISTRY_CHECK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let total = spool.total();
+        metrics.backlog(total.events, total.bytes);
+        let known = registry.list();
+        for held in hub.held() {
+            if !known.iter().any(|endpoint| endpoint.name == held) {
+                hub.close(
+                    &held,
+                    SessionError {
+                        code: ErrorCode::Revoked,
+                        text: format!("the endpoint {held} was removed from the relay"),
+                        retryable: false,
+                        retry_after_ms: None,
+                    },
+                );
+            }
+        }
+    }
+}
+
+async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = task => {}
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, SpawnError> {
+    TcpListener::bind(address).await.map_err(|source| SpawnError::Listen { address, source })
+}
+
+async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnError> {
+    let opening = directory.clone();
+    let opened = tokio::task::spawn_blocking(move || Spool::open(&opening)).await;
+    match opened.map_err(|_| SpawnError::Interrupted)? {
+        Ok((spool, recovery)) => {
+            let problems = recovery.problems();
+            for problem in &problems {
+                tracing::warn!(%problem, "the spool was repaired");
+            }
+            Ok((spool, problems))
+        }
+        Err(source) => Err(SpawnError::Spool { directory, source }),
+    }
+}
+
+fn session_config(limits: &Limits) -> SessionConfig {
+    SessionConfig {
+        timing: Timing::default(),
+        software: concat!("inhaul-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
+        max_answer_bytes: limits.max_body_bytes,
+        max_unfinished_bytes: limits.max_body_bytes.saturating_mul(4),
+    }
+}
+
+fn default_url(listen: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{listen}")
+}
+
+/// The names a self-signed certificate is for: the public URL's host and the address listened on.
+fn certificate_names(config: &RelayConfig, listen: SocketAddr) -> Vec<String> {
+    let host = config.public_url.as_deref().and_then(|url| {
+        let uri: http::Uri = url.parse().ok()?;
+        Some(uri.host()?.trim_matches(['[', ']']).to_owned())
+    });
+    host.into_iter().chain([listen.ip().to_string()]).collect()
+}
+
+fn going_down() -> SessionError {
+    SessionError {
+        code: ErrorCode::ShuttingDown,
+        text: "the relay goes down; the client comes back by itself".to_owned(),
+        retryable: true,
+        retry_after_ms: Some(1000),
+    }
+}

@@ -1,0 +1,168 @@
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::*;
+
+const LIMITS: RawHeadLimits = RawHeadLimits { max_head_bytes: 4096, max_headers: 20, max_target_bytes: 500 };
+
+type Seen = Arc<Mutex<Vec<(Tapped, Bytes)>>>;
+
+/// Serves one connection with hyper; what each request was is put into `seen`, and answered with 200 or the refusal.
+fn serve(server: DuplexStream, seen: Seen) -> tokio::task::JoinHandle<()> {
+    let (stream, tap) = RawHeads::new(server, LIMITS);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let tapped = tap.take().unwrap();
+        let seen = Arc::clone(&seen);
+        async move {
+            let mut response = Response::new(Full::new(Bytes::new()));
+            if let Tapped::Refused(refusal) = &tapped {
+                *response.status_mut() = refusal.status;
+                *response.body_mut() = Full::new(Bytes::from_static(refusal.text.as_bytes()));
+            }
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            seen.lock().unwrap().push((tapped, body));
+            Ok::<_, Infallible>(response)
+        }
+    });
+    tokio::spawn(async move {
+        let connection = hyper::server::conn::http1::Builder::new()
+            .half_close(true)
+            .max_buf_size(16 * 1024)
+            .serve_connection(TokioIo::new(stream), service);
+        // Some tests end in the middle of a message.
+        let _ = connection.await;
+    })
+}
+
+/// Sends pieces one by one; returns what the service saw and the whole answer.
+async fn send(pieces: &[&[u8]]) -> (Vec<(Tapped, Bytes)>, String) {
+    let (mut client, server) = tokio::io::duplex(1 << 20);
+    let seen = Seen::default();
+    let served = serve(server, Arc::clone(&seen));
+    for piece in pieces {
+        // A refused request's connection is closed while it is still being written.
+        if client.write_all(piece).await.is_err() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    client.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    served.await.unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    (seen, String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn heads(seen: &[(Tapped, Bytes)]) -> Vec<(&[u8], &[u8])> {
+    let parts = seen.iter().map(|(tapped, body)| match tapped {
+        Tapped::Head(head) => (head.as_ref(), body.as_ref()),
+        Tapped::Refused(refusal) => panic!("{refusal:?}"),
+    });
+    parts.collect()
+}
+
+#[tokio::test]
+async fn heads_are_kept_to_the_byte_even_when_they_come_one_byte_at_a_time() {
+    let head = b"PUT /in/a?a=%2F&a=b+c&&= HTTP/1.1\r\nhOsT: a\r\nX-B: 1\r\nX-A:  \xff\x80 \r\nx-b: 2\r\nContent-Length: 3\r\n\r\n";
+    let whole = [head.as_slice(), b"\0\r\n"].concat();
+    let bytes: Vec<&[u8]> = whole.chunks(1).collect();
+    for pieces in [vec![whole.as_slice()], bytes] {
+        let (seen, answer) = send(&pieces).await;
+        assert_eq!(heads(&seen), [(head.as_slice(), b"\0\r\n".as_slice())]);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_keep_their_own_heads() {
+    let first = b"POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = b"3;ext=1\r\nabc\r\n0\r\nTrailer: x\r\n\r\n";
+    let second = b"POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
+    let third = b"GET /3 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let all = [first.as_slice(), chunks, b"\r\n", second, b"hi", third].concat();
+    let (seen, answer) = send(&[&all]).await;
+    let expected: [(&[u8], &[u8]); 3] = [(first, b"abc"), (second, b"hi"), (third, b"")];
+    assert_eq!(heads(&seen), expected);
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 3);
+}
+
+#[tokio::test]
+async fn what_could_be_read_in_two_ways_is_refused() {
+    let long_target = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(600));
+    let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(5000));
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(20));
+    for (head, status, words) in [
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            "both",
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            400,
+            "two Content-Length",
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400, "not a number"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "chunked"),
+        ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 501, "chunked"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "two Host"),
+        ("GET / HTTP/1.1\r\n\r\n", 400, "no Host"),
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n", 400, "carriage return"),
+        ("GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400, "folded"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n", 400, "name"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400, "control"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400, "control"),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501, "CONNECT"),
+        ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "another host"),
+        ("GET / HTTP/2\r\nHost: a\r\n\r\n", 505, "version"),
+        ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 400, "request line"),
+        (&long_target, 414, "longer"),
+        (&large, 431, "larger"),
+        (&many, 431, "more headers"),
+    ] {
+        let (_, answer) = send(&[head.as_bytes()]).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(words),
+            "{head}\n{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_absolute_target_for_this_host_is_let_through() {
+    let head = b"GET http://A/in/x HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (seen, _) = send(&[head]).await;
+    assert_eq!(heads(&seen), [(head.as_slice(), b"".as_slice())]);
+}
+
+#[tokio::test]
+async fn after_a_client_attached_the_bytes_pass_unchanged() {
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let (mut wrapped, tap) = RawHeads::new(server, LIMITS);
+    let head = b"GET /_inhaul/attach HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
+    let frames = b"\x81\x05\n\n\r\nGET / HTTP/1.1\n\n\0";
+    client.write_all(&[head.as_slice(), frames].concat()).await.unwrap();
+    client.write_all(b"more").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut read = Vec::new();
+    wrapped.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read, [head.as_slice(), frames, b"more"].concat());
+    assert_eq!(tap.take(), Some(Tapped::Head(Bytes::from_static(head))));
+    assert_eq!(tap.take(), None);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0..300_usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let cut = cut.min(bytes.len());
+        runtime.block_on(send(&[&bytes[..cut], &bytes[cut..]]));
+    }
+}

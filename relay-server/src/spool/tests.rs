@@ -1,0 +1,98 @@
+use bytes::Bytes;
+use inhaul_core::event::{Peer, PeerSource, UnixMillis};
+
+use super::*;
+
+const ROOMY: BacklogLimits = BacklogLimits { events: 1000, bytes: 1 << 30 };
+
+fn orders() -> EndpointName {
+    "orders".parse().unwrap()
+}
+
+fn event(number: u8, body_bytes: usize) -> Event {
+    let body = Bytes::from(vec![number; body_bytes]);
+    Event {
+        id: EventId(Uuid::from_u128(u128::from(number))),
+        endpoint: orders(),
+        received_at: UnixMillis(1),
+        peer: Peer { address: "203.0.113.9:1".into(), source: PeerSource::Socket },
+        prefix_bytes: 5,
+        head: Bytes::from_static(b"POST /in/o HTTP/1.1\r\nHost: a\r\n\r\n"),
+        body_sha256: Event::digest(&body),
+        body,
+    }
+}
+
+/// Every number that waits behind `after`, with its event and whether it is missed.
+async fn waiting(spool: &Spool, mut after: u64) -> Vec<(u64, u8, bool)> {
+    let mut found = Vec::new();
+    while let Next::Event(spooled) = spool.next(&orders(), after, u64::MAX).await {
+        after = spooled.seq;
+        found.push((spooled.seq, spooled.event.id.0.as_bytes()[15], spooled.missed));
+    }
+    found
+}
+
+#[tokio::test]
+async fn events_wait_in_order_until_they_are_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    for number in 1..=5 {
+        spool.append(&event(number, 10), number == 3, ROOMY).await.unwrap();
+    }
+    let all = [(1, 1, false), (2, 2, false), (3, 3, true), (4, 4, false), (5, 5, false)];
+    assert_eq!(waiting(&spool, 0).await, all);
+    assert_eq!(spool.backlog(&orders()).events, 5);
+    spool.forget(&orders(), 2, &[4]);
+    assert_eq!(waiting(&spool, 0).await, [(3, 3, true), (5, 5, false)]);
+    assert_eq!(spool.backlog(&orders()).events, 2);
+    assert_eq!(spool.cursor(&orders()), 2);
+}
+
+#[tokio::test]
+async fn a_restart_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    let id = spool.id();
+    for number in 1..=6 {
+        spool.append(&event(number, 10), false, ROOMY).await.unwrap();
+    }
+    spool.forget(&orders(), 2, &[4]);
+    spool.mark_missed(&orders(), 5);
+    let (before, backlog) = (waiting(&spool, 0).await, spool.backlog(&orders()));
+    spool.close().unwrap();
+
+    let (spool, recovery) = Spool::open(directory.path()).unwrap();
+    assert!(recovery.holes.is_empty());
+    assert_eq!(spool.id(), id);
+    assert_eq!(waiting(&spool, 0).await, before);
+    assert_eq!(before, [(3, 3, false), (5, 5, true), (6, 6, false)]);
+    assert_eq!(spool.backlog(&orders()), backlog);
+    assert_eq!(spool.cursor(&orders()), 2);
+    assert_eq!(spool.append(&event(7, 10), false, ROOMY).await.unwrap(), 7, "numbers go on");
+}
+
+#[tokio::test]
+async fn a_full_backlog_refuses_and_keeps_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    let limits = BacklogLimits { events: 2, bytes: 1000 };
+    spool.append(&event(1, 10), false, limits).await.unwrap();
+    let large = spool.append(&event(2, 2000), false, limits).await;
+    assert!(matches!(large, Err(SpoolError::Backlog { events: 1, .. })));
+    spool.append(&event(3, 10), false, limits).await.unwrap();
+    assert!(spool.append(&event(4, 10), false, limits).await.is_err());
+    assert_eq!(waiting(&spool, 0).await.len(), 2);
+    spool.forget(&orders(), 1, &[]);
+    spool.append(&event(5, 10), false, limits).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_larger_than_asked_for_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    spool.append(&event(1, 500), false, ROOMY).await.unwrap();
+    assert!(matches!(spool.next(&orders(), 0, 100).await, Next::TooLarge));
+    assert!(matches!(spool.next(&orders(), 1, 100).await, Next::Empty));
+    assert!(matches!(spool.next(&orders(), 0, 533).await, Next::Event(_)));
+}
