@@ -122,10 +122,7 @@ impl Relay {
         let listener = bind(config.listen).await?;
         let listen = listener.local_addr().unwrap_or(config.listen);
         let tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
-        let public_url = config
-            .public_url
-            .as_deref()
-            .map_or_else(|| default_url(listen, tls.is_some()), |url| url.trim_end_matches('/').to_owned());
+        let public_url = public_url(&config, listen, tls.is_some());
         let registry = Registry::open(&config.data)?;
         let (spool, recovered) = open_spool(config.data.join("spool")).await?;
         let metrics = Arc::new(Metrics::new());
@@ -157,8 +154,7 @@ impl Relay {
             tasks: TaskTracker::new(),
         });
         let tasks = server.tasks.clone();
-        let watch = watch_endpoints(registry.clone(), hub.clone(), spool.clone(), metrics);
-        tasks.spawn(until(stop_now.clone(), watch));
+        tasks.spawn(until(stop_now.clone(), watch_endpoints(server.sessions.clone())));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
         Ok(RelayHandle {
@@ -255,7 +251,8 @@ impl Drop for RelayHandle {
 }
 
 /// Ends the sessions of endpoints that are removed or whose token changed, and keeps the figures of the backlog current.
-async fn watch_endpoints(registry: Registry, hub: Hub, spool: Spool, metrics: Arc<Metrics>) {
+async fn watch_endpoints(relay: SessionContext) {
+    let SessionContext { registry, hub, spool, metrics, .. } = relay;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -314,9 +311,10 @@ fn session_config(limits: &Limits) -> SessionConfig {
     }
 }
 
-fn default_url(listen: SocketAddr, tls: bool) -> String {
+fn public_url(config: &RelayConfig, listen: SocketAddr, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
-    format!("{scheme}://{listen}")
+    let own = || format!("{scheme}://{listen}");
+    config.public_url.as_deref().map_or_else(own, |url| url.trim_end_matches('/').to_owned())
 }
 
 /// The names a self-signed certificate is for: the public URL's host and the address listened on.

@@ -167,6 +167,10 @@ impl<IO> RawHeads<IO> {
         };
         self.looked_at = 0;
         let head = self.input.split_to(end).freeze();
+        if head.len() > self.limits.max_head_bytes {
+            self.refuse(too_large());
+            return true;
+        }
         match check(&head, &self.limits) {
             Ok(framing) => {
                 self.state = match framing {
@@ -196,13 +200,7 @@ impl<IO> RawHeads<IO> {
             }
         }
         self.looked_at = input.len();
-        if input.len() > self.limits.max_head_bytes {
-            return Err(Refusal {
-                status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                text: "the head of the request is larger than this relay takes (max_head_bytes)",
-            });
-        }
-        Ok(None)
+        if input.len() > self.limits.max_head_bytes { Err(too_large()) } else { Ok(None) }
     }
 
     fn refuse(&mut self, refusal: Refusal) {
@@ -210,6 +208,13 @@ impl<IO> RawHeads<IO> {
         self.output = Bytes::from_static(STAND_IN);
         self.input.clear();
         self.state = State::Ended;
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal {
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        text: "the head of the request is larger than this relay takes (max_head_bytes)",
     }
 }
 
