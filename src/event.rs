@@ -11,7 +11,7 @@ use uuid::Uuid;
 mod head;
 mod record;
 
-pub use head::{HOP_BY_HOP, Head, HeadError, Header, HttpVersion};
+pub use head::{HOP_BY_HOP, Head, HeadError, Header, HttpVersion, end_to_end};
 pub use record::{EventMeta, RecordError};
 
 /// The relay's id of an event: a UUIDv7 (RFC 9562 §5.7), so ids sort by the time of receipt.

@@ -137,20 +137,24 @@ impl Head {
         self.headers.iter().find(|header| header.is(name)).map(|header| &header.value)
     }
 
-    /// The headers that go on to the next hop: all but [`HOP_BY_HOP`] and those a `Connection` header names.
+    /// The headers that go on to the next hop; see [`end_to_end`].
     pub fn end_to_end(&self) -> impl Iterator<Item = &Header> {
-        let listed: Vec<Vec<u8>> = self
-            .headers
-            .iter()
-            .filter(|header| header.is("connection"))
-            .flat_map(|header| header.value.split(|&byte| byte == b','))
-            .map(|name| name.trim_ascii().to_ascii_lowercase())
-            .collect();
-        self.headers.iter().filter(move |header| {
-            let name = header.name.to_ascii_lowercase();
-            !HOP_BY_HOP.iter().any(|hop| hop.as_bytes() == name) && !listed.contains(&name)
-        })
+        end_to_end(&self.headers)
     }
+}
+
+/// The headers that go on to the next hop: all but [`HOP_BY_HOP`] and those a `Connection` header names.
+pub fn end_to_end(headers: &[Header]) -> impl Iterator<Item = &Header> {
+    let listed: Vec<Vec<u8>> = headers
+        .iter()
+        .filter(|header| header.is("connection"))
+        .flat_map(|header| header.value.split(|&byte| byte == b','))
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
+        .collect();
+    headers.iter().filter(move |header| {
+        let name = header.name.to_ascii_lowercase();
+        !HOP_BY_HOP.iter().any(|hop| hop.as_bytes() == name) && !listed.contains(&name)
+    })
 }
 
 /// The CRLF-ended lines of a head, without their ends.
