@@ -274,6 +274,11 @@ impl ClientEnd {
         }
     }
 
+    /// Whether the session has ended, but for its last frames.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending | Phase::Closed)
+    }
+
     /// What the next session's HELLO should ask for: the same endpoints, each from where this one got to.
     pub fn resume(&self) -> Vec<HelloEndpoint> {
         let resumed = |endpoint: &HelloEndpoint| {
