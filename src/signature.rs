@@ -1,6 +1,80 @@
-//! How providers sign their webhooks, and what a check of one event found.
+//! How providers sign their webhooks, what a check of one event found, and signing as they do.
+//!
+//! Providers are rows of data in `signature/catalogue.toml`; one engine reads them for checking and for signing:
+//!
+//! ```text
+//!  rule       the language of the rows: where a signature is, what is signed, with which key
+//!  select     reads values out of a request, and writes them into one
+//!  check      the verdict
+//!  sign       the headers a provider would send
+//!  catalogue  the rows, by id and by the headers of a request
+//! ```
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::event::{Header, UnixMillis};
+
+mod catalogue;
+mod check;
+mod rule;
+mod select;
+mod sign;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{Catalogue, EventNames, Provider, catalogue};
+pub use sign::SignError;
+
+/// A signing secret, as the provider shows it to its user.
+#[derive(Clone)]
+pub struct Secret {
+    label: String,
+    text: String,
+}
+
+impl Secret {
+    /// A secret and what it is called; the label is shown and stored, the text never is.
+    pub fn new(label: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { label: label.into(), text: text.into() }
+    }
+
+    /// What the secret is called.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({:?})", self.label)
+    }
+}
+
+/// A request as the sender made it: what a signature is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// Every header, in order.
+    pub headers: &'a [Header],
+    /// The body's exact bytes.
+    pub body: &'a [u8],
+    /// When it came to the relay; the age of a signature is judged by it.
+    pub received_at: UnixMillis,
+}
+
+/// A request to be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct SignRequest<'a> {
+    /// The body's exact bytes.
+    pub body: &'a [u8],
+    /// The time of the signature.
+    pub at: UnixMillis,
+    /// The provider's id of the event, for those that send it in a header.
+    pub id: Option<&'a str>,
+    /// The event's type, for those that send it in a header.
+    pub event_type: Option<&'a str>,
+}
 
 /// What the check of an event's signature found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,196 @@
+//! The rows of `catalogue.toml`, by id and by the headers of a request.
+
+use std::{sync::LazyLock, time::Duration};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Delivery, Secret, SignError, SignRequest, Verdict, check,
+    rule::{Rule, Selector, Source},
+    select::Found,
+    sign,
+};
+use crate::event::Header;
+
+/// Longest type or id of an event that is taken from a request; longer ones are no names.
+const NAME_MAX_BYTES: usize = 256;
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+    Catalogue::parse(include_str!("catalogue.toml"))
+        .expect("the catalogue is part of the program, and a test reads it")
+});
+
+/// Every provider inhaul knows.
+pub fn catalogue() -> &'static Catalogue {
+    &CATALOGUE
+}
+
+/// Providers of webhooks and how each signs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    provider: Vec<Provider>,
+}
+
+/// One sender of webhooks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    id: String,
+    name: String,
+    docs: String,
+    /// Any of them may apply to one request.
+    scheme: Vec<Rule>,
+    /// Where the event's type is: the first that is present.
+    #[serde(default, rename = "type")]
+    event_type: Vec<Source>,
+    /// Where the event's id is: the first that is present. The same id means the same event.
+    #[serde(default, rename = "event_id")]
+    event_id: Vec<Source>,
+    /// Seconds after which the sender gives up waiting for the answer.
+    timeout: Option<u64>,
+}
+
+/// What a sender itself calls an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventNames {
+    /// Its type, such as `call.created`.
+    pub event_type: Option<String>,
+    /// Its id; an event that is sent again has the same.
+    pub event_id: Option<String>,
+}
+
+impl Catalogue {
+    fn parse(text: &str) -> Result<Self, String> {
+        let catalogue: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        for provider in &catalogue.provider {
+            if provider.scheme.is_empty() {
+                return Err(format!("{} has no scheme", provider.id));
+            }
+            if let Some(problem) = provider.scheme.iter().find_map(Rule::problem) {
+                return Err(format!("{}: {problem}", provider.id));
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// The provider of that id; `-` and `_` are the same.
+    pub fn provider(&self, id: &str) -> Option<&Provider> {
+        let id = id.replace('-', "_");
+        self.provider.iter().find(|provider| provider.id == id)
+    }
+
+    /// Every provider, in the catalogue's order.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.provider.iter()
+    }
+
+    /// Providers whose signature headers a request has; those with more of their headers present come first.
+    pub fn candidates(&self, headers: &[Header]) -> Vec<&Provider> {
+        let mut found: Vec<(usize, &Provider)> = self
+            .provider
+            .iter()
+            .filter_map(|provider| Some((provider.headers_present(headers)?, provider)))
+            .collect();
+        found.sort_by_key(|(present, _)| std::cmp::Reverse(*present));
+        found.into_iter().map(|(_, provider)| provider).collect()
+    }
+}
+
+impl Provider {
+    /// Its id in configuration and output, such as `standard_webhooks`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its name for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it says how it signs.
+    pub fn docs(&self) -> &str {
+        &self.docs
+    }
+
+    /// How long it waits for an answer, where it says so.
+    pub fn sender_timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+
+    /// Checks a request against every scheme and every secret.
+    ///
+    /// The first scheme that is valid decides, then one that is stale, then the first that is invalid; schemes whose
+    /// signature is not there do not count.
+    pub fn verify(&self, delivery: &Delivery<'_>, secrets: &[Secret]) -> Verdict {
+        let mut verdict = Verdict::Unsigned;
+        for rule in &self.scheme {
+            let found = check::check(&self.id, rule, delivery, secrets);
+            if rank(&found) > rank(&verdict) {
+                verdict = found;
+            }
+        }
+        verdict
+    }
+
+    /// The headers the provider would send with a body: signature, and its own type and id where they are headers.
+    ///
+    /// # Errors
+    /// When the secret is not of the provider's form, or an id is missing that is signed.
+    pub fn sign(&self, request: &SignRequest<'_>, secret: &Secret) -> Result<Vec<Header>, SignError> {
+        let mut headers = sign::sign(&self.scheme[0], request, secret)?;
+        for (sources, name) in [(&self.event_type, request.event_type), (&self.event_id, request.id)] {
+            let header = sources.iter().find_map(|source| match source {
+                Source::Header(header) => Some(header),
+                Source::Json(_) => None,
+            });
+            if let (Some(header), Some(name)) = (header, name)
+                && !headers.iter().any(|present| present.is(header))
+            {
+                headers.push(Header { name: header.clone().into(), value: name.to_owned().into() });
+            }
+        }
+        Ok(headers)
+    }
+
+    /// What the sender calls an event.
+    pub fn event_names(&self, headers: &[Header], body: &[u8]) -> EventNames {
+        let json = serde_json::from_slice::<Value>(body).ok();
+        let first = |sources: &[Source]| {
+            sources.iter().find_map(|source| {
+                let selector = Selector {
+                    from: source.clone(),
+                    list: None,
+                    kv: None,
+                    field: None,
+                    strip: None,
+                    last: false,
+                };
+                let name = String::from_utf8(selector.read_one(headers, json.as_ref()).ok()?).ok()?;
+                (name.len() <= NAME_MAX_BYTES).then_some(name)
+            })
+        };
+        EventNames { event_type: first(&self.event_type), event_id: first(&self.event_id) }
+    }
+
+    /// How many of its headers a request has; none when it is not signed by it.
+    fn headers_present(&self, headers: &[Header]) -> Option<usize> {
+        let present = |selector: &Selector| selector.read(headers, None) != Found::Absent;
+        self.scheme
+            .iter()
+            .filter(|rule| present(&rule.sig))
+            .map(|rule| 1 + rule.vars.values().filter(|selector| present(selector)).count())
+            .max()
+    }
+}
+
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Valid { .. } => 4,
+        Verdict::Stale { .. } => 3,
+        Verdict::Invalid { .. } => 2,
+        Verdict::NoSecret { .. } => 1,
+        Verdict::Unsigned => 0,
+    }
+}
