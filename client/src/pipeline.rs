@@ -1,1 +1,401 @@
-//! pipeline
+//! What becomes of an event, in order. This is the one place where the order is written:
+//!
+//! ```text
+//!  1  store        history, on the disk
+//!  2  acknowledge  STORED: the relay may forget it
+//!  3  verify       the verdict joins the event
+//!  4  show         terminal, lines, JSON
+//!  5  forward      an attempt for each target, begun on the disk before it is sent
+//!  6  record       the attempt's outcome, on the disk, and shown
+//!  7  answer       RESULT, when the sender waits
+//!  8  settle       nothing more is to be done by itself
+//! ```
+//!
+//! Steps 1 to 4 happen for one event after the other, in the order of arrival, though many may be on their way to the disk together.
+//! From 5 on, an event whose sender waits goes at once, beside others; all others go one after the other, in order.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use inhaul_core::{
+    event::{EndpointName, Event, EventId, Head},
+    session::Delivery,
+    signature::Verdict,
+    wire::{ResultHeader, ResultKind},
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    cli::VerifyMode,
+    config::{Route, Routes},
+    forward::{Answer, Forwarded, Forwarder, Target},
+    history::{Facts, History, HistoryError, Stored},
+    row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
+    session::{Arrival, Report, WINDOW},
+};
+
+mod verify;
+
+use verify::{Recognised, recognise};
+
+/// How many events whose senders wait are forwarded beside each other.
+pub const CONCURRENT_FORWARDS: usize = 16;
+
+/// Events that wait for their turn. When as many wait, storing waits too, and the relay keeps the rest.
+const LANE_EVENTS: usize = 100_000;
+
+/// What is shown of an event.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// An event is stored and verified.
+    Event(Box<EventRow>),
+    /// An attempt has its outcome.
+    Attempt(Box<EventRow>, Attempt),
+    /// Something a person should know.
+    Notice(String),
+}
+
+/// What a pipeline needs.
+#[derive(Clone)]
+pub struct Pipeline {
+    /// Where events are stored.
+    pub history: History,
+    /// Where they go and how they are verified.
+    pub routes: Arc<Routes>,
+    /// How they get there.
+    pub forwarder: Forwarder,
+    /// To the relay.
+    pub reports: mpsc::Sender<Report>,
+    /// To whoever shows things. When it is full, showing holds the pipeline up: nothing shown is lost.
+    pub shown: mpsc::Sender<Shown>,
+}
+
+/// An event on its way from step 5.
+struct Ready {
+    session: u64,
+    id: EventId,
+    /// Kept when its sender waits; read again from the history otherwise.
+    event: Option<Event>,
+    deadline: Option<Instant>,
+    rejected: bool,
+    cause: AttemptCause,
+}
+
+/// What the arrival said besides the event.
+struct Came {
+    session: u64,
+    endpoint: EndpointName,
+    seq: u64,
+    missed: bool,
+    deadline: Option<Instant>,
+    event: Event,
+    recognised: Recognised,
+    forward: bool,
+}
+
+impl Pipeline {
+    /// Takes events until `stop`; then finishes what is being forwarded. Begins with what an earlier run left undone.
+    ///
+    /// # Errors
+    /// When the history fails, because then nothing may be acknowledged any more.
+    pub async fn run(
+        self,
+        arrivals: mpsc::Receiver<Arrival>,
+        stop: CancellationToken,
+    ) -> Result<(), HistoryError> {
+        let (lane, ready) = mpsc::channel(LANE_EVENTS);
+        let at_once = TaskTracker::new();
+        let in_order = tokio::spawn(self.clone().forward_in_order(ready, stop.clone()));
+        let taken = self.take(arrivals, lane, &at_once, stop).await;
+        at_once.close();
+        at_once.wait().await;
+        // It ends with the lane; a panic in it has been reported by its thread.
+        let forwarded = in_order.await.unwrap_or(Ok(()));
+        taken.and(forwarded)
+    }
+
+    /// Steps 1 to 4.
+    async fn take(
+        &self,
+        mut arrivals: mpsc::Receiver<Arrival>,
+        lane: mpsc::Sender<Ready>,
+        at_once: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<(), HistoryError> {
+        self.resume(&lane).await?;
+        let room = Arc::new(Semaphore::new(CONCURRENT_FORWARDS));
+        let mut storing = FuturesOrdered::new();
+        loop {
+            let full = storing.len() as u64 >= WINDOW.events;
+            let (came, stored) = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                Some(stored) = storing.next() => stored,
+                arrival = arrivals.recv(), if !full => {
+                    let Some(arrival) = arrival else { return Ok(()) };
+                    // 1: on its way to the disk together with those around it.
+                    storing.push_back(self.store(arrival));
+                    continue;
+                }
+            };
+            let stored = stored?;
+            // 2
+            self.report(Report::Stored {
+                session: came.session,
+                endpoint: came.endpoint.clone(),
+                seq: came.seq,
+            })
+            .await;
+            let Stored::New(row) = stored else { continue };
+            // 3 and 4
+            let rejected = self.verify_and_show(&came, row).await?;
+            if !came.forward {
+                continue;
+            }
+            let waits = came.deadline.is_some();
+            let ready = Ready {
+                session: came.session,
+                id: came.event.id,
+                deadline: came.deadline,
+                event: waits.then_some(came.event),
+                rejected,
+                cause: AttemptCause::Arrival,
+            };
+            if waits {
+                let (pipeline, room) = (self.clone(), Arc::clone(&room));
+                at_once.spawn(async move {
+                    let Ok(_permit) = room.acquire().await else { return };
+                    pipeline.forward_noting_failure(ready).await;
+                });
+            } else if lane.send(ready).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
+        let Arrival { session, delivery, endpoint_url } = arrival;
+        let Delivery { event, seq, deadline, missed } = *delivery;
+        let (recognised, forward) = match event.parsed_head() {
+            Ok(head) => {
+                let route = self.route(&event, &head);
+                (recognise(&event, &head, route, &endpoint_url), !missed && !route.targets.is_empty())
+            }
+            // The relay sends none such; it is stored and shown as it is.
+            Err(_) => (Recognised::nothing(), false),
+        };
+        let facts = Facts {
+            missed,
+            provider: recognised.provider.clone(),
+            event_type: recognised.event_type.clone(),
+            provider_event_id: recognised.provider_event_id.clone(),
+            forward,
+        };
+        let stored = self.history.store(event.clone(), facts).await;
+        let endpoint = event.endpoint.clone();
+        (Came { session, endpoint, seq, missed, deadline, event, recognised, forward }, stored)
+    }
+
+    /// Steps 3 and 4; true when the event must not reach a target.
+    async fn verify_and_show(&self, came: &Came, row: EventRow) -> Result<bool, HistoryError> {
+        let row = match &came.recognised.verdict {
+            Some(verdict) => self.history.set_verdict(row.id, verdict.clone()).await?,
+            None => row,
+        };
+        let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
+        let rejected = came.recognised.must_be_valid && !valid && !came.missed;
+        self.show(Shown::Event(Box::new(row))).await;
+        Ok(rejected)
+    }
+
+    fn route(&self, event: &Event, head: &Head) -> &Route {
+        self.routes.for_target(&event.app_target(head))
+    }
+
+    /// What an earlier run stored and did not finish goes first.
+    async fn resume(&self, lane: &mpsc::Sender<Ready>) -> Result<(), HistoryError> {
+        let pending = self.history.pending().await?;
+        if !pending.is_empty() {
+            let count = pending.len();
+            let text = format!("{count} events of an earlier run are forwarded first");
+            self.show(Shown::Notice(text)).await;
+        }
+        for row in pending {
+            let begun = row.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Begun);
+            for attempt in begun.cloned().collect::<Vec<_>>() {
+                let outcome = Outcome::Failed {
+                    kind: FailureKind::Stopped,
+                    message: "the client was stopped before the answer was on record".to_owned(),
+                    latency_ms: 0,
+                };
+                self.history.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
+            }
+            let rejected = self.is_rejected(&row).await?;
+            let cause = if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume };
+            let ready = Ready { session: 0, id: row.id, event: None, deadline: None, rejected, cause };
+            if lane.send(ready).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_rejected(&self, row: &EventRow) -> Result<bool, HistoryError> {
+        let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
+        let route = self.routes.for_target(row.target.as_bytes());
+        Ok(route.verify == VerifyMode::Reject && !valid)
+    }
+
+    async fn forward_in_order(
+        self,
+        mut ready: mpsc::Receiver<Ready>,
+        stop: CancellationToken,
+    ) -> Result<(), HistoryError> {
+        loop {
+            let next = tokio::select! {
+                biased;
+                // What is left stays pending, and goes first in the next run.
+                () = stop.cancelled() => return Ok(()),
+                next = ready.recv() => next,
+            };
+            let Some(next) = next else { return Ok(()) };
+            self.forward(next).await?;
+        }
+    }
+
+    async fn forward_noting_failure(&self, ready: Ready) {
+        if let Err(error) = self.forward(ready).await {
+            self.show(Shown::Notice(format!("an attempt is not on record: {error}"))).await;
+        }
+    }
+
+    /// Steps 5 to 8.
+    async fn forward(&self, ready: Ready) -> Result<(), HistoryError> {
+        let event = match ready.event {
+            Some(event) => event,
+            None => match self.history.event(ready.id).await? {
+                Some((event, _)) => event,
+                None => return self.history.settle(ready.id).await,
+            },
+        };
+        let targets = match event.parsed_head() {
+            Ok(head) => self.route(&event, &head).targets.clone(),
+            Err(_) => Vec::new(),
+        };
+        let already = self.answered_targets(ready.id, ready.cause).await?;
+        let mut attempts = targets
+            .iter()
+            .filter(|target| !already.contains(&target.to_string()))
+            .map(|target| self.attempt(&event, target, ready.cause, ready.rejected))
+            .collect::<futures_util::stream::FuturesUnordered<_>>();
+        let mut sender_waits = ready.deadline.is_some();
+        let first = targets.first();
+        while let Some(attempted) = attempts.next().await {
+            let (target, forwarded) = attempted?;
+            // 7: the first target answers the sender, with its own bytes.
+            if sender_waits && first == Some(target) {
+                sender_waits = false;
+                self.answer(ready.session, event.id, forwarded).await;
+            }
+        }
+        // 8
+        self.history.settle(event.id).await
+    }
+
+    /// Targets that answered in an earlier run, so that none gets an event again that it has answered.
+    async fn answered_targets(&self, id: EventId, cause: AttemptCause) -> Result<Vec<String>, HistoryError> {
+        if cause != AttemptCause::Resume {
+            return Ok(Vec::new());
+        }
+        let Some((_, row)) = self.history.event(id).await? else { return Ok(Vec::new()) };
+        let answered =
+            row.attempts.into_iter().filter(|attempt| matches!(attempt.outcome, Outcome::Answered { .. }));
+        Ok(answered.map(|attempt| attempt.target).collect())
+    }
+
+    /// Steps 5 and 6 for one target.
+    async fn attempt<'t>(
+        &self,
+        event: &Event,
+        target: &'t Target,
+        cause: AttemptCause,
+        rejected: bool,
+    ) -> Result<(&'t Target, Forwarded), HistoryError> {
+        // 5
+        let begun = self.history.begin_attempt(event.id, &target.to_string(), cause).await?;
+        let forwarded = if rejected {
+            Forwarded { outcome: Outcome::Rejected, answer: None }
+        } else {
+            self.forwarder.send(event, target).await
+        };
+        // 6
+        let attempt = Attempt { outcome: forwarded.outcome.clone(), ..begun };
+        let row = self.history.finish_attempt(event.id, attempt.clone()).await?;
+        self.show(Shown::Attempt(Box::new(row), attempt)).await;
+        Ok((target, forwarded))
+    }
+
+    /// Sends a stored event once more, because a person asked for it.
+    ///
+    /// # Errors
+    /// With a sentence for that person.
+    pub async fn replay(&self, id: EventId, to: Option<Target>) -> Result<Attempt, String> {
+        let found = self.history.event(id).await.map_err(|error| error.to_string())?;
+        let (event, row) = found.ok_or_else(|| format!("there is no event {id}"))?;
+        let target = match to {
+            Some(target) => target,
+            None => self.usual_target(&event, &row)?,
+        };
+        let replayed = self.attempt(&event, &target, AttemptCause::Replay, false).await;
+        let (_, forwarded) = replayed.map_err(|error| error.to_string())?;
+        let found = self.history.event(id).await.map_err(|error| error.to_string())?;
+        let attempts = found.map(|(_, row)| row.attempts).unwrap_or_default();
+        let made = attempts
+            .into_iter()
+            .rev()
+            .find(|attempt| attempt.cause == AttemptCause::Replay && attempt.outcome == forwarded.outcome);
+        made.ok_or_else(|| "the attempt is not on record".to_owned())
+    }
+
+    /// Where an event goes when nobody says: its route's first target, or where it went before.
+    fn usual_target(&self, event: &Event, row: &EventRow) -> Result<Target, String> {
+        let of_route =
+            event.parsed_head().ok().and_then(|head| self.route(event, &head).targets.first().cloned());
+        let before = || row.attempts.last().and_then(|attempt| attempt.target.parse().ok());
+        of_route.or_else(before).ok_or_else(|| "there is no target; say one with `--to`".to_owned())
+    }
+
+    async fn answer(&self, session: u64, id: EventId, forwarded: Forwarded) {
+        let (kind, latency_ms) = match forwarded.outcome {
+            Outcome::Answered { status, body_bytes, latency_ms, .. } => {
+                (ResultKind::Answered { status, body_bytes }, latency_ms)
+            }
+            Outcome::Failed { kind: FailureKind::Timeout, latency_ms, .. } => {
+                (ResultKind::TimedOut, latency_ms)
+            }
+            Outcome::Failed { message, latency_ms, .. } => {
+                (ResultKind::Unreachable { reason: message }, latency_ms)
+            }
+            Outcome::Rejected => (ResultKind::Rejected, 0),
+            Outcome::Begun => return,
+        };
+        let header = ResultHeader { id, kind, latency_ms };
+        let (headers, body) = match forwarded.answer {
+            Some(Answer { headers, body, .. }) => (Head::write_headers(&headers).into(), body),
+            None => (Bytes::new(), Bytes::new()),
+        };
+        self.report(Report::Result { session, header, headers, body }).await;
+    }
+
+    async fn report(&self, report: Report) {
+        // Without a session, the relay sends again what was not acknowledged.
+        let _ = self.reports.send(report).await;
+    }
+
+    async fn show(&self, shown: Shown) {
+        // Nobody watches any more; the history has it.
+        let _ = self.shown.send(shown).await;
+    }
+}

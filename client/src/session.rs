@@ -1,1 +1,431 @@
-//! session
+//! Keeps a session with the relay: dials, drives the client's end of the protocol, and comes back after every loss but a definite
+//! refusal. What to say is decided in `inhaul_core::session`.
+
+use std::{
+    future::poll_fn,
+    ops::ControlFlow::{self, Break, Continue},
+    sync::Arc,
+    task::{Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt, stream::SplitSink};
+use inhaul_core::{
+    event::EndpointName,
+    retry::Backoff,
+    session::{ClientCommand, ClientConfig, ClientEnd, Delivery, Timing},
+    wire::{Credit, Frame, HelloEndpoint, ResultHeader, SessionError, Welcome},
+};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{self, Message},
+};
+use uuid::Uuid;
+
+use crate::connection::ConnectionState;
+
+mod dial;
+
+use dial::Stream;
+pub use dial::{DialError, Relay};
+
+/// How much may be on its way at one time. Many small events, or two of the largest a relay takes by default.
+pub const WINDOW: Credit = Credit { events: 256, bytes: 20 << 20 };
+
+/// The largest event this client takes from a relay.
+pub const MAX_EVENT_BYTES: u64 = 512 << 20;
+
+/// How often the client measures the connection: a state that is older is not shown as connected for long.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(30) };
+
+/// A session that lasted this long was a good one: the next loss counts as the first again.
+const STABLE: Duration = Duration::from_secs(60);
+
+/// How long a session that ends may take to say why.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// What a session needs.
+pub struct SessionConfig {
+    /// The relay.
+    pub relay: Relay,
+    /// Made once for each data directory.
+    pub client_id: Uuid,
+    /// The endpoint and its token.
+    pub endpoint: HelloEndpoint,
+}
+
+/// An event, and the session it came by.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Which of this run's sessions it was.
+    pub session: u64,
+    /// The event.
+    pub delivery: Box<Delivery>,
+    /// The endpoint's public URL.
+    pub endpoint_url: Arc<str>,
+}
+
+/// What the pipeline has to say to the relay.
+#[derive(Debug)]
+pub enum Report {
+    /// An event is on this client's disk.
+    Stored {
+        /// The session it came by.
+        session: u64,
+        /// Its endpoint.
+        endpoint: EndpointName,
+        /// Its number.
+        seq: u64,
+    },
+    /// What the app answered to an event whose sender waits.
+    Result {
+        /// The session it came by.
+        session: u64,
+        /// Status and length, or why there is none.
+        header: ResultHeader,
+        /// Header lines with the empty line.
+        headers: Bytes,
+        /// The body.
+        body: Bytes,
+    },
+}
+
+/// What the session tells whoever shows it.
+#[derive(Debug)]
+pub enum SessionNews {
+    /// The connection changed.
+    State(ConnectionState),
+    /// The relay welcomed the client.
+    Opened(Box<Welcome>),
+    /// Something a person should know.
+    Notice(String),
+}
+
+/// Why there will be no more sessions.
+#[derive(Debug, Error)]
+pub enum SessionRefused {
+    /// The relay refused, and coming back cannot help.
+    #[error("the relay refused this client: {}", .0.text)]
+    ByRelay(SessionError),
+    /// The first connection failed in a way that waiting does not heal.
+    #[error(transparent)]
+    Dial(DialError),
+    /// The pipeline is gone.
+    #[error("the client is stopping")]
+    Stopping,
+}
+
+/// The channels of a session.
+pub struct SessionPorts {
+    /// Events for the pipeline. As large as the window, so an event the relay may send always fits.
+    pub arrivals: mpsc::Sender<Arrival>,
+    /// What the pipeline reports.
+    pub reports: mpsc::Receiver<Report>,
+    /// What is shown. When it is full, whoever shows things holds the session up, not the memory.
+    pub news: mpsc::Sender<SessionNews>,
+}
+
+/// Why one session ended.
+struct Ended {
+    error: SessionError,
+}
+
+/// Keeps a session until the relay refuses for good or the pipeline goes.
+///
+/// # Errors
+/// Always: with the reason there will be no more sessions.
+pub async fn run(mut config: SessionConfig, mut ports: SessionPorts) -> Result<(), SessionRefused> {
+    let (mut failures, mut number, mut ever_connected) = (0, 0, false);
+    loop {
+        let attempt = failures + 1;
+        tell(&ports, SessionNews::State(ConnectionState::Connecting { attempt })).await?;
+        let began = Instant::now();
+        let reason = match dial::dial(&config.relay).await {
+            Ok(socket) => {
+                number += 1;
+                let mut session = Session::new(&config, number, &ports);
+                let ended = session.drive(socket, &mut ports.reports).await?;
+                config.endpoint = session.resume().unwrap_or(config.endpoint);
+                ever_connected |= session.opened;
+                if !ended.error.retryable {
+                    let reason = ended.error.text.clone();
+                    tell(&ports, SessionNews::State(ConnectionState::Refused { reason })).await?;
+                    return Err(SessionRefused::ByRelay(ended.error));
+                }
+                Waiting {
+                    reason: ended.error.text,
+                    at_least: ended.error.retry_after_ms.map(Duration::from_millis),
+                }
+            }
+            Err(error) if !ever_connected && error.is_definite() => {
+                let reason = error.to_string();
+                tell(&ports, SessionNews::State(ConnectionState::Refused { reason })).await?;
+                return Err(SessionRefused::Dial(error));
+            }
+            Err(error) => Waiting { reason: error.to_string(), at_least: None },
+        };
+        failures = if began.elapsed() >= STABLE { 1 } else { failures + 1 };
+        let retry_in = BACKOFF.delay(failures, random()) + reason.at_least.unwrap_or_default();
+        let state = ConnectionState::Waiting { reason: reason.reason, retry_in };
+        tell(&ports, SessionNews::State(state)).await?;
+        wait(retry_in, &mut ports.reports).await?;
+    }
+}
+
+struct Waiting {
+    reason: String,
+    at_least: Option<Duration>,
+}
+
+async fn tell(ports: &SessionPorts, news: SessionNews) -> Result<(), SessionRefused> {
+    ports.news.send(news).await.map_err(|_| SessionRefused::Stopping)
+}
+
+/// Waits; what the pipeline reports meanwhile belongs to sessions that are over.
+async fn wait(time: Duration, reports: &mut mpsc::Receiver<Report>) -> Result<(), SessionRefused> {
+    let over = tokio::time::sleep(time);
+    let mut over = std::pin::pin!(over);
+    loop {
+        tokio::select! {
+            () = &mut over => return Ok(()),
+            report = reports.recv() => {
+                if report.is_none() {
+                    return Err(SessionRefused::Stopping);
+                }
+            }
+        }
+    }
+}
+
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without random bytes the client comes back at once, which is as good as any moment.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u64::from_be_bytes(bytes)
+}
+
+/// One session.
+struct Session<'a> {
+    number: u64,
+    ports: &'a SessionPorts,
+    end: ClientEnd,
+    endpoint_url: Arc<str>,
+    backlog_events: u64,
+    round_trip: Option<Duration>,
+    opened: bool,
+    closing_since: Option<Instant>,
+    news: Vec<SessionNews>,
+}
+
+type Sink = SplitSink<WebSocketStream<Stream>, Message>;
+
+impl<'a> Session<'a> {
+    fn new(config: &SessionConfig, number: u64, ports: &'a SessionPorts) -> Self {
+        let client = ClientConfig {
+            client_id: config.client_id,
+            software: concat!("inhaul/", env!("CARGO_PKG_VERSION")).to_owned(),
+            endpoints: vec![config.endpoint.clone()],
+            window: WINDOW,
+            max_event_bytes: MAX_EVENT_BYTES,
+            timing: Timing { ping: PING_INTERVAL, ..Timing::default() },
+        };
+        Self {
+            number,
+            ports,
+            end: ClientEnd::new(client, Instant::now()),
+            endpoint_url: "".into(),
+            backlog_events: 0,
+            round_trip: None,
+            opened: false,
+            closing_since: None,
+            news: Vec::new(),
+        }
+    }
+
+    fn resume(&self) -> Option<HelloEndpoint> {
+        self.end.resume().into_iter().next()
+    }
+}
+
+/// What woke the driver.
+enum Woken {
+    Message(Option<Result<Message, tungstenite::Error>>),
+    Report(Option<Report>),
+    Wrote(Result<(), tungstenite::Error>),
+    Timer,
+}
+
+impl Session<'_> {
+    /// Moves frames until the session is over.
+    async fn drive(
+        &mut self,
+        socket: WebSocketStream<Stream>,
+        reports: &mut mpsc::Receiver<Report>,
+    ) -> Result<Ended, SessionRefused> {
+        let (mut sink, mut stream) = socket.split();
+        loop {
+            while let Some(command) = self.end.poll_command() {
+                if let Break(ended) = self.carry_out(command)? {
+                    self.flush_news().await?;
+                    // The reason has been said as ERROR; a relay that does not read it gets no more time.
+                    let _ = tokio::time::timeout(CLOSE_GRACE, sink.close()).await;
+                    return Ok(ended);
+                }
+            }
+            self.flush_news().await?;
+            let timeout = self.timeout();
+            let woken = tokio::select! {
+                biased;
+                // STORED and RESULT make room at the relay, so they go before what comes.
+                report = reports.recv() => Woken::Report(report),
+                message = stream.next() => Woken::Message(message),
+                wrote = write_next(&mut sink, &mut self.end) => Woken::Wrote(wrote),
+                () = tokio::time::sleep_until(timeout.into()) => Woken::Timer,
+            };
+            if let Break(ended) = self.handle(woken)? {
+                return Ok(ended);
+            }
+        }
+    }
+
+    fn timeout(&self) -> Instant {
+        let closing = self.closing_since.map(|since| since + CLOSE_GRACE);
+        let both = closing.into_iter().chain(self.end.poll_timeout());
+        both.min().unwrap_or_else(|| Instant::now() + CLOSE_GRACE)
+    }
+
+    fn handle(&mut self, woken: Woken) -> Result<ControlFlow<Ended>, SessionRefused> {
+        let now = Instant::now();
+        Ok(match woken {
+            Woken::Message(Some(Ok(message))) => self.message(message, now),
+            Woken::Message(Some(Err(error))) | Woken::Wrote(Err(error)) => Break(lost(error.to_string())),
+            Woken::Message(None) => Break(lost("the relay closed the connection".to_owned())),
+            Woken::Report(Some(report)) => {
+                self.report(report);
+                Continue(())
+            }
+            Woken::Report(None) => return Err(SessionRefused::Stopping),
+            Woken::Wrote(Ok(())) => Continue(()),
+            Woken::Timer if self.closing_since.is_some_and(|since| now >= since + CLOSE_GRACE) => {
+                Break(lost("the relay did not take the reason of the end".to_owned()))
+            }
+            Woken::Timer => {
+                self.end.handle_timeout(now);
+                self.note_ending(now);
+                Continue(())
+            }
+        })
+    }
+
+    fn message(&mut self, message: Message, now: Instant) -> ControlFlow<Ended> {
+        match message {
+            Message::Binary(bytes) => match Frame::decode(bytes) {
+                Ok(Some(frame)) => self.end.handle_frame(frame, now),
+                Ok(None) => {}
+                Err(error) => self.end.handle_bad_frame(&error.to_string()),
+            },
+            Message::Text(_) => self.end.handle_bad_frame("a text message; frames are binary"),
+            Message::Close(_) => return Break(lost("the relay closed the connection".to_owned())),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+        self.note_ending(now);
+        Continue(())
+    }
+
+    fn note_ending(&mut self, now: Instant) {
+        if self.end.is_ending() {
+            self.closing_since.get_or_insert(now);
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Stored { session, endpoint, seq } if session == self.number => {
+                self.end.handle_stored(&endpoint, seq);
+            }
+            Report::Result { session, header, headers, body } if session == self.number => {
+                self.end.handle_result(header, headers, body);
+            }
+            // The relay sends what was not acknowledged again; an answer to an earlier session comes too late.
+            Report::Stored { .. } | Report::Result { .. } => {}
+        }
+    }
+
+    fn carry_out(&mut self, command: ClientCommand) -> Result<ControlFlow<Ended>, SessionRefused> {
+        match command {
+            ClientCommand::Opened(welcome) => self.open(welcome),
+            ClientCommand::Store(delivery) => {
+                let was = self.backlog_events;
+                self.backlog_events = was.saturating_sub(1);
+                let endpoint_url = Arc::clone(&self.endpoint_url);
+                let arrival = Arrival { session: self.number, delivery, endpoint_url };
+                // The channel holds a whole window; full means that the relay sent more, which the protocol's end prevents.
+                self.ports.arrivals.try_send(arrival).map_err(|_| SessionRefused::Stopping)?;
+                if was == 1 {
+                    self.say_connected();
+                }
+            }
+            ClientCommand::RoundTrip(time) => {
+                self.round_trip = Some(time);
+                self.say_connected();
+            }
+            ClientCommand::Draining(after) => {
+                let seconds = after.as_secs_f32();
+                self.news.push(SessionNews::Notice(format!(
+                    "the relay is going down; the client comes back after {seconds} s"
+                )));
+            }
+            ClientCommand::Close(error) => return Ok(Break(Ended { error })),
+        }
+        Ok(Continue(()))
+    }
+
+    fn open(&mut self, welcome: Welcome) {
+        self.opened = true;
+        if let Some(endpoint) = welcome.endpoints.first() {
+            self.endpoint_url = endpoint.url.as_str().into();
+            self.backlog_events = endpoint.backlog_events;
+        }
+        self.news.push(SessionNews::Opened(Box::new(welcome)));
+        self.say_connected();
+    }
+
+    fn say_connected(&mut self) {
+        let Self { round_trip, backlog_events, .. } = *self;
+        self.news.push(SessionNews::State(ConnectionState::Connected { round_trip, backlog_events }));
+    }
+
+    async fn flush_news(&mut self) -> Result<(), SessionRefused> {
+        for news in self.news.drain(..) {
+            self.ports.news.send(news).await.map_err(|_| SessionRefused::Stopping)?;
+        }
+        Ok(())
+    }
+}
+
+/// The end of a session whose connection was lost.
+fn lost(text: String) -> Ended {
+    let code = inhaul_core::wire::ErrorCode::Silent;
+    Ended { error: SessionError { code, text, retryable: true, retry_after_ms: None } }
+}
+
+/// Puts the next frame on the socket. Ready once one is taken or writing failed; while there is nothing to say, it flushes and
+/// waits. A frame is taken only when the socket can have it, so dropping this future loses nothing.
+async fn write_next(sink: &mut Sink, end: &mut ClientEnd) -> Result<(), tungstenite::Error> {
+    poll_fn(|context| {
+        ready!(sink.poll_ready_unpin(context))?;
+        match end.poll_frame() {
+            Some(frame) => Poll::Ready(sink.start_send_unpin(Message::Binary(frame.encode()))),
+            None => {
+                ready!(sink.poll_flush_unpin(context))?;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}

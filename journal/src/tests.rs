@@ -28,7 +28,7 @@ fn small() -> Options {
 fn open(directory: &Path, options: Options) -> (Journal, Recovery, Found) {
     let mut found = Vec::new();
     let (journal, recovery) = Journal::open(directory, options, &mut |location, kind, tag| {
-        found.push((location, kind, tag.to_vec()))
+        found.push((location, kind, tag.to_vec()));
     })
     .unwrap();
     (journal, recovery, found)

@@ -1,0 +1,80 @@
+//! Who signed an event, whether rightly, and what the sender calls it.
+
+use inhaul_core::{
+    event::{Event, Head},
+    signature::{Delivery, Provider, Verdict, catalogue},
+};
+
+use crate::{cli::VerifyMode, config::Route};
+
+/// Largest body that is looked into for the event's type and id.
+const LOOK_INTO_BYTES: usize = 1 << 20;
+
+/// What is known of an event from its bytes and the configuration.
+pub(super) struct Recognised {
+    pub(super) provider: Option<String>,
+    pub(super) event_type: Option<String>,
+    pub(super) provider_event_id: Option<String>,
+    pub(super) verdict: Option<Verdict>,
+    /// Its route keeps events back that are not valid.
+    pub(super) must_be_valid: bool,
+}
+
+impl Recognised {
+    /// Of bytes that are no request.
+    pub(super) fn nothing() -> Self {
+        Self {
+            provider: None,
+            event_type: None,
+            provider_event_id: None,
+            verdict: None,
+            must_be_valid: false,
+        }
+    }
+}
+
+/// Recognises and verifies an event. Age is judged by when the relay received it, so late events stay valid.
+pub(super) fn recognise(event: &Event, head: &Head, route: &Route, endpoint_url: &str) -> Recognised {
+    let url = full_url(event, head, endpoint_url);
+    let delivery = Delivery {
+        method: &head.method,
+        url: url.as_deref(),
+        headers: &head.headers,
+        body: &event.body,
+        received_at: event.received_at,
+    };
+    let candidates: Vec<&Provider> = match route.provider {
+        Some(chosen) => vec![chosen.provider()],
+        None => catalogue().candidates(&head.headers),
+    };
+    let mut checked =
+        candidates.iter().map(|provider| (*provider, provider.verify(&delivery, &route.secrets)));
+    let first = checked.next();
+    let (provider, verdict) = match first {
+        None => (None, Verdict::Unsigned),
+        Some((provider, verdict @ Verdict::Valid { .. })) => (Some(provider), verdict),
+        // Several providers use the same headers: the one whose signature is right made it.
+        Some(first) => {
+            let valid = checked.find(|(_, verdict)| matches!(verdict, Verdict::Valid { .. }));
+            let (provider, verdict) = valid.unwrap_or(first);
+            (Some(provider), verdict)
+        }
+    };
+    let look_into = &event.body[..if event.body.len() > LOOK_INTO_BYTES { 0 } else { event.body.len() }];
+    Recognised {
+        event_type: provider.and_then(|provider| provider.event_type(&head.headers, look_into)),
+        provider_event_id: provider.and_then(|provider| provider.event_id(&head.headers, look_into)),
+        provider: provider.map(|provider| provider.id().to_owned()),
+        verdict: Some(verdict),
+        must_be_valid: route.verify == VerifyMode::Reject,
+    }
+}
+
+/// The URL as the sender used it: the relay's public scheme and host, the sender's own path and query.
+fn full_url(event: &Event, head: &Head, endpoint_url: &str) -> Option<String> {
+    let base = endpoint_url.split_once("/in/").map(|(base, _)| base)?;
+    let target = std::str::from_utf8(&head.target).ok()?;
+    // An absolute target brings its own scheme and host.
+    let path_start = target.find("/in/").filter(|start| *start <= event.prefix_bytes)?;
+    Some(format!("{base}{}", &target[path_start..]))
+}
