@@ -1,1 +1,253 @@
-//! cli
+//! The command line: every command, argument and word of help.
+//!
+//! Nothing is decided here; [`crate::config`] lays these arguments over the environment and the configuration file.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use inhaul_core::event::EndpointName;
+
+use crate::{config::RelayUrl, forward::Target};
+
+mod values;
+
+pub use values::{AnswerMode, DurationError, OnAbsent, OutputMode, VerifyMode, parse_duration};
+
+/// What `--help` says about how the program ends; the same for every command.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  done; for `replay`, the target answered 2xx
+  1  the answer is no: `replay` got no 2xx, `show` found no such event
+  2  it could not be done: bad arguments or configuration, refused by the relay";
+
+/// Where `--help` of `listen` names what it reads besides its arguments.
+const LISTEN_NOTES: &str = "\
+Environment:
+  INHAUL_RELAY     the relay's URL, when there is no --relay
+  INHAUL_ENDPOINT  the endpoint's name, when there is no --endpoint
+  INHAUL_TOKEN     the endpoint's token, when there is no --token-file
+  INHAUL_LOG       what to log on stderr, such as `info` or `inhaul=debug`
+  NO_COLOR         no colour in lines
+
+Examples:
+  inhaul listen 3000
+  inhaul listen 3000 --provider stripe --secret-env STRIPE_WEBHOOK_SECRET
+  inhaul listen 3000 --relay https://relay.example --endpoint orders --token-file token
+
+Exit status:
+  0  ended by you
+  2  it could not be done: bad arguments or configuration, refused by the relay";
+
+/// Webhooks on your own machine: receive, verify, see, forward and replay them.
+///
+/// Example: `inhaul listen 3000` prints a URL, and whatever is posted to it reaches http://localhost:3000.
+#[derive(Debug, Parser)]
+#[command(name = "inhaul", version, max_term_width = 100, after_long_help = EXIT_STATUS)]
+#[command(arg_required_else_help = true)]
+pub struct Cli {
+    /// Keep all data in this directory [default: ~/.local/share/inhaul]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive webhooks, show them and forward them to your application
+    ///
+    /// Without --relay it hosts a relay of its own on this machine. Each event is stored before anything else, so nothing
+    /// is lost while your application, this program or the network is down.
+    #[command(after_long_help = LISTEN_NOTES)]
+    Listen(Box<ListenArgs>),
+    /// List stored events, newest first
+    ///
+    /// Example: `inhaul events --limit 5`. Works while `inhaul listen` is running.
+    Events(EventsArgs),
+    /// Show one stored event: request, verdict, attempts and body
+    ///
+    /// Example: `inhaul show 0197a2c4 --raw > request.http`. Works while `inhaul listen` is running.
+    #[command(after_long_help = EXIT_STATUS)]
+    Show(ShowArgs),
+    /// Send a stored event to your application once more
+    ///
+    /// Example: `inhaul replay 0197a2c4 --to 4000`. A replay is a new attempt on the event's record, never an overwrite.
+    #[command(after_long_help = EXIT_STATUS)]
+    Replay(ReplayArgs),
+    /// See it all work in a minute: a relay, a handler and signed events
+    ///
+    /// Example: `inhaul demo --once` plays the events, prints what happens and ends by itself.
+    Demo(DemoArgs),
+    /// Host a relay for others, or look after its endpoints
+    ///
+    /// Example: `inhaul relay serve --listen 127.0.0.1:8443`. The same as the program `inhaul-relay`, which keeps its data in
+    /// a directory of its own.
+    #[cfg(feature = "relay")]
+    #[command(subcommand)]
+    Relay(inhaul_relay::cli::RelayCommand),
+}
+
+/// Arguments of `inhaul listen`.
+#[derive(Debug, Default, Args)]
+pub struct ListenArgs {
+    /// Forward to this port, host:port or URL, such as 3000; repeatable
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
+    /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Give up on a target after this time, such as 30s [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Allow targets that are not on this machine
+    #[arg(long)]
+    pub allow_external: bool,
+    /// The relay and how to reach it.
+    #[command(flatten)]
+    pub relay: RelayArgs,
+    /// The relay hosted by this program.
+    #[command(flatten)]
+    pub embedded: EmbeddedArgs,
+    /// How signatures are checked.
+    #[command(flatten)]
+    pub signatures: SignatureArgs,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments that name a remote relay.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Remote relay")]
+pub struct RelayArgs {
+    /// Its public URL, such as https://relay.example [env: INHAUL_RELAY]
+    #[arg(long, value_name = "URL")]
+    pub relay: Option<RelayUrl>,
+    /// Name of the endpoint on it, such as orders [env: INHAUL_ENDPOINT]
+    #[arg(long, value_name = "NAME")]
+    pub endpoint: Option<EndpointName>,
+    /// File with the endpoint's token; never an argument [env: INHAUL_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Trust the authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
+}
+
+/// Arguments of the relay this program hosts when none is named.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Embedded relay")]
+pub struct EmbeddedArgs {
+    /// Port on 127.0.0.1; 0 takes any free one [default: 8780]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Speak HTTPS, with a certificate made on the first start
+    #[arg(long)]
+    pub tls: bool,
+    /// Who answers the sender: your app, or the relay at once [default: app]
+    #[arg(long, value_name = "app|relay", hide_possible_values = true)]
+    pub answer: Option<AnswerMode>,
+    /// What the sender hears when your app does not answer [default: accept]
+    #[arg(long, value_name = "accept|refuse", hide_possible_values = true)]
+    pub on_absent: Option<OnAbsent>,
+}
+
+/// Arguments that say how signatures are checked.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Signatures")]
+pub struct SignatureArgs {
+    /// Who signs, such as stripe [default: recognised by the headers]
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
+    /// Environment variable that holds a signing secret; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Vec<String>,
+    /// File that holds a signing secret; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Vec<PathBuf>,
+    /// What to do with a bad signature: reject is not to forward [default: mark]
+    #[arg(long, value_name = "mark|reject", hide_possible_values = true)]
+    pub verify: Option<VerifyMode>,
+}
+
+/// Arguments that say what is printed.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// How to show events [default: tui on a terminal, lines elsewhere]
+    #[arg(long, value_name = "tui|lines|json|quiet", hide_possible_values = true)]
+    pub output: Option<OutputMode>,
+    /// Write every address in use to this file once webhooks would arrive
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// Arguments of `inhaul events`.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// How many events at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// One JSON object a line, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inhaul show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The event's id, or its beginning
+    pub id: String,
+    /// Write exactly the bytes the relay received, head and body
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// One JSON object, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inhaul replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The event's id, or its beginning
+    pub id: String,
+    /// Send it to this port, host:port or URL [default: where it went before]
+    #[arg(long, value_name = "TARGET")]
+    pub to: Option<Target>,
+    /// Give up on the target after this time, such as 30s [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Allow a target that is not on this machine
+    #[arg(long)]
+    pub allow_external: bool,
+    /// The attempt as one JSON object, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inhaul demo`.
+#[derive(Debug, Default, Args)]
+pub struct DemoArgs {
+    /// Play the events once, print what happens and end
+    #[arg(long)]
+    pub once: bool,
+    /// How to show events [default: tui on a terminal, lines elsewhere]
+    #[arg(long, value_name = "tui|lines|json|quiet", hide_possible_values = true)]
+    pub output: Option<OutputMode>,
+}
+
+impl DemoArgs {
+    /// How events are shown, where the arguments say: playing once is for reading, not for the inspector.
+    pub fn output_mode(&self) -> Option<OutputMode> {
+        match self.output {
+            Some(mode) => Some(mode),
+            None if self.once => Some(OutputMode::Lines),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,52 @@
-//! commands
+//! The commands, one file each, and what is the same for all of them: how they end and how they say what went wrong.
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+pub mod demo;
+pub mod events;
+pub mod failure;
+pub mod listen;
+pub mod log;
+pub mod lookup;
+pub mod replay;
+pub mod show;
+
+pub use failure::Failure;
+
+/// How a command that did its work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or the answer is yes: status 0.
+    Success,
+    /// The answer is no: status 1.
+    No,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Success => Self::SUCCESS,
+            Exit::No => Self::from(1),
+        }
+    }
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// When it could not be done; a [`Failure`] in the chain says what a person can do about it.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let data = cli.data.as_deref();
+    let exit = match cli.command {
+        Command::Listen(args) => listen::run(data, &args).await?,
+        Command::Events(args) => events::run(data, &args).await?,
+        Command::Show(args) => show::run(data, &args).await?,
+        Command::Replay(args) => replay::run(data, &args).await?,
+        Command::Demo(args) => demo::run(data, &args).await?,
+        #[cfg(feature = "relay")]
+        Command::Relay(command) => return Ok(inhaul_relay::cli::run(command).await),
+    };
+    Ok(exit.into())
+}

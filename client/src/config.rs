@@ -1,1 +1,74 @@
-//! config
+//! What a run of `listen` is to do: defaults, under the configuration file, under the environment, under the arguments.
+//!
+//! ```text
+//!  error      what is wrong, and the file and line, argument or variable that says it
+//!  file       inhaul.toml and its keys
+//!  relay_url  the address of a remote relay
+//!  route      which part of the request path goes where, and how it is verified
+//!  secret     signing secrets and tokens, read once at the start
+//!  settings   the layers laid over each other
+//!  table      TOML read with the line of every value
+//! ```
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use etcetera::{BaseStrategy, base_strategy::Xdg};
+
+use crate::cli::ListenArgs;
+
+mod error;
+mod file;
+mod relay_url;
+mod route;
+mod secret;
+mod settings;
+mod table;
+
+pub use error::{ConfigError, Origin, Problem};
+pub use file::{ConfigFile, FileRoute};
+pub use relay_url::{RelayUrl, RelayUrlError};
+pub use route::{ProviderChoice, Route, RoutePath, RoutePathError, Routes};
+pub use secret::Token;
+pub use settings::{DEFAULT_ENDPOINT, DEFAULT_PORT, DEFAULT_TIMEOUT, RelaySettings, Settings};
+pub use table::Given;
+
+/// The name of the configuration file.
+pub const FILE_NAME: &str = "inhaul.toml";
+
+/// How an environment variable is looked up; a closure, so that nothing but `main` depends on the process's own.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Reads the configuration file that applies and every secret it and the arguments name.
+///
+/// # Errors
+/// At the first thing that is wrong, saying where it is said.
+pub fn load(args: &ListenArgs) -> Result<Settings, ConfigError> {
+    let environment = |name: &str| env::var_os(name);
+    let file = match find(args.config.as_deref()) {
+        Some(path) => Some(ConfigFile::read(&path)?),
+        None => None,
+    };
+    Settings::resolve(args, &environment, file)
+}
+
+/// The file named, or `inhaul.toml` in the current directory, or in the user's XDG configuration directory.
+fn find(named: Option<&Path>) -> Option<PathBuf> {
+    if let Some(path) = named {
+        return Some(path.to_owned());
+    }
+    let here = PathBuf::from(FILE_NAME);
+    let of_user = || Xdg::new().ok().map(|xdg| xdg.config_dir().join("inhaul").join(FILE_NAME));
+    if exists(&here) { Some(here) } else { of_user().filter(|path| exists(path)) }
+}
+
+/// Whether there is something of that name; a file that is there and cannot be looked at is an error later, not absent.
+fn exists(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests;

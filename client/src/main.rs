@@ -1,3 +1,33 @@
 //! The `inhaul` program.
 
-fn main() {}
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use inhaul::{
+    cli::Cli,
+    commands::{self, failure::report},
+};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            let (text, code) = report(&error);
+            // With nobody on stderr either, there is nobody to tell.
+            let _ = io::stderr().write_all(text.as_bytes());
+            code
+        }
+    }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    // First of all, so that no library picks a provider of its own. It fails only when one is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let cli = Cli::parse();
+    commands::log::start(&cli)?;
+    tokio::runtime::Runtime::new().context("the runtime cannot be started")?.block_on(commands::run(cli))
+}

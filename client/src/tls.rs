@@ -88,10 +88,8 @@ pub fn client_config(cacert: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErro
 
 fn read_authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let unreadable = |error| {
-        let error = match error {
-            pem::Error::Io(error) => PemProblem::Io(error),
-            other => PemProblem::Form(other),
-        };
+        let error =
+            if let pem::Error::Io(error) = error { PemProblem::Io(error) } else { PemProblem::Form(error) };
         TlsError::Pem { path: path.to_owned(), error }
     };
     let mut roots = RootCertStore::empty();

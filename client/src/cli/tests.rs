@@ -1,0 +1,91 @@
+//! What `--help` says, and the arguments that are refused.
+
+use clap::{CommandFactory, error::ErrorKind};
+
+use super::*;
+
+#[test]
+fn the_definitions_are_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_line_of_short_help_fits_a_terminal() {
+    fn check(command: &mut clap::Command) {
+        for line in command.clone().term_width(100).render_help().to_string().lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        for argument in command.get_arguments() {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!((1..80).contains(&help.chars().count()), "{}: {help:?}", argument.get_id());
+        }
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!((1..80).contains(&about.chars().count()), "{about:?}");
+        command.get_subcommands_mut().filter(|sub| sub.get_name() != "relay").for_each(check);
+    }
+    let mut command = Cli::command();
+    command.build();
+    let command = command.get_subcommands_mut().filter(|sub| sub.get_name() != "help");
+    command.filter(|sub| sub.get_name() != "relay").for_each(check);
+}
+
+#[test]
+fn every_command_has_an_example_and_its_exit_status() {
+    for name in ["listen", "events", "show", "replay", "demo"] {
+        let mut command = Cli::command();
+        let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+        assert!(help.contains(&format!("inhaul {name}")), "{help}");
+    }
+    for name in ["listen", "show", "replay"] {
+        let mut command = Cli::command();
+        let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+        assert!(help.contains("Exit status:\n  0  "), "{help}");
+    }
+}
+
+#[test]
+fn secrets_are_no_arguments() {
+    let mut command = Cli::command();
+    let listen = command.find_subcommand_mut("listen").unwrap();
+    for argument in listen.get_arguments() {
+        let name = argument.get_id().as_str();
+        assert!(!matches!(name, "token" | "secret" | "password"), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    for (args, kind) in [
+        ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+        ("lissen", ErrorKind::InvalidSubcommand),
+        ("listen banana", ErrorKind::ValueValidation),
+        ("listen --port 70000", ErrorKind::ValueValidation),
+        ("listen --timeout 30", ErrorKind::ValueValidation),
+        ("listen --answer maybe", ErrorKind::InvalidValue),
+        ("listen --relay relay.example", ErrorKind::ValueValidation),
+        ("listen --endpoint Orders", ErrorKind::ValueValidation),
+        ("listen --token abc", ErrorKind::UnknownArgument),
+        ("show", ErrorKind::MissingRequiredArgument),
+        ("show 01 --raw --json", ErrorKind::ArgumentConflict),
+    ] {
+        let words = ["inhaul"].into_iter().chain(args.split_whitespace());
+        assert_eq!(Cli::try_parse_from(words).unwrap_err().kind(), kind, "{args}");
+    }
+}
+
+#[test]
+fn the_data_directory_can_stand_anywhere() {
+    for args in ["--data d events", "events --data d"] {
+        let cli = Cli::try_parse_from(["inhaul"].into_iter().chain(args.split(' '))).unwrap();
+        assert_eq!(cli.data, Some(PathBuf::from("d")));
+    }
+}
+
+#[cfg(feature = "relay")]
+#[test]
+fn the_relay_takes_the_data_directory_as_its_own_program_does() {
+    for args in ["relay endpoint list --data d", "--data d relay endpoint list"] {
+        let cli = Cli::try_parse_from(["inhaul"].into_iter().chain(args.split(' '))).unwrap();
+        assert!(format!("{:?}", cli.command).contains("data: Some(\"d\")"), "{args}: {cli:?}");
+    }
+}

@@ -1,0 +1,136 @@
+//! The words and numbers arguments are made of.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use jiff::SignedDuration;
+use thiserror::Error;
+
+/// Longest time an argument may name: a day, far beyond what any sender waits.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Who answers the sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AnswerMode {
+    /// The answer of your application is passed back
+    #[default]
+    App,
+    /// The relay answers at once
+    Relay,
+}
+
+/// What the sender hears when the application's answer is absent or late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnAbsent {
+    /// 202, and the event stays queued
+    #[default]
+    Accept,
+    /// 502 or 504, so that the sender tries again
+    Refuse,
+}
+
+/// What becomes of an event whose signature is not valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum VerifyMode {
+    /// Marked, and forwarded all the same
+    #[default]
+    Mark,
+    /// Stored and shown, never forwarded by itself
+    Reject,
+}
+
+impl VerifyMode {
+    /// The word for it in arguments and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mark => "mark",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// How events are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputMode {
+    /// The inspector, on the whole terminal
+    Tui,
+    /// A line for each event and attempt
+    Lines,
+    /// One JSON object a line
+    Json,
+    /// Nothing but errors
+    Quiet,
+}
+
+impl OutputMode {
+    /// What was asked for, or what suits stdout: the inspector on a terminal, lines elsewhere.
+    pub fn or_by_terminal(asked: Option<Self>, stdout_is_terminal: bool) -> Self {
+        match asked {
+            Some(mode) => mode,
+            None if stdout_is_terminal => Self::Tui,
+            None => Self::Lines,
+        }
+    }
+}
+
+/// Why a text is not a time an argument can name.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DurationError {
+    /// Not a number with a unit.
+    #[error("a time is a number with its unit, such as `500ms`, `30s` or `2m`")]
+    Form,
+    /// Nothing, negative or more than a day.
+    #[error("a time limit is more than nothing and at most 24h")]
+    Range,
+}
+
+/// Reads a time such as `500ms`, `30s` or `1m 30s`.
+///
+/// # Errors
+/// When there is no unit, or the time is nothing or longer than a day.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let signed: SignedDuration = text.parse().map_err(|_| DurationError::Form)?;
+    let duration = Duration::try_from(signed).map_err(|_| DurationError::Range)?;
+    if duration.is_zero() || duration > LONGEST {
+        return Err(DurationError::Range);
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_number_and_a_unit() {
+        for (text, expected) in [
+            ("500ms", Ok(500)),
+            ("30s", Ok(30_000)),
+            ("2m", Ok(120_000)),
+            ("1m 30s", Ok(90_000)),
+            ("24h", Ok(86_400_000)),
+            ("30", Err(DurationError::Form)),
+            ("", Err(DurationError::Form)),
+            ("soon", Err(DurationError::Form)),
+            ("0s", Err(DurationError::Range)),
+            ("-1s", Err(DurationError::Range)),
+            ("25h", Err(DurationError::Range)),
+        ] {
+            assert_eq!(parse_duration(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_inspector_is_for_terminals() {
+        assert_eq!(OutputMode::or_by_terminal(None, true), OutputMode::Tui);
+        assert_eq!(OutputMode::or_by_terminal(None, false), OutputMode::Lines);
+        assert_eq!(OutputMode::or_by_terminal(Some(OutputMode::Json), true), OutputMode::Json);
+    }
+
+    #[test]
+    fn words_of_configuration_are_words_of_arguments() {
+        for mode in VerifyMode::value_variants() {
+            assert_eq!(mode.to_possible_value().unwrap().get_name(), mode.as_str());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `inhaul events`: what is in the history, newest first.
+
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
+
+use crate::{
+    access::Access,
+    cli::EventsArgs,
+    commands::{Exit, Failure, lookup},
+    output::{Color, PrintError, json, listed_line, write_stdout},
+    row::EventRow,
+};
+
+/// How many rows are asked for at once.
+const PAGE_ROWS: usize = 200;
+
+/// Lists events.
+///
+/// # Errors
+/// When the history cannot be read or nothing can be printed.
+pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit> {
+    let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
+    let access = lookup::open(data).await?;
+    let print = |rows: &[EventRow]| {
+        let text: String = rows.iter().map(|row| line(row, args.json, color)).collect();
+        write_stdout(text.as_bytes())
+    };
+    let listed = list(&access, args.limit, PAGE_ROWS, print).await?;
+    access.close().await.map_err(Failure::from)?;
+    if listed == 0 && args.limit > 0 && !args.json {
+        let _ = writeln!(io::stderr(), "no events yet; `inhaul listen` receives them");
+    }
+    Ok(Exit::Success)
+}
+
+/// Hands the newest events to `print`, a page at a time, and counts them.
+async fn list(
+    access: &Access,
+    limit: usize,
+    page_rows: usize,
+    mut print: impl FnMut(&[EventRow]) -> Result<(), PrintError>,
+) -> anyhow::Result<usize> {
+    let mut before = None;
+    let mut listed = 0;
+    while listed < limit {
+        let rows = access.rows(before, page_rows.min(limit - listed)).await.map_err(Failure::from)?;
+        let Some(last) = rows.last() else { break };
+        print(&rows)?;
+        before = Some(last.id);
+        listed += rows.len();
+    }
+    Ok(listed)
+}
+
+fn line(row: &EventRow, as_json: bool, color: Color) -> String {
+    if as_json { json::line(&json::stored_event(row)) } else { listed_line(row, color) }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use inhaul_core::event::{Event, EventId, Peer, PeerSource, UnixMillis};
+    use uuid::Builder;
+
+    use super::*;
+    use crate::history::Facts;
+
+    fn id(number: u8) -> EventId {
+        EventId(Builder::from_unix_timestamp_millis(1_763_970_070_118, &[number; 10]).into_uuid())
+    }
+
+    fn event(number: u8) -> Event {
+        Event {
+            id: id(number),
+            endpoint: "orders".parse().unwrap(),
+            received_at: UnixMillis(1_763_970_070_118),
+            peer: Peer { address: "127.0.0.1:1".to_owned(), source: PeerSource::Socket },
+            prefix_bytes: 0,
+            head: Bytes::from_static(b"POST /a HTTP/1.1\r\n\r\n"),
+            body: Bytes::new(),
+            body_sha256: Event::digest(b""),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_newest_come_first_and_no_more_than_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let access = Access::open(dir.path()).await.unwrap();
+        let Access::Direct(history) = &access else { panic!("nobody else has it") };
+        for number in 1..=5 {
+            let facts = Facts { forward: false, ..Facts::default() };
+            history.store(event(number), facts).await.unwrap();
+        }
+        for (limit, expected) in [(0, &[][..]), (1, &[5]), (4, &[5, 4, 3, 2]), (9, &[5, 4, 3, 2, 1])] {
+            let mut ids = Vec::new();
+            let print = |rows: &[EventRow]| {
+                ids.extend(rows.iter().map(|row| row.id));
+                Ok(())
+            };
+            assert_eq!(list(&access, limit, 2, print).await.unwrap(), expected.len());
+            assert_eq!(ids, expected.iter().map(|&number| id(number)).collect::<Vec<_>>(), "{limit}");
+        }
+        assert_eq!(lookup::event_id(&access, &id(3).to_string()).await.unwrap(), id(3));
+        assert!(lookup::event_id(&access, "0199").await.is_err());
+        access.close().await.unwrap();
+    }
+}

@@ -1,0 +1,70 @@
+//! From the beginning of an id to the event, and from the arguments to the history.
+
+use std::path::Path;
+
+use inhaul_core::event::EventId;
+
+use crate::{
+    access::{Access, AccessError},
+    commands::Failure,
+    data_dir::DataDir,
+    history::Found,
+};
+
+/// The way to the history of the data directory named, or of the user's own.
+///
+/// # Errors
+/// When there is none.
+pub async fn open(data: Option<&Path>) -> Result<Access, Failure> {
+    let data = DataDir::open(data)?;
+    let access = Access::open(data.path()).await?;
+    for note in access.notes() {
+        tracing::warn!("{note}");
+    }
+    Ok(access)
+}
+
+/// The one event whose id begins like that.
+///
+/// # Errors
+/// When there is none, which is an answer, or several, of which some are named.
+pub async fn event_id(access: &Access, beginning: &str) -> Result<EventId, Failure> {
+    let found = access.find(beginning).await;
+    one(beginning, found)
+}
+
+fn one(beginning: &str, found: Result<Found, AccessError>) -> Result<EventId, Failure> {
+    match found? {
+        Found::One(id) => Ok(id),
+        Found::None => Err(Failure::new(format!("there is no event {beginning:?}"))
+            .hint("`inhaul events` lists the events there are")
+            .as_answer()),
+        Found::Many(ids) => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            Err(Failure::new(format!("{beginning:?} is the beginning of several events: {}", ids.join(", ")))
+                .hint("give more of the id"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::failure::report;
+
+    #[test]
+    fn none_is_an_answer_and_several_are_a_question() {
+        let (a, b): (EventId, EventId) = (
+            "0193586a-0000-7000-8000-000000000001".parse().unwrap(),
+            "0193586a-0000-7000-8000-000000000002".parse().unwrap(),
+        );
+        assert_eq!(one("0193", Ok(Found::One(a))).unwrap(), a);
+        let shown = |found| report(&one("0193", Ok(found)).unwrap_err().into());
+        let (text, code) = shown(Found::None);
+        assert!(text.starts_with("error: there is no event \"0193\"\n\nhint: `inhaul events`"), "{text}");
+        assert_eq!(code, 1.into());
+        let (text, code) = shown(Found::Many(vec![a, b]));
+        assert!(text.contains(&format!("{a}, {b}\n\nhint: give more")), "{text}");
+        assert_eq!(code, 2.into());
+    }
+}

@@ -1,0 +1,137 @@
+//! `inhaul show ID`: everything known of one event.
+
+use std::{
+    env,
+    fmt::Write,
+    io::{self, IsTerminal},
+    path::Path,
+};
+
+use inhaul_core::{
+    event::{Event, Head, PeerSource},
+    visible::{visible, visible_bytes},
+};
+
+use crate::{
+    cli::ShowArgs,
+    commands::{Exit, Failure, lookup},
+    output::{
+        Color, attempt_text,
+        json::{self, HeaderRecord, RequestRecord, Text},
+        size_text, verdict_line, write_stdout,
+    },
+    row::EventRow,
+};
+
+mod body;
+
+/// Shows an event.
+///
+/// # Errors
+/// When there is no such event, the history cannot be read or nothing can be printed.
+pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
+    let access = lookup::open(data).await?;
+    let id = lookup::event_id(&access, &args.id).await?;
+    let found = access.event(id).await.map_err(Failure::from)?;
+    access.close().await.map_err(Failure::from)?;
+    let (event, row) = found.ok_or_else(|| Failure::new(format!("the event {id} is gone")).as_answer())?;
+    if args.raw {
+        write_stdout(&event.head)?;
+        write_stdout(&event.body)?;
+        return Ok(Exit::Success);
+    }
+    let head = event.parsed_head().map_err(Failure::new)?;
+    let text = if args.json {
+        json::line(&json::whole_event(&row, request(&event, &head)))
+    } else {
+        let on_terminal = io::stdout().is_terminal();
+        let color = Color::for_terminal(on_terminal, env::var_os("NO_COLOR").as_deref());
+        page(&event, &head, &row, on_terminal, color)
+    };
+    write_stdout(text.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// The parts of the request that only this command prints.
+fn request(event: &Event, head: &Head) -> RequestRecord {
+    let header = |header: &inhaul_core::event::Header| HeaderRecord {
+        name: Text::new(&header.name),
+        value: Text::new(&header.value),
+    };
+    RequestRecord {
+        raw_target: Text::new(&head.target),
+        http_version: head.version.as_str(),
+        peer: event.peer.address.clone(),
+        headers: head.headers.iter().map(header).collect(),
+        body_sha256: hex::encode(event.body_sha256),
+        body: Text::new(&event.body),
+    }
+}
+
+/// The event for people: request line and headers, what is known, attempts, body.
+fn page(event: &Event, head: &Head, row: &EventRow, reformat: bool, color: Color) -> String {
+    let mut out = format!(
+        "{} {} {}\n",
+        visible_bytes(&head.method),
+        visible_bytes(&head.target),
+        head.version.as_str()
+    );
+    for header in &head.headers {
+        let _ = writeln!(out, "{}: {}", visible_bytes(&header.name), visible_bytes(&header.value));
+    }
+    out.push('\n');
+    for (name, value) in facts(event, row, color) {
+        let _ = writeln!(out, "{name:<9} {value}");
+    }
+    for attempt in &row.attempts {
+        let (number, at) = (attempt.number, attempt.started_at);
+        let _ = writeln!(
+            out,
+            "attempt   #{number}  {at}  {}  {}",
+            attempt_text(attempt),
+            visible(&attempt.target)
+        );
+    }
+    if row.attempts.is_empty() {
+        out.push_str("attempt   none\n");
+    }
+    if !event.body.is_empty() {
+        out.push('\n');
+        out.push_str(&body::text(&event.body, reformat));
+    }
+    out
+}
+
+fn facts(event: &Event, row: &EventRow, color: Color) -> Vec<(&'static str, String)> {
+    let from = match event.peer.source {
+        PeerSource::Socket => visible(&event.peer.address).to_string(),
+        PeerSource::TrustedProxy => format!("{}, as a proxy says", visible(&event.peer.address)),
+    };
+    let mut facts = vec![
+        ("event", event.id.to_string()),
+        ("endpoint", event.endpoint.to_string()),
+        ("received", format!("{} from {from}", event.received_at)),
+        ("stored", row.stored_at.to_string()),
+    ];
+    if row.missed {
+        facts.push(("missed", "the sender was told to come again".to_owned()));
+    }
+    if let Some(provider) = &row.provider {
+        facts.push(("provider", visible(provider).to_string()));
+    }
+    if let Some(event_type) = &row.event_type {
+        facts.push(("type", visible(event_type).to_string()));
+    }
+    if let Some(id) = &row.provider_event_id {
+        facts.push(("their id", visible(id).to_string()));
+    }
+    let verdict = row.verdict.as_ref();
+    let verdict = verdict.map_or("not checked yet".to_owned(), |verdict| verdict_line(verdict, color));
+    facts.push(("verdict", verdict));
+    let size = size_text(row.body_bytes);
+    facts.push(("body", format!("{size}, SHA-256 {}", hex::encode(event.body_sha256))));
+    facts
+}
+
+#[cfg(test)]
+mod tests;

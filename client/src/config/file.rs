@@ -1,0 +1,148 @@
+//! `inhaul.toml`: its keys, and what each of them may say.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use inhaul_core::event::EndpointName;
+use toml::de::DeTable;
+
+use crate::{
+    cli::VerifyMode,
+    config::{
+        ConfigError, Origin, Problem, ProviderChoice, RelayUrl, RoutePath,
+        table::{Given, Place, Table},
+    },
+    data_dir::read_small_file,
+    forward::Target,
+};
+
+/// Longest configuration file that is read.
+const FILE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// Every key at the top of the file.
+pub(super) const KEYS: &[&str] = &["relay", "endpoint", "token_file", "cacert", "route"];
+
+/// Every key of a `[[route]]`.
+pub(super) const ROUTE_KEYS: &[&str] = &["path", "target", "provider", "secret_env", "secret_file", "verify"];
+
+/// The words of `verify`.
+const VERIFY_WORDS: &[&str] = &["mark", "reject"];
+
+/// A configuration file, taken apart and checked; secrets it names are not read yet.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    /// The file.
+    pub path: PathBuf,
+    /// `relay`
+    pub relay: Option<Given<RelayUrl>>,
+    /// `endpoint`
+    pub endpoint: Option<Given<EndpointName>>,
+    /// `token_file`; a relative path is one from the configuration file's directory.
+    pub token_file: Option<Given<PathBuf>>,
+    /// `cacert`, relative like `token_file`.
+    pub cacert: Option<Given<PathBuf>>,
+    /// Every `[[route]]`.
+    pub routes: Vec<FileRoute>,
+}
+
+/// One `[[route]]`.
+#[derive(Clone, Debug)]
+pub struct FileRoute {
+    /// `path`
+    pub path: Given<RoutePath>,
+    /// `target`
+    pub targets: Vec<Given<Target>>,
+    /// `provider`
+    pub provider: Option<ProviderChoice>,
+    /// `secret_env`
+    pub secret_env: Vec<Given<String>>,
+    /// `secret_file`, as written; relative like `token_file`.
+    pub secret_file: Vec<Given<PathBuf>>,
+    /// `verify`
+    pub verify: Option<VerifyMode>,
+}
+
+impl ConfigFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or at the first thing in it that is wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let start = || Origin::File { path: path.to_owned(), line: 1, key: String::new() };
+        let bytes = read_small_file(path, FILE_MAX_BYTES)
+            .map_err(|error| ConfigError::new(start(), Problem::Unreadable(error)))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(path, &text),
+            Err(_) => Err(ConfigError::new(start(), Problem::Syntax("not UTF-8".to_owned()))),
+        }
+    }
+
+    /// Takes the text of a file apart.
+    ///
+    /// # Errors
+    /// At the first thing that is wrong.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let place = Place { path, text, key: String::new() };
+        let table = DeTable::parse(text).map_err(|error| {
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            place.error(&error.span().unwrap_or(0..0), Problem::Syntax(message))
+        })?;
+        let table = Table { place, table: table.get_ref() };
+        table.deny_unknown(KEYS)?;
+        let file = Self {
+            path: path.to_owned(),
+            relay: table.text("relay", |text| Ok(text.parse::<RelayUrl>()?))?,
+            endpoint: table.text("endpoint", |text| Ok(text.parse::<EndpointName>()?))?,
+            token_file: table.text("token_file", |text| Ok(PathBuf::from(text)))?,
+            cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
+            routes: table.tables("route")?.iter().map(FileRoute::read).collect::<Result<_, _>>()?,
+        };
+        file.deny_duplicate_routes()?;
+        Ok(file)
+    }
+
+    /// A path named in the file: relative ones start at the file's directory.
+    pub fn resolve(&self, named: &Path) -> PathBuf {
+        self.path.parent().map_or_else(|| named.to_owned(), |directory| directory.join(named))
+    }
+
+    fn deny_duplicate_routes(&self) -> Result<(), ConfigError> {
+        for (index, route) in self.routes.iter().enumerate() {
+            let earlier = self.routes[..index].iter().find(|earlier| earlier.path.value == route.path.value);
+            if let Some(Origin::File { line, .. }) = earlier.map(|earlier| &earlier.path.origin) {
+                let path = route.path.value.as_str().to_owned();
+                return Err(ConfigError::new(
+                    route.path.origin.clone(),
+                    Problem::DuplicateRoute { path, line: *line },
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FileRoute {
+    fn read((span, table): &(Range<usize>, Table<'_>)) -> Result<Self, ConfigError> {
+        table.deny_unknown(ROUTE_KEYS)?;
+        let provider =
+            |text: &str| ProviderChoice::named(text).ok_or_else(|| Problem::UnknownProvider(text.to_owned()));
+        Ok(Self {
+            path: table
+                .text("path", |text| Ok(text.parse::<RoutePath>()?))?
+                .ok_or_else(|| table.place.error(span, Problem::Missing("path")))?,
+            targets: table.texts("target", |text| Ok(text.parse::<Target>()?))?,
+            provider: table.text("provider", provider)?.map(|given| given.value),
+            secret_env: table.texts("secret_env", |text| Ok(text.to_owned()))?,
+            secret_file: table.texts("secret_file", |text| Ok(PathBuf::from(text)))?,
+            verify: table.text("verify", verify_mode)?.map(|given| given.value),
+        })
+    }
+}
+
+fn verify_mode(text: &str) -> Result<VerifyMode, Problem> {
+    [VerifyMode::Mark, VerifyMode::Reject].into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| {
+        Problem::UnknownWord { what: "way to verify", value: text.to_owned(), allowed: VERIFY_WORDS }
+    })
+}

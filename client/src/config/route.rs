@@ -1,0 +1,192 @@
+//! Which part of the request path goes where, and how its events are verified.
+
+use std::{fmt, str::FromStr};
+
+use inhaul_core::signature::{Provider, Secret, catalogue};
+use thiserror::Error;
+
+use crate::{cli::VerifyMode, forward::Target};
+
+/// What becomes of events below one path.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The path these events are posted to.
+    pub path: RoutePath,
+    /// Where they are forwarded to; nowhere when empty.
+    pub targets: Vec<Target>,
+    /// Who signs them; recognised by their headers when absent.
+    pub provider: Option<ProviderChoice>,
+    /// What they are verified with.
+    pub secrets: Vec<Secret>,
+    /// What becomes of an event whose signature is not valid.
+    pub verify: VerifyMode,
+}
+
+impl Route {
+    /// What applies when nothing is said.
+    pub fn catch_all() -> Self {
+        Self {
+            path: RoutePath::root(),
+            targets: Vec::new(),
+            provider: None,
+            secrets: Vec::new(),
+            verify: VerifyMode::default(),
+        }
+    }
+}
+
+/// A provider of the catalogue, chosen by a person.
+#[derive(Clone, Copy)]
+pub struct ProviderChoice(&'static Provider);
+
+impl ProviderChoice {
+    /// The provider of that id; `-` and `_` are the same.
+    pub fn named(id: &str) -> Option<Self> {
+        catalogue().provider(id).map(Self)
+    }
+
+    /// The provider.
+    pub fn provider(self) -> &'static Provider {
+        self.0
+    }
+}
+
+impl fmt::Debug for ProviderChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProviderChoice({})", self.0.id())
+    }
+}
+
+/// The beginning of request paths, in whole segments: `/stripe` is the beginning of `/stripe` and `/stripe/a`, not of
+/// `/stripes`. Compared byte by byte with what the sender wrote, nothing decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RoutePath(String);
+
+/// Why a text is no path of a route.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum RoutePathError {
+    /// It does not start with a slash.
+    #[error("{0:?} must start with \"/\", such as \"/stripe\"")]
+    Start(String),
+    /// It holds what no path holds.
+    #[error("{0:?} holds {1:?}: a path is written as in a URL, without query")]
+    Character(String, char),
+}
+
+impl RoutePath {
+    /// `/`, the beginning of every path.
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
+    /// The path as text, without a slash at the end unless it is `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether every path begins with it.
+    pub fn is_root(&self) -> bool {
+        self.0 == "/"
+    }
+
+    fn is_beginning_of(&self, path: &[u8]) -> bool {
+        let segments = self.0.trim_end_matches('/').as_bytes();
+        path.strip_prefix(segments).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+    }
+}
+
+impl FromStr for RoutePath {
+    type Err = RoutePathError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.starts_with('/') {
+            return Err(RoutePathError::Start(text.to_owned()));
+        }
+        let foreign = |letter: &char| !letter.is_ascii_graphic() || matches!(letter, '?' | '#');
+        if let Some(letter) = text.chars().find(foreign) {
+            return Err(RoutePathError::Character(text.to_owned(), letter));
+        }
+        match text.trim_end_matches('/') {
+            "" => Ok(Self::root()),
+            path => Ok(Self(path.to_owned())),
+        }
+    }
+}
+
+/// Every route; the one with the longest path that fits applies.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// Those with a path of their own, longest first.
+    routes: Vec<Route>,
+    /// The one for everything else.
+    catch_all: Route,
+}
+
+impl Routes {
+    /// Orders routes with paths of their own before the one for everything else.
+    pub fn new(catch_all: Route, mut routes: Vec<Route>) -> Self {
+        routes.sort_by_key(|route| std::cmp::Reverse(route.path.0.len()));
+        Self { routes, catch_all }
+    }
+
+    /// The route of an event, by what of its request target goes to the app.
+    pub fn for_target(&self, app_target: &[u8]) -> &Route {
+        let path = app_target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        self.routes.iter().find(|route| route.path.is_beginning_of(path)).unwrap_or(&self.catch_all)
+    }
+
+    /// Every route, longest path first, the one for everything else last.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().chain([&self.catch_all])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str) -> Route {
+        Route { path: path.parse().unwrap(), ..Route::catch_all() }
+    }
+
+    #[test]
+    fn the_longest_path_of_whole_segments_applies() {
+        let routes = Routes::new(
+            Route::catch_all(),
+            vec![route("/a"), route("/a/b/"), route("/stripe"), route("/%7e")],
+        );
+        for (target, expected) in [
+            ("/", "/"),
+            ("/other", "/"),
+            ("/stripe", "/stripe"),
+            ("/stripe/", "/stripe"),
+            ("/stripe?x=/a/b", "/stripe"),
+            ("/stripes", "/"),
+            ("/Stripe", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/c?d", "/a/b"),
+            ("/a/bc", "/a"),
+            ("//a", "/"),
+            ("/~", "/"),
+            ("/%7e/x", "/%7e"),
+            ("?a", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(routes.for_target(target.as_bytes()).path.as_str(), expected, "{target}");
+        }
+        assert_eq!(routes.for_target(b"/a/\xff").path.as_str(), "/a");
+        let order: Vec<&str> = routes.iter().map(|route| route.path.as_str()).collect();
+        assert_eq!(order, ["/stripe", "/a/b", "/%7e", "/a", "/"]);
+    }
+
+    #[test]
+    fn paths_are_written_as_in_a_url() {
+        for text in ["/", "/a", "/a/", "/a%20b", "///"] {
+            assert!(text.parse::<RoutePath>().is_ok(), "{text}");
+        }
+        assert!(matches!("stripe".parse::<RoutePath>(), Err(RoutePathError::Start(_))));
+        for text in ["/a?b", "/a b", "/ä", "/a#b", "/\u{1b}[31m"] {
+            assert!(matches!(text.parse::<RoutePath>(), Err(RoutePathError::Character(..))), "{text}");
+        }
+    }
+}

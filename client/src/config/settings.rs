@@ -1,0 +1,307 @@
+//! The layers laid over each other: default, file, environment, arguments; the later one wins.
+//!
+//! Arguments about targets and signatures describe the route `/`, which everything takes that no other route of the
+//! file claims. A route without targets or without a word on verifying has those of `/`.
+
+use std::{path::PathBuf, time::Duration};
+
+use inhaul_core::{event::EndpointName, signature::Secret};
+
+use crate::{
+    cli::{AnswerMode, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
+    config::{
+        ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, ProviderChoice, RelayUrl, Route,
+        Routes, Token, secret, table::Given,
+    },
+    forward::Target,
+};
+
+/// Name of the embedded relay's endpoint, when none is given.
+pub const DEFAULT_ENDPOINT: &str = "local";
+
+/// Port of the embedded relay, when none is given.
+pub const DEFAULT_PORT: u16 = 8780;
+
+/// How long a target may take, when nothing is said: senders wait no longer than that.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Everything a run of `listen` needs to know, with every secret read.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
+    /// Where events come from.
+    pub relay: RelaySettings,
+    /// Certificate authorities to trust instead of the system's.
+    pub cacert: Option<PathBuf>,
+    /// Where events go, and how they are verified.
+    pub routes: Routes,
+    /// How long a target may take.
+    pub timeout: Duration,
+}
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+pub enum RelaySettings {
+    /// A relay that runs elsewhere.
+    Remote {
+        /// Its public URL.
+        url: RelayUrl,
+        /// The endpoint on it.
+        endpoint: EndpointName,
+        /// What proves that the endpoint is ours.
+        token: Token,
+    },
+    /// A relay hosted by this program.
+    Embedded {
+        /// The endpoint to make on it.
+        endpoint: EndpointName,
+        /// Its port on 127.0.0.1; 0 takes any free one.
+        port: u16,
+        /// Whether it speaks HTTPS.
+        tls: bool,
+        /// Who answers the sender.
+        answer: AnswerMode,
+        /// What the sender hears when the application does not answer.
+        on_absent: OnAbsent,
+    },
+}
+
+impl Settings {
+    /// Lays arguments over the environment, over the file, over the defaults, and reads every secret they name.
+    ///
+    /// # Errors
+    /// At the first thing that is wrong, saying where it is said.
+    pub fn resolve(
+        args: &ListenArgs,
+        environment: Environment<'_>,
+        file: Option<ConfigFile>,
+    ) -> Result<Self, ConfigError> {
+        let cacert_of_file = || {
+            let file = file.as_ref()?;
+            file.cacert.as_ref().map(|cacert| file.resolve(&cacert.value))
+        };
+        Ok(Self {
+            relay: relay(args, environment, file.as_ref())?,
+            cacert: args.relay.cacert.clone().or_else(cacert_of_file),
+            routes: routes(args, environment, file.as_ref())?,
+            timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            file: file.map(|file| file.path),
+        })
+    }
+}
+
+fn relay(
+    args: &ListenArgs,
+    environment: Environment<'_>,
+    file: Option<&ConfigFile>,
+) -> Result<RelaySettings, ConfigError> {
+    let url = choose(
+        args.relay.relay.clone(),
+        "--relay",
+        variable("INHAUL_RELAY", environment, |text| Ok(text.parse::<RelayUrl>()?))?,
+        file.and_then(|file| file.relay.clone()),
+    );
+    let endpoint = choose(
+        args.relay.endpoint.clone(),
+        "--endpoint",
+        variable("INHAUL_ENDPOINT", environment, |text| Ok(text.parse::<EndpointName>()?))?,
+        file.and_then(|file| file.endpoint.clone()),
+    );
+    let Some(url) = url else {
+        deny_token_without_relay(args, file)?;
+        let default = || DEFAULT_ENDPOINT.parse().expect("the default name is a name");
+        return Ok(RelaySettings::Embedded {
+            endpoint: endpoint.map_or_else(default, |endpoint| endpoint.value),
+            port: args.embedded.port.unwrap_or(DEFAULT_PORT),
+            tls: args.embedded.tls,
+            answer: args.embedded.answer.unwrap_or_default(),
+            on_absent: args.embedded.on_absent.unwrap_or_default(),
+        });
+    };
+    deny_embedded_arguments(&args.embedded, &url.origin)?;
+    let needs = |what| ConfigError::new(url.origin.clone(), Problem::RelayNeeds(what));
+    Ok(RelaySettings::Remote {
+        endpoint: endpoint.ok_or_else(|| needs("endpoint"))?.value,
+        token: token(args, environment, file)?.ok_or_else(|| needs("token"))?,
+        url: url.value,
+    })
+}
+
+fn token(
+    args: &ListenArgs,
+    environment: Environment<'_>,
+    file: Option<&ConfigFile>,
+) -> Result<Option<Token>, ConfigError> {
+    if let Some(path) = &args.relay.token_file {
+        let token = Token::from_file(path);
+        return token
+            .map(Some)
+            .map_err(|problem| ConfigError::new(Origin::Argument("--token-file"), problem));
+    }
+    let name = "INHAUL_TOKEN";
+    let in_environment = Token::from_variable(name, environment)
+        .map_err(|problem| ConfigError::new(Origin::Environment(name), problem))?;
+    if in_environment.is_some() {
+        return Ok(in_environment);
+    }
+    match file.and_then(|file| file.token_file.as_ref().map(|path| (file, path))) {
+        Some((file, path)) => Token::from_file(&file.resolve(&path.value))
+            .map(Some)
+            .map_err(|problem| ConfigError::new(path.origin.clone(), problem)),
+        None => Ok(None),
+    }
+}
+
+fn deny_token_without_relay(args: &ListenArgs, file: Option<&ConfigFile>) -> Result<(), ConfigError> {
+    let argument = args.relay.token_file.as_ref().map(|_| Origin::Argument("--token-file"));
+    let in_file = || file.and_then(|file| file.token_file.as_ref()).map(|path| path.origin.clone());
+    match argument.or_else(in_file) {
+        Some(origin) => Err(ConfigError::new(origin, Problem::OnlyRemote)),
+        None => Ok(()),
+    }
+}
+
+fn deny_embedded_arguments(args: &EmbeddedArgs, relay: &Origin) -> Result<(), ConfigError> {
+    let given = [
+        ("--port", args.port.is_some()),
+        ("--tls", args.tls),
+        ("--answer", args.answer.is_some()),
+        ("--on-absent", args.on_absent.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => {
+            Err(ConfigError::new(Origin::Argument(name), Problem::OnlyEmbedded(relay.clone())))
+        }
+        None => Ok(()),
+    }
+}
+
+fn routes(
+    args: &ListenArgs,
+    environment: Environment<'_>,
+    file: Option<&ConfigFile>,
+) -> Result<Routes, ConfigError> {
+    let external = args.allow_external;
+    let mut catch_all = Route::catch_all();
+    let mut others: Vec<(&FileRoute, Route)> = Vec::new();
+    for (file, given) in file.iter().flat_map(|file| file.routes.iter().map(move |route| (file, route))) {
+        let route = Route {
+            path: given.path.value.clone(),
+            targets: allowed(&given.targets, external)?,
+            provider: given.provider,
+            secrets: secrets_of_file(file, given, environment)?,
+            verify: given.verify.unwrap_or_default(),
+        };
+        if route.path.is_root() { catch_all = route } else { others.push((given, route)) }
+    }
+    lay_arguments_over(&mut catch_all, args, environment)?;
+    let routes = others.into_iter().map(|(given, mut route)| {
+        if route.targets.is_empty() {
+            route.targets.clone_from(&catch_all.targets);
+        }
+        route.verify = given.verify.unwrap_or(catch_all.verify);
+        route
+    });
+    let routes = routes.collect();
+    Ok(Routes::new(catch_all, routes))
+}
+
+fn lay_arguments_over(
+    route: &mut Route,
+    args: &ListenArgs,
+    environment: Environment<'_>,
+) -> Result<(), ConfigError> {
+    if !args.targets.is_empty() {
+        let origin = Origin::Argument("TARGET");
+        let targets: Vec<Given<Target>> = args
+            .targets
+            .iter()
+            .map(|target| Given { value: target.clone(), origin: origin.clone() })
+            .collect();
+        route.targets = allowed(&targets, args.allow_external)?;
+    }
+    if let Some(name) = &args.signatures.provider {
+        let problem = || Problem::UnknownProvider(name.clone());
+        let unknown = || ConfigError::new(Origin::Argument("--provider"), problem());
+        route.provider = Some(ProviderChoice::named(name).ok_or_else(unknown)?);
+    }
+    let secrets = secrets_of_arguments(&args.signatures, environment)?;
+    if !secrets.is_empty() {
+        route.secrets = secrets;
+    }
+    if let Some(verify) = args.signatures.verify {
+        route.verify = verify;
+    }
+    Ok(())
+}
+
+fn allowed(targets: &[Given<Target>], allow_external: bool) -> Result<Vec<Target>, ConfigError> {
+    targets
+        .iter()
+        .map(|target| {
+            if allow_external || target.value.is_loopback() {
+                Ok(target.value.clone())
+            } else {
+                let problem = Problem::ExternalTarget(target.value.to_string());
+                Err(ConfigError::new(target.origin.clone(), problem))
+            }
+        })
+        .collect()
+}
+
+fn secrets_of_file(
+    file: &ConfigFile,
+    route: &FileRoute,
+    environment: Environment<'_>,
+) -> Result<Vec<Secret>, ConfigError> {
+    let of_variables = route.secret_env.iter().map(|name| {
+        secret::from_variable(&name.value, environment)
+            .map_err(|problem| ConfigError::new(name.origin.clone(), problem))
+    });
+    let of_files = route.secret_file.iter().map(|path| {
+        secret::from_file(&file.resolve(&path.value), &path.value)
+            .map_err(|problem| ConfigError::new(path.origin.clone(), problem))
+    });
+    of_variables.chain(of_files).collect()
+}
+
+fn secrets_of_arguments(
+    args: &SignatureArgs,
+    environment: Environment<'_>,
+) -> Result<Vec<Secret>, ConfigError> {
+    let of_variables = args.secret_env.iter().map(|name| {
+        secret::from_variable(name, environment)
+            .map_err(|problem| ConfigError::new(Origin::Argument("--secret-env"), problem))
+    });
+    let of_files = args.secret_file.iter().map(|path| {
+        secret::from_file(path, path)
+            .map_err(|problem| ConfigError::new(Origin::Argument("--secret-file"), problem))
+    });
+    of_variables.chain(of_files).collect()
+}
+
+/// What a variable says; an empty one says nothing.
+fn variable<T>(
+    name: &'static str,
+    environment: Environment<'_>,
+    read: impl Fn(&str) -> Result<T, Problem>,
+) -> Result<Option<Given<T>>, ConfigError> {
+    let origin = Origin::Environment(name);
+    let Some(value) = environment(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let text = value.to_str().ok_or_else(|| Problem::VariableNotText(name.to_owned()));
+    match text.and_then(read) {
+        Ok(value) => Ok(Some(Given { value, origin })),
+        Err(problem) => Err(ConfigError::new(origin, problem)),
+    }
+}
+
+fn choose<T>(
+    argument: Option<T>,
+    name: &'static str,
+    variable: Option<Given<T>>,
+    file: Option<Given<T>>,
+) -> Option<Given<T>> {
+    let argument = argument.map(|value| Given { value, origin: Origin::Argument(name) });
+    argument.or(variable).or(file)
+}

@@ -1,0 +1,185 @@
+//! Parsed TOML read by hand: each value keeps the line it stands on, and each mistake is told with its key and with
+//! what is allowed there.
+
+use std::{ops::Range, path::Path};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::config::{ConfigError, Origin, Problem};
+
+/// A value and where it is said.
+#[derive(Clone, Debug)]
+pub struct Given<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is said.
+    pub origin: Origin,
+}
+
+/// A key of the file, and what it takes to name its line.
+#[derive(Clone)]
+pub(super) struct Place<'a> {
+    /// The file.
+    pub(super) path: &'a Path,
+    /// Its whole text.
+    pub(super) text: &'a str,
+    /// The key; empty for the file as a whole.
+    pub(super) key: String,
+}
+
+impl Place<'_> {
+    fn below(&self, key: &str) -> Self {
+        let key = if self.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.key) };
+        Self { key, ..self.clone() }
+    }
+
+    fn origin(&self, span: &Range<usize>) -> Origin {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        Origin::File { path: self.path.to_owned(), line, key: self.key.clone() }
+    }
+
+    /// What is wrong with the part of the text at `span`.
+    pub(super) fn error(&self, span: &Range<usize>, problem: Problem) -> ConfigError {
+        ConfigError::new(self.origin(span), problem)
+    }
+}
+
+/// One table of the file.
+pub(super) struct Table<'a> {
+    /// Its key.
+    pub(super) place: Place<'a>,
+    /// What it holds.
+    pub(super) table: &'a DeTable<'a>,
+}
+
+impl<'a> Table<'a> {
+    /// Fails at the first key that is not one of those allowed.
+    pub(super) fn deny_unknown(&self, allowed: &'static [&'static str]) -> Result<(), ConfigError> {
+        let unknown = self
+            .table
+            .keys()
+            .filter(|key| !allowed.contains(&key.get_ref().as_ref()))
+            .min_by_key(|key| key.span().start);
+        match unknown {
+            Some(key) => Err(self
+                .place
+                .error(&key.span(), Problem::UnknownKey { key: key.get_ref().to_string(), allowed })),
+            None => Ok(()),
+        }
+    }
+
+    /// The text of a key, read further.
+    pub(super) fn text<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Result<Option<Given<T>>, ConfigError> {
+        let place = self.place.below(key);
+        match self.table.get(key) {
+            Some(value) => {
+                let DeValue::String(text) = value.get_ref() else {
+                    return Err(wrong_type(&place, value, "text"));
+                };
+                given(&place, value, text, read).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The texts of a key that is one text or a list of them; a whole number is a text too, so that a port may be one.
+    pub(super) fn texts<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Result<Vec<Given<T>>, ConfigError> {
+        let place = self.place.below(key);
+        let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
+        match value.get_ref() {
+            DeValue::Array(values) => values
+                .iter()
+                .enumerate()
+                .map(|(index, value)| {
+                    let place = Place { key: format!("{}[{index}]", place.key), ..place.clone() };
+                    let text = scalar(value).ok_or_else(|| wrong_type(&place, value, "text"))?;
+                    given(&place, value, &text, &read)
+                })
+                .collect(),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Table(_) => {
+                let text =
+                    scalar(value).ok_or_else(|| wrong_type(&place, value, "text or a list of texts"))?;
+                Ok(vec![given(&place, value, &text, read)?])
+            }
+        }
+    }
+
+    /// The tables of a key that is written as `[[key]]`, each with where it stands.
+    pub(super) fn tables(&self, key: &'static str) -> Result<Vec<(Range<usize>, Table<'a>)>, ConfigError> {
+        let expected = "a list of tables, each below its own [[route]]";
+        let place = self.place.below(key);
+        let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
+        let DeValue::Array(values) = value.get_ref() else {
+            return Err(wrong_type(&place, value, expected));
+        };
+        values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                let place = Place { key: format!("{key}[{index}]"), ..place.clone() };
+                match value.get_ref() {
+                    DeValue::Table(table) => Ok((value.span(), Table { place, table })),
+                    DeValue::String(_)
+                    | DeValue::Integer(_)
+                    | DeValue::Float(_)
+                    | DeValue::Boolean(_)
+                    | DeValue::Datetime(_)
+                    | DeValue::Array(_) => Err(wrong_type(&place, value, expected)),
+                }
+            })
+            .collect()
+    }
+}
+
+fn given<T>(
+    place: &Place<'_>,
+    value: &Spanned<DeValue<'_>>,
+    text: &str,
+    read: impl Fn(&str) -> Result<T, Problem>,
+) -> Result<Given<T>, ConfigError> {
+    match read(text) {
+        Ok(read) => Ok(Given { value: read, origin: place.origin(&value.span()) }),
+        Err(problem) => Err(place.error(&value.span(), problem)),
+    }
+}
+
+fn scalar(value: &Spanned<DeValue<'_>>) -> Option<String> {
+    match value.get_ref() {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => None,
+    }
+}
+
+fn wrong_type(place: &Place<'_>, value: &Spanned<DeValue<'_>>, expected: &'static str) -> ConfigError {
+    let found = match value.get_ref() {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    place.error(&value.span(), Problem::WrongType { expected, found })
+}

@@ -1,0 +1,244 @@
+//! The layers over each other, every bad file with its message, and the sample against the defaults.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Parser;
+
+use super::*;
+use crate::cli::{AnswerMode, Cli, Command, OnAbsent, VerifyMode};
+
+const SAMPLE: &str = include_str!("../../../assets/inhaul.toml");
+
+fn listen(args: &str) -> ListenArgs {
+    let words = ["inhaul", "listen"].into_iter().chain(args.split_whitespace());
+    let Command::Listen(args) = Cli::try_parse_from(words).unwrap().command else { panic!("{args}") };
+    *args
+}
+
+fn resolve(args: &str, variables: &[(&str, &str)], file: Option<&str>) -> Result<Settings, ConfigError> {
+    let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
+    let environment = |name: &str| variables.get(name).map(OsString::from);
+    let file = file.map(|text| ConfigFile::parse(Path::new("inhaul.toml"), text)).transpose()?;
+    Settings::resolve(&listen(args), &environment, file)
+}
+
+fn targets(route: &Route) -> Vec<String> {
+    route.targets.iter().map(ToString::to_string).collect()
+}
+
+fn labels(route: &Route) -> Vec<&str> {
+    route.secrets.iter().map(|secret| secret.label.as_str()).collect()
+}
+
+#[test]
+fn every_bad_file_gets_its_message() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/bad-config");
+    let mut seen = 0;
+    for entry in fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let expected = text.lines().next().and_then(|line| line.strip_prefix("# must say: ")).unwrap();
+        let environment = |name: &str| match name {
+            "SET" => Some(OsString::from("a")),
+            "EMPTY" => Some(OsString::new()),
+            _ => None,
+        };
+        let error = ConfigFile::parse(Path::new(path.file_name().unwrap()), &text)
+            .and_then(|file| Settings::resolve(&ListenArgs::default(), &environment, Some(file)))
+            .unwrap_err();
+        assert_eq!(error.to_string(), expected, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 20, "{seen}");
+}
+
+#[test]
+fn the_sample_says_the_defaults() {
+    let is_default = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase() || first == '[');
+    let defaults: Vec<&str> =
+        SAMPLE.lines().filter_map(|line| line.strip_prefix('#')).filter(is_default).collect();
+    assert_eq!(defaults.len(), 7, "{defaults:#?}");
+    let sample = resolve("", &[], Some(&defaults.join("\n"))).unwrap();
+    let nothing = resolve("", &[], None).unwrap();
+    assert_eq!(format!("{:#?}", Settings { file: None, ..sample }), format!("{nothing:#?}"));
+}
+
+#[test]
+fn the_examples_of_the_sample_can_be_used() {
+    let examples: Vec<&str> = SAMPLE.lines().filter_map(|line| line.strip_prefix("#     ")).collect();
+    let file = ConfigFile::parse(Path::new("inhaul.toml"), &examples.join("\n")).unwrap();
+    assert!(file.relay.is_some() && file.token_file.is_some() && file.cacert.is_some());
+    assert_eq!(file.routes.len(), 2);
+    assert_eq!(file.routes[1].targets.len(), 2);
+    assert_eq!(file.routes[0].verify, Some(VerifyMode::Reject));
+}
+
+#[test]
+fn every_key_is_documented() {
+    let page = include_str!("../../../docs/configuration.md");
+    for key in file::KEYS.iter().chain(file::ROUTE_KEYS) {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+        assert!(SAMPLE.contains(key), "{key}");
+    }
+    for provider in inhaul_core::signature::catalogue().providers() {
+        assert!(page.contains(provider.id()) && SAMPLE.contains(provider.id()), "{}", provider.id());
+    }
+    for number in [DEFAULT_PORT.to_string(), format!("{}s", DEFAULT_TIMEOUT.as_secs())] {
+        assert!(page.contains(&number), "{number}");
+    }
+}
+
+#[test]
+fn defaults_are_an_embedded_relay_and_one_route() {
+    let settings = resolve("", &[], None).unwrap();
+    let RelaySettings::Embedded { endpoint, port, tls, answer, on_absent } = settings.relay else {
+        panic!("{settings:?}");
+    };
+    assert_eq!((endpoint.as_str(), port, tls), (DEFAULT_ENDPOINT, DEFAULT_PORT, false));
+    assert_eq!((answer, on_absent), (AnswerMode::App, OnAbsent::Accept));
+    assert_eq!(settings.timeout, Duration::from_secs(30));
+    let routes: Vec<&Route> = settings.routes.iter().collect();
+    assert_eq!(routes.len(), 1);
+    assert!(routes[0].path.is_root() && routes[0].targets.is_empty() && routes[0].secrets.is_empty());
+    assert_eq!(routes[0].verify, VerifyMode::Mark);
+}
+
+#[test]
+fn arguments_come_before_the_environment_and_that_before_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (named, in_file) = (dir.path().join("named"), dir.path().join("in_file"));
+    fs::write(&named, "token-of-argument\n").unwrap();
+    fs::write(&in_file, "token-of-file\n").unwrap();
+    let file = format!(
+        "relay = 'https://file.example'\nendpoint = 'file'\ncacert = 'file.pem'\ntoken_file = '{}'\n",
+        in_file.display()
+    );
+    let variables = [
+        ("INHAUL_RELAY", "https://variable.example"),
+        ("INHAUL_ENDPOINT", "variable"),
+        ("INHAUL_TOKEN", "token-of-variable"),
+    ];
+    let empty = variables.map(|(name, _)| (name, ""));
+    let arguments = format!(
+        "--relay https://argument.example --endpoint argument --cacert argument.pem --token-file {}",
+        named.display()
+    );
+    for (arguments, variables, who, cacert) in [
+        (arguments.as_str(), &variables[..], "argument", "argument.pem"),
+        ("", &variables[..], "variable", "file.pem"),
+        ("", &empty[..], "file", "file.pem"),
+        ("", &[], "file", "file.pem"),
+    ] {
+        let settings = resolve(arguments, variables, Some(&file)).unwrap();
+        assert_eq!(settings.cacert, Some(PathBuf::from(cacert)));
+        let RelaySettings::Remote { url, endpoint, token } = settings.relay else { panic!("{who}") };
+        assert_eq!(url.to_string(), format!("https://{who}.example"));
+        assert_eq!(endpoint.as_str(), who);
+        assert_eq!(token.expose(), format!("token-of-{who}"));
+    }
+}
+
+#[test]
+fn arguments_describe_the_route_for_everything_else() {
+    let file = "
+        [[route]]
+        path = '/'
+        target = 1
+        provider = 'github'
+        secret_env = 'OLD'
+        [[route]]
+        path = '/stripe'
+        provider = 'stripe'
+        secret_env = ['A', 'B']
+        [[route]]
+        path = '/own'
+        target = [5, 'localhost:6']
+        verify = 'mark'
+    ";
+    let variables = [("OLD", "1"), ("A", "2"), ("B", "3"), ("NEW", "4")];
+    let settings = resolve("3000 4000 --secret-env NEW --verify reject", &variables, Some(file)).unwrap();
+    let route = |target: &str| settings.routes.for_target(target.as_bytes());
+
+    assert_eq!(targets(route("/")), ["http://localhost:3000", "http://localhost:4000"]);
+    assert_eq!(labels(route("/")), ["NEW"]);
+    assert_eq!(route("/").provider.unwrap().provider().id(), "github");
+    assert_eq!(route("/").verify, VerifyMode::Reject);
+
+    assert_eq!(targets(route("/stripe/x")), targets(route("/")));
+    assert_eq!(labels(route("/stripe/x")), ["A", "B"]);
+    assert_eq!(route("/stripe/x").provider.unwrap().provider().id(), "stripe");
+    assert_eq!(route("/stripe/x").verify, VerifyMode::Reject);
+
+    assert_eq!(targets(route("/own")), ["http://localhost:5", "http://localhost:6"]);
+    assert!(route("/own").provider.is_none() && route("/own").secrets.is_empty());
+    assert_eq!(route("/own").verify, VerifyMode::Mark);
+}
+
+#[test]
+fn files_are_named_from_where_the_configuration_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("secrets")).unwrap();
+    fs::write(dir.path().join("secrets/stripe"), "whsec_abc\n").unwrap();
+    let path = dir.path().join("inhaul.toml");
+    fs::write(&path, "[[route]]\npath = '/'\nsecret_file = 'secrets/stripe'\n").unwrap();
+    let args = listen(&format!("--config {}", path.display()));
+    let settings = load(&args).unwrap();
+    assert_eq!(labels(settings.routes.for_target(b"/")), ["secrets/stripe"]);
+    assert_eq!(settings.file, Some(path));
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let error = load(&listen("--config /no/such/inhaul.toml")).unwrap_err();
+    assert!(error.to_string().starts_with("/no/such/inhaul.toml:1: cannot be read: No such file"), "{error}");
+    assert!(error.hint().unwrap().contains("`--config FILE`"));
+}
+
+#[test]
+fn what_does_not_go_together_is_said() {
+    let relay = [("INHAUL_RELAY", "https://relay.example"), ("INHAUL_ENDPOINT", "a"), ("INHAUL_TOKEN", "t")];
+    for (args, variables, expected) in [
+        (
+            "--port 1",
+            &relay[..],
+            "--port: is for the relay this program hosts, and INHAUL_RELAY names another",
+        ),
+        ("--tls", &relay[..], "--tls: is for the relay this program hosts, and INHAUL_RELAY names another"),
+        ("--token-file t", &[], "--token-file: is for a remote relay, and none is named"),
+        ("--relay https://a.example", &[], "--relay: a relay is named, and no endpoint"),
+        ("--relay https://a.example --endpoint a", &[], "--relay: a relay is named, and no token"),
+        ("--provider githup", &[], r#"--provider: unknown provider "githup"; did you mean "github"?"#),
+        ("--secret-env NO", &[], r#"--secret-env: environment variable "NO" is not set"#),
+        ("http://example.com", &[], "TARGET: http://example.com is not on this machine"),
+        (
+            "",
+            &[("INHAUL_RELAY", "relay")],
+            r#"INHAUL_RELAY: "relay" is not the URL of a relay, such as https://relay.example"#,
+        ),
+        (
+            "",
+            &[("INHAUL_RELAY", "https://a.example"), ("INHAUL_ENDPOINT", "a"), ("INHAUL_TOKEN", "a b")],
+            "INHAUL_TOKEN: holds no token: a token is one line of letters, digits and signs",
+        ),
+    ] {
+        let error = resolve(args, variables, None).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{args}");
+    }
+    let settings = resolve("http://example.com --allow-external", &[], None).unwrap();
+    assert_eq!(targets(settings.routes.for_target(b"/")).len(), 1);
+    assert!(resolve("", &[("INHAUL_TOKEN", "left over")], None).is_ok());
+}
+
+#[test]
+fn no_secret_is_in_what_is_printed_of_settings() {
+    let variables = [("S", "hunter2"), ("INHAUL_TOKEN", "hunter3")];
+    let args = "--secret-env S --relay https://a.example --endpoint a";
+    let shown = format!("{:?}", resolve(args, &variables, None).unwrap());
+    assert!(!shown.contains("hunter"), "{shown}");
+}

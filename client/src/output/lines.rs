@@ -1,0 +1,321 @@
+//! What is printed for people: a line for each thing that happens, in columns, whole event ids at the end.
+
+use std::{fmt::Write, time::Duration};
+
+use inhaul_core::{event::UnixMillis, signature::Verdict, visible::visible};
+use unicode_width::UnicodeWidthStr;
+
+use crate::{
+    connection::ConnectionState,
+    output::Ready,
+    row::{Attempt, AttemptCause, EventRow, Outcome},
+};
+
+/// Widest a column from outside gets; the whole text is in `inhaul show`.
+const COLUMN_MAX: usize = 60;
+
+/// Narrowest columns of the target and of the type of event, so that lines below each other line up.
+const TARGET_MIN: usize = 20;
+const TYPE_MIN: usize = 24;
+const VERDICT_MIN: usize = 11;
+
+/// Width of `07:41:10Z` and the blanks behind it: lines that belong to the one above begin there.
+const INDENT: &str = "           ";
+
+/// Whether lines are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// With ANSI colours.
+    On,
+    /// Plain text.
+    Off,
+}
+
+impl Color {
+    /// Colours for a terminal, unless `NO_COLOR` is set to something (no-color.org).
+    pub fn for_terminal(is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> Self {
+        let refused = no_color.is_some_and(|value| !value.is_empty());
+        if is_terminal && !refused { Self::On } else { Self::Off }
+    }
+
+    fn paint(self, paint: Paint, text: &str) -> String {
+        match self {
+            Self::On => format!("\x1b[{}m{text}\x1b[0m", paint.code()),
+            Self::Off => text.to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Paint {
+    Good,
+    Bad,
+    Doubtful,
+    Faint,
+    Strong,
+}
+
+impl Paint {
+    /// The parameters of `SGR` (ECMA-48 §8.3.117).
+    fn code(self) -> &'static str {
+        match self {
+            Self::Good => "32",
+            Self::Bad => "31",
+            Self::Doubtful => "33",
+            Self::Faint => "2",
+            Self::Strong => "1",
+        }
+    }
+}
+
+pub(super) fn ready(ready: &Ready, color: Color) -> String {
+    let url = visible(&ready.endpoint_url).to_string();
+    let mut text = format!("Ready: post webhooks to {}\n", color.paint(Paint::Strong, &url));
+    match ready.targets.as_slice() {
+        [] => text.push_str("  stored and shown, forwarded nowhere\n"),
+        targets => {
+            for target in targets {
+                let _ = writeln!(text, "  forwarded to {}", visible(target));
+            }
+        }
+    }
+    let _ = writeln!(text, "  history in {}", visible(&ready.data_dir));
+    text
+}
+
+pub(super) fn event(row: &EventRow, color: Color) -> String {
+    let (paint, word) = verdict_word(row.verdict.as_ref());
+    let mut text = format!(
+        "{}  {} {}  {}  {}  {:>9}  {}\n",
+        clock(row.received_at),
+        color.paint(Paint::Strong, &column(&row.method, 6)),
+        column(&row.target, TARGET_MIN),
+        column(row.event_type.as_deref().unwrap_or("-"), TYPE_MIN),
+        color.paint(paint, &column(word, VERDICT_MIN)),
+        size_text(row.body_bytes),
+        color.paint(Paint::Faint, &row.id.to_string()),
+    );
+    let needs_reason = match &row.verdict {
+        Some(Verdict::Invalid { .. } | Verdict::Stale { .. } | Verdict::NoSecret { .. }) => true,
+        Some(Verdict::Valid { .. } | Verdict::Unsigned) | None => false,
+    };
+    if let Some(verdict) = row.verdict.as_ref().filter(|_| needs_reason) {
+        let _ = writeln!(text, "{INDENT}{}", color.paint(paint, &verdict_text(verdict)));
+    }
+    if row.missed {
+        let _ = writeln!(text, "{INDENT}missed: the sender was told to come again, so this is not forwarded");
+    }
+    text
+}
+
+/// An event of the history in one line, with what came of the last attempt.
+pub fn listed_line(row: &EventRow, color: Color) -> String {
+    let (paint, word) = verdict_word(row.verdict.as_ref());
+    let last = row.attempts.last();
+    let outcome = match last.map(|attempt| &attempt.outcome) {
+        Some(Outcome::Begun) => "begun".to_owned(),
+        Some(Outcome::Answered { status, .. }) => status.to_string(),
+        Some(Outcome::Failed { .. }) => "failed".to_owned(),
+        Some(Outcome::Rejected) => "rejected".to_owned(),
+        None if row.missed => "missed".to_owned(),
+        None => "-".to_owned(),
+    };
+    let outcome_paint = last.map_or(Paint::Faint, |attempt| outcome_paint(&attempt.outcome));
+    format!(
+        "{} {}  {} {}  {}  {}  {}  {}\n",
+        row.received_at.to_string().get(..10).unwrap_or_default(),
+        clock(row.received_at),
+        color.paint(Paint::Strong, &column(&row.method, 6)),
+        column(&row.target, TARGET_MIN),
+        column(row.event_type.as_deref().unwrap_or("-"), TYPE_MIN),
+        color.paint(paint, &column(word, VERDICT_MIN)),
+        color.paint(outcome_paint, &column(&outcome, 8)),
+        color.paint(Paint::Faint, &row.id.to_string()),
+    )
+}
+
+pub(super) fn attempt(row: &EventRow, attempt: &Attempt, color: Color) -> String {
+    let paint = outcome_paint(&attempt.outcome);
+    format!(
+        "{}  → {}  {}  {}\n",
+        clock(attempt.started_at),
+        color.paint(paint, &attempt_text(attempt)),
+        column(&attempt.target, 0),
+        color.paint(Paint::Faint, &row.id.to_string()),
+    )
+}
+
+pub(super) fn connection(state: &ConnectionState, now: UnixMillis, color: Color) -> String {
+    let (paint, text) = match state {
+        ConnectionState::Connecting { attempt: 1 } => (Paint::Doubtful, "connecting".to_owned()),
+        ConnectionState::Connecting { attempt } => (Paint::Doubtful, format!("connecting, try {attempt}")),
+        ConnectionState::Connected { round_trip, backlog_events } => {
+            let mut text = "connected".to_owned();
+            if let Some(time) = round_trip {
+                let _ = write!(text, ", {:.1} ms to the relay and back", time.as_secs_f64() * 1000.0);
+            }
+            if *backlog_events > 0 {
+                let _ = write!(text, ", {backlog_events} events are waiting there");
+            }
+            (Paint::Good, text)
+        }
+        ConnectionState::Waiting { reason, retry_in } => (
+            Paint::Bad,
+            format!("not connected: {}; next try in {}", visible(reason), seconds_text(*retry_in)),
+        ),
+        ConnectionState::Refused { reason } => {
+            (Paint::Bad, format!("refused by the relay: {}", visible(reason)))
+        }
+    };
+    format!("{}  {}\n", clock(now), color.paint(paint, &text))
+}
+
+pub(super) fn notice(text: &str, color: Color) -> String {
+    format!("{} {}\n", color.paint(Paint::Doubtful, "note:"), visible(text))
+}
+
+/// What a check found, in one line, with its sign: `✓ valid: …`.
+pub fn verdict_line(verdict: &Verdict, color: Color) -> String {
+    let (paint, word) = verdict_word(Some(verdict));
+    let sign = word.chars().next().unwrap_or_default();
+    color.paint(paint, &format!("{sign} {}", verdict_text(verdict)))
+}
+
+/// What a check found, in one line.
+pub fn verdict_text(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Valid { scheme, secret } => {
+            format!("valid: signed by {} with the secret {}", visible(scheme), visible(secret))
+        }
+        Verdict::Invalid { scheme, reason, .. } => {
+            format!("invalid: {} ({})", visible(reason), visible(scheme))
+        }
+        Verdict::Stale { scheme, age_seconds, tolerance_seconds } => {
+            let when = if *age_seconds < 0 { "after" } else { "before" };
+            let age = age_seconds.unsigned_abs();
+            format!(
+                "stale: signed {age} s {when} it was received, {tolerance_seconds} s are tolerated ({})",
+                visible(scheme)
+            )
+        }
+        Verdict::NoSecret { provider } => {
+            format!("no secret: looks signed by {}, and no secret is configured for it", visible(provider))
+        }
+        Verdict::Unsigned => "unsigned: no signature that any known provider makes".to_owned(),
+    }
+}
+
+/// What came of an attempt, in one line.
+pub fn attempt_text(attempt: &Attempt) -> String {
+    let what = match &attempt.outcome {
+        Outcome::Begun => "begun, no outcome yet".to_owned(),
+        Outcome::Answered { status, latency_ms, .. } => format!("{status} in {latency_ms} ms"),
+        Outcome::Failed { message, latency_ms, .. } => {
+            format!("failed after {latency_ms} ms: {}", visible(message))
+        }
+        Outcome::Rejected => "not forwarded: its signature is not valid".to_owned(),
+    };
+    match attempt.cause {
+        AttemptCause::Arrival => what,
+        AttemptCause::Resume => format!("{what} (resumed)"),
+        AttemptCause::Replay => format!("{what} (replay)"),
+    }
+}
+
+/// A number of bytes for people.
+pub fn size_text(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        0..KIB => format!("{bytes} B"),
+        KIB..0x10_0000 => format!("{} KiB", tenths(KIB)),
+        0x10_0000.. => format!("{} MiB", tenths(KIB * KIB)),
+    }
+}
+
+fn outcome_paint(outcome: &Outcome) -> Paint {
+    match outcome {
+        Outcome::Answered { .. } if outcome.is_success() => Paint::Good,
+        Outcome::Answered { .. } | Outcome::Failed { .. } => Paint::Bad,
+        Outcome::Begun | Outcome::Rejected => Paint::Doubtful,
+    }
+}
+
+fn verdict_word(verdict: Option<&Verdict>) -> (Paint, &'static str) {
+    match verdict {
+        Some(Verdict::Valid { .. }) => (Paint::Good, "✓ valid"),
+        Some(Verdict::Invalid { .. }) => (Paint::Bad, "✗ invalid"),
+        Some(Verdict::Stale { .. }) => (Paint::Bad, "✗ stale"),
+        Some(Verdict::NoSecret { .. }) => (Paint::Doubtful, "? no secret"),
+        Some(Verdict::Unsigned) => (Paint::Doubtful, "- unsigned"),
+        None => (Paint::Faint, "- unchecked"),
+    }
+}
+
+/// The time of day in UTC: `07:41:10Z`.
+fn clock(at: UnixMillis) -> String {
+    let whole = at.to_string();
+    match whole.get(11..19) {
+        Some(time) if whole.ends_with('Z') => format!("{time}Z"),
+        _ => whole,
+    }
+}
+
+fn seconds_text(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Text from outside, made visible, cut when it is too wide, and filled up to `min` columns.
+fn column(text: &str, min: usize) -> String {
+    let mut out = String::new();
+    for letter in visible(text).to_string().chars() {
+        out.push(letter);
+        if out.width() > COLUMN_MAX {
+            out.pop();
+            while out.width() > COLUMN_MAX - 1 {
+                out.pop();
+            }
+            out.push('…');
+            break;
+        }
+    }
+    let missing = min.saturating_sub(out.width());
+    out + &" ".repeat(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_cut_and_filled_by_what_a_terminal_shows() {
+        assert_eq!(column("ab", 4), "ab  ");
+        assert_eq!(column("日本", 5), "日本 ");
+        assert_eq!(column(&"x".repeat(60), 0), "x".repeat(60));
+        assert_eq!(column(&"x".repeat(61), 0), format!("{}…", "x".repeat(59)));
+        assert_eq!(column(&"日".repeat(31), 0).width(), 59);
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_575, "1023.9 KiB"),
+            (5_242_880, "5.0 MiB"),
+            (u64::MAX, "17592186044415.9 MiB"),
+        ] {
+            assert_eq!(size_text(bytes), text);
+        }
+    }
+
+    #[test]
+    fn colour_is_for_terminals_that_want_it() {
+        use std::ffi::OsStr;
+        assert_eq!(Color::for_terminal(true, None), Color::On);
+        assert_eq!(Color::for_terminal(true, Some(OsStr::new(""))), Color::On);
+        assert_eq!(Color::for_terminal(true, Some(OsStr::new("1"))), Color::Off);
+        assert_eq!(Color::for_terminal(false, None), Color::Off);
+    }
+}
