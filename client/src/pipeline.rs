@@ -32,6 +32,7 @@ use crate::{
     config::{Route, Routes},
     forward::{Answer, Forwarded, Forwarder, Target},
     history::{Facts, History, HistoryError, Stored},
+    live::Live,
     row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
     session::{Arrival, Report, WINDOW},
 };
@@ -46,17 +47,6 @@ pub const CONCURRENT_FORWARDS: usize = 16;
 /// Events that wait for their turn. When as many wait, storing waits too, and the relay keeps the rest.
 const LANE_EVENTS: usize = 100_000;
 
-/// What is shown of an event.
-#[derive(Clone, Debug)]
-pub enum Shown {
-    /// An event is stored and verified.
-    Event(Box<EventRow>),
-    /// An attempt has its outcome.
-    Attempt(Box<EventRow>, Attempt),
-    /// Something a person should know.
-    Notice(String),
-}
-
 /// What a pipeline needs.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -69,7 +59,7 @@ pub struct Pipeline {
     /// To the relay.
     pub reports: mpsc::Sender<Report>,
     /// To whoever shows things. When it is full, showing holds the pipeline up: nothing shown is lost.
-    pub shown: mpsc::Sender<Shown>,
+    pub live: mpsc::Sender<Live>,
 }
 
 /// An event on its way from step 5.
@@ -176,12 +166,12 @@ impl Pipeline {
     }
 
     async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
-        let Arrival { session, delivery, endpoint_url } = arrival;
+        let Arrival { session, delivery } = arrival;
         let Delivery { event, seq, deadline, missed } = *delivery;
         let (recognised, forward) = match event.parsed_head() {
             Ok(head) => {
                 let route = self.route(&event, &head);
-                (recognise(&event, &head, route, &endpoint_url), !missed && !route.targets.is_empty())
+                (recognise(&event, &head, route), !missed && !route.targets.is_empty())
             }
             // The relay sends none such; it is stored and shown as it is.
             Err(_) => (Recognised::nothing(), false),
@@ -206,7 +196,7 @@ impl Pipeline {
         };
         let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
         let rejected = came.recognised.must_be_valid && !valid && !came.missed;
-        self.show(Shown::Event(Box::new(row))).await;
+        self.show(Live::Event(Box::new(row))).await;
         Ok(rejected)
     }
 
@@ -220,7 +210,7 @@ impl Pipeline {
         if !pending.is_empty() {
             let count = pending.len();
             let text = format!("{count} events of an earlier run are forwarded first");
-            self.show(Shown::Notice(text)).await;
+            self.show(Live::Notice(text)).await;
         }
         for row in pending {
             let begun = row.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Begun);
@@ -267,7 +257,7 @@ impl Pipeline {
 
     async fn forward_noting_failure(&self, ready: Ready) {
         if let Err(error) = self.forward(ready).await {
-            self.show(Shown::Notice(format!("an attempt is not on record: {error}"))).await;
+            self.show(Live::Notice(format!("an attempt is not on record: {error}"))).await;
         }
     }
 
@@ -333,7 +323,7 @@ impl Pipeline {
         // 6
         let attempt = Attempt { outcome: forwarded.outcome.clone(), ..begun };
         let row = self.history.finish_attempt(event.id, attempt.clone()).await?;
-        self.show(Shown::Attempt(Box::new(row), attempt)).await;
+        self.show(Live::Attempt(Box::new(row), attempt)).await;
         Ok((target, forwarded))
     }
 
@@ -394,8 +384,8 @@ impl Pipeline {
         let _ = self.reports.send(report).await;
     }
 
-    async fn show(&self, shown: Shown) {
+    async fn show(&self, live: Live) {
         // Nobody watches any more; the history has it.
-        let _ = self.shown.send(shown).await;
+        let _ = self.live.send(live).await;
     }
 }

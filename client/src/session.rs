@@ -4,7 +4,6 @@
 use std::{
     future::poll_fn,
     ops::ControlFlow::{self, Break, Continue},
-    sync::Arc,
     task::{Poll, ready},
     time::{Duration, Instant},
 };
@@ -66,8 +65,6 @@ pub struct Arrival {
     pub session: u64,
     /// The event.
     pub delivery: Box<Delivery>,
-    /// The endpoint's public URL.
-    pub endpoint_url: Arc<str>,
 }
 
 /// What the pipeline has to say to the relay.
@@ -139,22 +136,23 @@ struct Ended {
 ///
 /// # Errors
 /// Always: with the reason there will be no more sessions.
-pub async fn run(mut config: SessionConfig, mut ports: SessionPorts) -> Result<(), SessionRefused> {
+pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), SessionRefused> {
+    let SessionPorts { arrivals, mut reports, news } = ports;
     let (mut failures, mut number, mut ever_connected) = (0, 0, false);
     loop {
         let attempt = failures + 1;
-        tell(&ports, SessionNews::State(ConnectionState::Connecting { attempt })).await?;
+        tell(&news, SessionNews::State(ConnectionState::Connecting { attempt })).await?;
         let began = Instant::now();
         let reason = match dial::dial(&config.relay).await {
             Ok(socket) => {
                 number += 1;
-                let mut session = Session::new(&config, number, &ports);
-                let ended = session.drive(socket, &mut ports.reports).await?;
+                let mut session = Session::new(&config, number, &arrivals, &news);
+                let ended = session.drive(socket, &mut reports).await?;
                 config.endpoint = session.resume().unwrap_or(config.endpoint);
                 ever_connected |= session.opened;
                 if !ended.error.retryable {
                     let reason = ended.error.text.clone();
-                    tell(&ports, SessionNews::State(ConnectionState::Refused { reason })).await?;
+                    tell(&news, SessionNews::State(ConnectionState::Refused { reason })).await?;
                     return Err(SessionRefused::ByRelay(ended.error));
                 }
                 Waiting {
@@ -164,7 +162,7 @@ pub async fn run(mut config: SessionConfig, mut ports: SessionPorts) -> Result<(
             }
             Err(error) if !ever_connected && error.is_definite() => {
                 let reason = error.to_string();
-                tell(&ports, SessionNews::State(ConnectionState::Refused { reason })).await?;
+                tell(&news, SessionNews::State(ConnectionState::Refused { reason })).await?;
                 return Err(SessionRefused::Dial(error));
             }
             Err(error) => Waiting { reason: error.to_string(), at_least: None },
@@ -172,8 +170,8 @@ pub async fn run(mut config: SessionConfig, mut ports: SessionPorts) -> Result<(
         failures = if began.elapsed() >= STABLE { 1 } else { failures + 1 };
         let retry_in = BACKOFF.delay(failures, random()) + reason.at_least.unwrap_or_default();
         let state = ConnectionState::Waiting { reason: reason.reason, retry_in };
-        tell(&ports, SessionNews::State(state)).await?;
-        wait(retry_in, &mut ports.reports).await?;
+        tell(&news, SessionNews::State(state)).await?;
+        wait(retry_in, &mut reports).await?;
     }
 }
 
@@ -182,8 +180,8 @@ struct Waiting {
     at_least: Option<Duration>,
 }
 
-async fn tell(ports: &SessionPorts, news: SessionNews) -> Result<(), SessionRefused> {
-    ports.news.send(news).await.map_err(|_| SessionRefused::Stopping)
+async fn tell(to: &mpsc::Sender<SessionNews>, news: SessionNews) -> Result<(), SessionRefused> {
+    to.send(news).await.map_err(|_| SessionRefused::Stopping)
 }
 
 /// Waits; what the pipeline reports meanwhile belongs to sessions that are over.
@@ -212,9 +210,9 @@ fn random() -> u64 {
 /// One session.
 struct Session<'a> {
     number: u64,
-    ports: &'a SessionPorts,
+    arrivals: &'a mpsc::Sender<Arrival>,
+    news_to: &'a mpsc::Sender<SessionNews>,
     end: ClientEnd,
-    endpoint_url: Arc<str>,
     backlog_events: u64,
     round_trip: Option<Duration>,
     opened: bool,
@@ -225,7 +223,12 @@ struct Session<'a> {
 type Sink = SplitSink<WebSocketStream<Stream>, Message>;
 
 impl<'a> Session<'a> {
-    fn new(config: &SessionConfig, number: u64, ports: &'a SessionPorts) -> Self {
+    fn new(
+        config: &SessionConfig,
+        number: u64,
+        arrivals: &'a mpsc::Sender<Arrival>,
+        news_to: &'a mpsc::Sender<SessionNews>,
+    ) -> Self {
         let client = ClientConfig {
             client_id: config.client_id,
             software: concat!("inhaul/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -236,9 +239,9 @@ impl<'a> Session<'a> {
         };
         Self {
             number,
-            ports,
+            arrivals,
+            news_to,
             end: ClientEnd::new(client, Instant::now()),
-            endpoint_url: "".into(),
             backlog_events: 0,
             round_trip: None,
             opened: false,
@@ -362,10 +365,9 @@ impl Session<'_> {
             ClientCommand::Store(delivery) => {
                 let was = self.backlog_events;
                 self.backlog_events = was.saturating_sub(1);
-                let endpoint_url = Arc::clone(&self.endpoint_url);
-                let arrival = Arrival { session: self.number, delivery, endpoint_url };
+                let arrival = Arrival { session: self.number, delivery };
                 // The channel holds a whole window; full means that the relay sent more, which the protocol's end prevents.
-                self.ports.arrivals.try_send(arrival).map_err(|_| SessionRefused::Stopping)?;
+                self.arrivals.try_send(arrival).map_err(|_| SessionRefused::Stopping)?;
                 if was == 1 {
                     self.say_connected();
                 }
@@ -388,7 +390,6 @@ impl Session<'_> {
     fn open(&mut self, welcome: Welcome) {
         self.opened = true;
         if let Some(endpoint) = welcome.endpoints.first() {
-            self.endpoint_url = endpoint.url.as_str().into();
             self.backlog_events = endpoint.backlog_events;
         }
         self.news.push(SessionNews::Opened(Box::new(welcome)));
@@ -402,7 +403,7 @@ impl Session<'_> {
 
     async fn flush_news(&mut self) -> Result<(), SessionRefused> {
         for news in self.news.drain(..) {
-            self.ports.news.send(news).await.map_err(|_| SessionRefused::Stopping)?;
+            self.news_to.send(news).await.map_err(|_| SessionRefused::Stopping)?;
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ fn targets(route: &Route) -> Vec<String> {
 }
 
 fn labels(route: &Route) -> Vec<&str> {
-    route.secrets.iter().map(|secret| secret.label.as_str()).collect()
+    route.secrets.iter().map(inhaul_core::signature::Secret::label).collect()
 }
 
 #[test]

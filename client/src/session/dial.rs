@@ -74,7 +74,7 @@ pub enum DialError {
         error: Box<tungstenite::Error>,
     },
     /// It took too long.
-    #[error("{0} did not open a session within {} s", DIAL_TIMEOUT.as_secs())]
+    #[error("{0} did not open a session within {seconds} s", seconds = DIAL_TIMEOUT.as_secs())]
     TimedOut(String),
 }
 
@@ -139,10 +139,10 @@ async fn open(relay: &Relay) -> Result<WebSocketStream<Stream>, DialError> {
 
 fn refused(url: &RelayUrl, error: tungstenite::Error) -> DialError {
     let relay = url.to_string();
-    match error {
-        tungstenite::Error::Http(response) => DialError::Answer { relay, status: response.status() },
-        error => DialError::Handshake { relay, error: Box::new(error) },
+    if let tungstenite::Error::Http(response) = &error {
+        return DialError::Answer { relay, status: response.status() };
     }
+    DialError::Handshake { relay, error: Box::new(error) }
 }
 
 fn handshake(url: &RelayUrl) -> Request<()> {

@@ -1,0 +1,22 @@
+//! What happens while a client listens, as it is told to whoever shows it: the inspector, or what prints lines and JSON.
+
+use crate::{
+    connection::ConnectionState,
+    output::Ready,
+    row::{Attempt, EventRow},
+};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// Webhooks would arrive now.
+    Ready(Box<Ready>),
+    /// An event is stored and its signature checked.
+    Event(Box<EventRow>),
+    /// An attempt has its outcome; the row has it already.
+    Attempt(Box<EventRow>, Attempt),
+    /// The connection to the relay changed.
+    Connection(ConnectionState),
+    /// Something a person should know.
+    Notice(String),
+}
