@@ -33,7 +33,9 @@ pub use file::{ConfigFile, FileRoute};
 pub use relay_url::{RelayUrl, RelayUrlError};
 pub use route::{ProviderChoice, Route, RoutePath, RoutePathError, Routes};
 pub use secret::Token;
-pub use settings::{DEFAULT_ENDPOINT, DEFAULT_PORT, DEFAULT_TIMEOUT, RelaySettings, Settings};
+pub use settings::{
+    DEFAULT_ENDPOINT, DEFAULT_PORT, DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Settings,
+};
 pub use table::Given;
 
 /// The name of the configuration file.

@@ -10,6 +10,7 @@ pub mod data_dir;
 pub mod demo;
 pub mod forward;
 pub mod history;
+pub mod listen;
 pub mod live;
 pub mod output;
 pub mod pipeline;

@@ -290,7 +290,11 @@ impl Session<'_> {
                 wrote = write_next(&mut sink, &mut self.end) => Woken::Wrote(wrote),
                 () = tokio::time::sleep_until(timeout.into()) => Woken::Timer,
             };
-            if let Break(ended) = self.handle(woken)? {
+            if matches!(woken, Woken::Report(None)) {
+                self.leave(&mut sink).await;
+                return Err(SessionRefused::Stopping);
+            }
+            if let Break(ended) = self.handle(woken) {
                 return Ok(ended);
             }
         }
@@ -302,27 +306,37 @@ impl Session<'_> {
         both.min().unwrap_or_else(|| Instant::now() + CLOSE_GRACE)
     }
 
-    fn handle(&mut self, woken: Woken) -> Result<ControlFlow<Ended>, SessionRefused> {
-        let now = Instant::now();
-        Ok(match woken {
-            Woken::Message(Some(Ok(message))) => self.message(message, now),
-            Woken::Message(Some(Err(error))) | Woken::Wrote(Err(error)) => Break(lost(error.to_string())),
-            Woken::Message(None) => Break(lost("the relay closed the connection".to_owned())),
-            Woken::Report(Some(report)) => {
-                self.report(report);
-                Continue(())
+    /// The pipeline is gone: what it reported last still goes out.
+    async fn leave(&mut self, sink: &mut Sink) {
+        let last_words = async {
+            while let Some(frame) = self.end.poll_frame() {
+                sink.feed(Message::Binary(frame.encode())).await?;
             }
-            Woken::Report(None) => return Err(SessionRefused::Stopping),
-            Woken::Wrote(Ok(())) => Continue(()),
+            sink.close().await
+        };
+        // A relay that does not take them sends the events again, which is safe.
+        let _ = tokio::time::timeout(CLOSE_GRACE, last_words).await;
+    }
+
+    fn handle(&mut self, woken: Woken) -> ControlFlow<Ended> {
+        let now = Instant::now();
+        match woken {
+            Woken::Message(Some(Ok(message))) => return self.message(message, now),
+            Woken::Message(Some(Err(error))) | Woken::Wrote(Err(error)) => {
+                return Break(lost(error.to_string()));
+            }
+            Woken::Message(None) => return Break(lost("the relay closed the connection".to_owned())),
+            Woken::Report(Some(report)) => self.report(report),
+            Woken::Report(None) | Woken::Wrote(Ok(())) => {}
             Woken::Timer if self.closing_since.is_some_and(|since| now >= since + CLOSE_GRACE) => {
-                Break(lost("the relay did not take the reason of the end".to_owned()))
+                return Break(lost("the relay did not take the reason of the end".to_owned()));
             }
             Woken::Timer => {
                 self.end.handle_timeout(now);
                 self.note_ending(now);
-                Continue(())
             }
-        })
+        }
+        Continue(())
     }
 
     fn message(&mut self, message: Message, now: Instant) -> ControlFlow<Ended> {

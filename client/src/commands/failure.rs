@@ -5,8 +5,8 @@ use std::{error::Error, fmt, fmt::Write, process::ExitCode};
 use inhaul_core::visible::visible;
 
 use crate::{
-    access::AccessError, commands::Exit, config::ConfigError, data_dir::DataDirError, output::PrintError,
-    tls::TlsError,
+    access::AccessError, commands::Exit, config::ConfigError, data_dir::DataDirError, history::HistoryError,
+    output::PrintError, tls::TlsError,
 };
 
 /// An error, what a person can do about it, and how the program ends.
@@ -64,6 +64,13 @@ impl From<DataDirError> for Failure {
 
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
+        let hint = error.hint();
+        Self { hint, ..Self::new(error) }
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
         let hint = error.hint();
         Self { hint, ..Self::new(error) }
     }

@@ -1,14 +1,155 @@
-//! `inhaul listen`
+//! `inhaul listen`: receives, shows and forwards webhooks until it is told to stop.
 
-use std::path::Path;
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::Path,
+    time::SystemTime,
+};
 
-use crate::{cli::ListenArgs, commands::Exit};
+use inhaul_core::event::UnixMillis;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
 
-/// Runs the command.
+use crate::{
+    cli::{ListenArgs, OutputMode},
+    commands::{Exit, Failure},
+    config,
+    data_dir::DataDir,
+    listen::{ListenConfig, Listening},
+    live::Live,
+    output::{Color, PrintError, Printer},
+    tui::{self, Inspector},
+};
+
+/// Listens.
 ///
 /// # Errors
-/// Always: it is not built into this program yet.
-#[expect(clippy::unused_async, reason = "the commands have one shape")]
-pub async fn run(_data: Option<&Path>, _args: &ListenArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("`inhaul listen` is not part of this program yet")
+/// When it cannot start, or cannot go on.
+pub async fn run(data: Option<&Path>, args: &ListenArgs) -> anyhow::Result<Exit> {
+    let settings = config::load(args).map_err(Failure::from)?;
+    let data = DataDir::open(data).map_err(Failure::from)?;
+    let mut signals = Signals::new()?;
+    let config = ListenConfig { settings, data, ready_file: args.output.ready_file.clone() };
+    let (listening, live) = Listening::start(config).await?;
+    let screen = Screen::new(args.output.output);
+    show(listening, live, screen, &mut signals).await
+}
+
+/// How things are shown, and whether stdout takes colours.
+#[derive(Clone, Copy)]
+pub(super) struct Screen {
+    pub(super) mode: OutputMode,
+    pub(super) color: Color,
+}
+
+impl Screen {
+    /// What was asked for, or what suits stdout.
+    pub(super) fn new(asked: Option<OutputMode>) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        Self {
+            mode: OutputMode::or_by_terminal(asked, is_terminal),
+            color: Color::for_terminal(is_terminal, env::var_os("NO_COLOR").as_deref()),
+        }
+    }
+}
+
+/// Shows what happens until a signal, the end of the reader, the inspector's `q`, or a failure; then stops in order. A second
+/// signal stops at once.
+pub(super) async fn show(
+    mut listening: Listening,
+    live: mpsc::Receiver<Live>,
+    screen: Screen,
+    signals: &mut Signals,
+) -> anyhow::Result<Exit> {
+    let stop = CancellationToken::new();
+    let mut shower = tokio::spawn(shower(&listening, live, screen, stop.clone()));
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        failure = listening.failed() => Err(anyhow::Error::from(failure)),
+        // The inspector was closed, or nobody reads stdout any more.
+        shown = &mut shower => shown.unwrap_or_else(|_| Err(anyhow::anyhow!("what shows events failed"))),
+    };
+    stop.cancel();
+    let in_order = tokio::select! {
+        () = listening.stop() => true,
+        () = signals.next() => false,
+    };
+    if in_order && !shower.is_finished() {
+        // Everything that happened is shown when the last sender is gone.
+        let _ = shower.await;
+    }
+    ended.map(|()| Exit::Success)
+}
+
+fn shower(
+    listening: &Listening,
+    live: mpsc::Receiver<Live>,
+    screen: Screen,
+    stop: CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
+    let (history, replays) = (listening.history.clone(), listening.replays.clone());
+    async move {
+        if screen.mode == OutputMode::Tui {
+            let inspector = Inspector { history, live, replays, color: screen.color };
+            return Ok(tui::run(inspector, stop).await?);
+        }
+        drop((history, replays));
+        Ok(print(live, screen).await?)
+    }
+}
+
+/// Prints everything that happens until nothing can happen any more.
+async fn print(mut live: mpsc::Receiver<Live>, screen: Screen) -> Result<(), PrintError> {
+    let mut printer = Printer::new(screen.mode, screen.color);
+    while let Some(live) = live.recv().await {
+        print_one(&mut printer, live)?;
+    }
+    Ok(())
+}
+
+/// Prints one thing.
+pub(super) fn print_one(printer: &mut Printer, live: Live) -> Result<(), PrintError> {
+    match live {
+        Live::Ready(ready) => printer.ready(&ready),
+        Live::Event(row) => printer.event(&row),
+        Live::Attempt(row, attempt) => printer.attempt(&row, &attempt),
+        Live::Connection(state) => printer.connection(&state, now()),
+        Live::Notice(text) => printer.notice(&text),
+    }
+}
+
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The signals that mean stop: Ctrl-C, `kill`, and the terminal that goes away.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> Result<Self, Failure> {
+        let of = |kind| signal(kind).map_err(Failure::new);
+        Ok(Self {
+            interrupt: of(SignalKind::interrupt())?,
+            terminate: of(SignalKind::terminate())?,
+            hang_up: of(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next of them.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
 }

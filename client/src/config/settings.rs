@@ -53,18 +53,22 @@ pub enum RelaySettings {
         token: Token,
     },
     /// A relay hosted by this program.
-    Embedded {
-        /// The endpoint to make on it.
-        endpoint: EndpointName,
-        /// Its port on 127.0.0.1; 0 takes any free one.
-        port: u16,
-        /// Whether it speaks HTTPS.
-        tls: bool,
-        /// Who answers the sender.
-        answer: AnswerMode,
-        /// What the sender hears when the application does not answer.
-        on_absent: OnAbsent,
-    },
+    Embedded(EmbeddedSettings),
+}
+
+/// A relay hosted by this program.
+#[derive(Clone, Debug)]
+pub struct EmbeddedSettings {
+    /// The endpoint to make on it.
+    pub endpoint: EndpointName,
+    /// Its port on 127.0.0.1; 0 takes any free one.
+    pub port: u16,
+    /// Whether it speaks HTTPS.
+    pub tls: bool,
+    /// Who answers the sender.
+    pub answer: AnswerMode,
+    /// What the sender hears when the application does not answer.
+    pub on_absent: OnAbsent,
 }
 
 impl Settings {
@@ -111,13 +115,13 @@ fn relay(
     let Some(url) = url else {
         deny_token_without_relay(args, file)?;
         let default = || DEFAULT_ENDPOINT.parse().expect("the default name is a name");
-        return Ok(RelaySettings::Embedded {
+        return Ok(RelaySettings::Embedded(EmbeddedSettings {
             endpoint: endpoint.map_or_else(default, |endpoint| endpoint.value),
             port: args.embedded.port.unwrap_or(DEFAULT_PORT),
             tls: args.embedded.tls,
             answer: args.embedded.answer.unwrap_or_default(),
             on_absent: args.embedded.on_absent.unwrap_or_default(),
-        });
+        }));
     };
     deny_embedded_arguments(&args.embedded, &url.origin)?;
     let needs = |what| ConfigError::new(url.origin.clone(), Problem::RelayNeeds(what));

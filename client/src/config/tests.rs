@@ -97,7 +97,8 @@ fn every_key_is_documented() {
 #[test]
 fn defaults_are_an_embedded_relay_and_one_route() {
     let settings = resolve("", &[], None).unwrap();
-    let RelaySettings::Embedded { endpoint, port, tls, answer, on_absent } = settings.relay else {
+    let RelaySettings::Embedded(EmbeddedSettings { endpoint, port, tls, answer, on_absent }) = settings.relay
+    else {
         panic!("{settings:?}");
     };
     assert_eq!((endpoint.as_str(), port, tls), (DEFAULT_ENDPOINT, DEFAULT_PORT, false));

@@ -1,0 +1,350 @@
+//! A client that listens: history, session, pipeline and control socket, and the embedded relay when there is one, started and
+//! stopped as one.
+
+use std::{
+    future::pending,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use inhaul_core::wire::HelloEndpoint;
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    commands::Failure,
+    config::{RelaySettings, RelayUrl, Routes, Settings},
+    control::{self, ControlServer, ReplayRequest},
+    data_dir::DataDir,
+    forward::{ForwardOptions, Forwarder, Target},
+    history::{History, HistoryError, Opened},
+    live::Live,
+    output::Ready,
+    pipeline::Pipeline,
+    session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
+    tls,
+};
+
+#[cfg(feature = "relay")]
+mod embedded;
+mod ready_file;
+
+use ready_file::ReadyFile;
+
+/// Reports on their way to the relay; when as many wait, the pipeline waits.
+const REPORTS: usize = 1024;
+/// Things that happened and are not shown yet; when as many wait, the pipeline waits.
+const LIVE: usize = 1024;
+/// News of the session that are not passed on yet.
+const NEWS: usize = 64;
+/// Replays asked for and not begun.
+const REPLAYS: usize = 64;
+
+/// What a listening client is told at its start.
+pub struct ListenConfig {
+    /// Relay, routes and secrets.
+    pub settings: Settings,
+    /// Where everything is kept.
+    pub data: DataDir,
+    /// Where to say that webhooks would arrive.
+    pub ready_file: Option<PathBuf>,
+}
+
+/// A running client.
+pub struct Listening {
+    /// Every event stored.
+    pub history: History,
+    /// Takes what is to be sent again.
+    pub replays: mpsc::Sender<ReplayRequest>,
+    stop: CancellationToken,
+    session: JoinHandle<Result<(), SessionRefused>>,
+    pipeline: JoinHandle<Result<(), HistoryError>>,
+    telling: JoinHandle<Result<(), Failure>>,
+    replaying: JoinHandle<()>,
+    control: Option<ControlServer>,
+    #[cfg(feature = "relay")]
+    relay: Option<inhaul_relay::relay::RelayHandle>,
+}
+
+/// Where events come from, once it is known.
+struct Source {
+    url: RelayUrl,
+    cacert: Option<PathBuf>,
+    endpoint: HelloEndpoint,
+    #[cfg(feature = "relay")]
+    relay: Option<inhaul_relay::relay::RelayHandle>,
+}
+
+impl Listening {
+    /// Starts, and returns what happens from now on.
+    ///
+    /// # Errors
+    /// When the data directory, a certificate or the embedded relay's address cannot be used. A relay that is not there is no
+    /// error: the client tries again.
+    pub async fn start(config: ListenConfig) -> Result<(Self, mpsc::Receiver<Live>), Failure> {
+        let ListenConfig { settings, data, ready_file } = config;
+        let Opened { history, notes } = open_history(&data).await?;
+        let source = source(&settings, &data).await?;
+        let tls =
+            if source.url.is_tls() { Some(tls::client_config(source.cacert.as_deref())?) } else { None };
+        let client_id = data.client_id()?;
+        let (live, shown) = mpsc::channel(LIVE);
+        let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
+        let (reports, reported) = mpsc::channel(REPORTS);
+        let (news, told) = mpsc::channel(NEWS);
+        let (replays, replay_requests) = mpsc::channel(REPLAYS);
+        let stop = CancellationToken::new();
+        for note in notes {
+            // There is room: nobody else has sent anything yet, and notes are few.
+            let _ = live.try_send(Live::Notice(note));
+        }
+        let control = match control::serve(&data.control_socket(), history.clone(), replays.clone()) {
+            Ok(control) => Some(control),
+            Err(error) => {
+                let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");
+                let _ = live.try_send(Live::Notice(text));
+                None
+            }
+        };
+        let routes = Arc::new(settings.routes);
+        let pipeline = Pipeline {
+            history: history.clone(),
+            routes: Arc::clone(&routes),
+            forwarder: forwarder(&routes, settings.timeout, settings.cacert.as_deref())?,
+            reports,
+            live: live.clone(),
+        };
+        let teller = Teller {
+            ready_file: ready_file.map(|path| ReadyFile { path, ca_file: source.cacert.clone() }),
+            ready: Ready {
+                relay_url: source.url.to_string(),
+                endpoint: source.endpoint.name.clone(),
+                endpoint_url: String::new(),
+                targets: target_names(&routes),
+                data_dir: data.path().display().to_string(),
+            },
+            live,
+        };
+        let session =
+            SessionConfig { relay: Relay { url: source.url, tls }, client_id, endpoint: source.endpoint };
+        let ports = SessionPorts { arrivals, reports: reported, news };
+        let listening = Self {
+            replaying: tokio::spawn(replay(pipeline.clone(), replay_requests, stop.clone())),
+            pipeline: tokio::spawn(pipeline.run(arrived, stop.clone())),
+            telling: tokio::spawn(teller.run(told)),
+            session: tokio::spawn(session::run(session, ports)),
+            history,
+            replays,
+            stop,
+            control,
+            #[cfg(feature = "relay")]
+            relay: source.relay,
+        };
+        Ok((listening, shown))
+    }
+
+    /// Waits until it cannot go on: refused by the relay, or the history failed.
+    pub async fn failed(&mut self) -> Failure {
+        tokio::select! {
+            ended = &mut self.pipeline => match flat(ended) {
+                Err(failure) => failure,
+                // It goes when the session goes, which says why.
+                Ok(()) => flat((&mut self.session).await).err().unwrap_or_else(interrupted),
+            },
+            ended = &mut self.session => match ended {
+                // It goes when the pipeline goes, which says why.
+                Ok(Err(SessionRefused::Stopping)) => {
+                    flat((&mut self.pipeline).await).err().unwrap_or_else(interrupted)
+                }
+                ended => flat(ended).err().unwrap_or_else(interrupted),
+            },
+            ended = &mut self.telling => match flat(ended) {
+                Err(failure) => failure,
+                Ok(()) => pending().await,
+            },
+        }
+    }
+
+    /// Stops: what is being forwarded is finished and recorded, and its answer goes to the sender.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        drop(self.control);
+        // Each ends by itself; how does not matter any more. The session ends last, when nobody reports to it.
+        if !self.pipeline.is_finished() {
+            let _ = self.pipeline.await;
+        }
+        drop(self.replays);
+        if !self.replaying.is_finished() {
+            let _ = self.replaying.await;
+        }
+        if !self.session.is_finished() {
+            let _ = self.session.await;
+        }
+        #[cfg(feature = "relay")]
+        if let Some(relay) = self.relay {
+            relay.shutdown().await;
+        }
+        if let Err(error) = self.history.close().await {
+            tracing::warn!(%error, "the history was not closed cleanly; its next start repairs it");
+        }
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new("the client was interrupted")
+}
+
+fn flat<T, E: Into<Failure>>(ended: Result<Result<T, E>, JoinError>) -> Result<T, Failure> {
+    match ended {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(Failure::new("a part of the client failed; its log says more")),
+    }
+}
+
+async fn open_history(data: &DataDir) -> Result<Opened, Failure> {
+    let path = data.path().to_owned();
+    let opened = tokio::task::spawn_blocking(move || History::open(&path)).await;
+    Ok(opened.unwrap_or(Err(HistoryError::Closed))?)
+}
+
+async fn source(settings: &Settings, data: &DataDir) -> Result<Source, Failure> {
+    match &settings.relay {
+        RelaySettings::Remote { url, endpoint, token } => Ok(Source {
+            url: url.clone(),
+            cacert: settings.cacert.clone(),
+            endpoint: HelloEndpoint {
+                name: endpoint.clone(),
+                token: token.expose().to_owned(),
+                resume: None,
+            },
+            #[cfg(feature = "relay")]
+            relay: None,
+        }),
+        #[cfg(feature = "relay")]
+        RelaySettings::Embedded(embedded) => embedded::start(embedded, data).await,
+        #[cfg(not(feature = "relay"))]
+        RelaySettings::Embedded(_) => {
+            let _ = data;
+            Err(Failure::new("this build hosts no relay of its own")
+                .hint("name a relay with `--relay URL`, or install inhaul with its default features"))
+        }
+    }
+}
+
+fn target_names(routes: &Routes) -> Vec<String> {
+    let mut names = Vec::new();
+    for route in routes.iter() {
+        for target in &route.targets {
+            let name = if route.path.is_root() {
+                target.to_string()
+            } else {
+                format!("{target} (below {})", route.path.as_str())
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// A forwarder for every target of the routes.
+fn forwarder(routes: &Routes, timeout: Duration, cacert: Option<&Path>) -> Result<Forwarder, Failure> {
+    let https = routes.iter().flat_map(|route| &route.targets).any(Target::is_https);
+    let tls = if https { Some(tls::client_config(cacert)?) } else { None };
+    Ok(Forwarder::new(ForwardOptions { timeout, tls, ..ForwardOptions::default() }))
+}
+
+/// Sends again what is asked for, each beside the others.
+async fn replay(pipeline: Pipeline, mut requests: mpsc::Receiver<ReplayRequest>, stop: CancellationToken) {
+    let under_way = TaskTracker::new();
+    loop {
+        let request = tokio::select! {
+            () = stop.cancelled() => break,
+            request = requests.recv() => request,
+        };
+        let Some(ReplayRequest { id, to, answer }) = request else { break };
+        let pipeline = pipeline.clone();
+        under_way.spawn(async move {
+            let target = to.map(|to| to.parse::<Target>().map_err(|error| error.to_string())).transpose();
+            let attempted = match target {
+                Ok(target) => pipeline.replay(id, target).await,
+                Err(reason) => Err(reason),
+            };
+            // Whoever asked may have gone; the attempt is on record.
+            let _ = answer.send(attempted);
+        });
+    }
+    under_way.close();
+    under_way.wait().await;
+}
+
+/// Tells what the session says.
+struct Teller {
+    ready_file: Option<ReadyFile>,
+    ready: Ready,
+    live: mpsc::Sender<Live>,
+}
+
+impl Teller {
+    async fn run(mut self, mut news: mpsc::Receiver<SessionNews>) -> Result<(), Failure> {
+        let mut told = false;
+        while let Some(news) = news.recv().await {
+            let live = match news {
+                SessionNews::State(state) => Live::Connection(state),
+                SessionNews::Notice(text) => Live::Notice(text),
+                SessionNews::Opened(_) if told => continue,
+                SessionNews::Opened(welcome) => {
+                    told = true;
+                    if let Some(endpoint) = welcome.endpoints.into_iter().next() {
+                        self.ready.endpoint_url = endpoint.url;
+                    }
+                    let live = Live::Ready(Box::new(self.ready.clone()));
+                    // Nobody watches any more; whoever waits for the file still does.
+                    let _ = self.live.send(live).await;
+                    if let Some(file) = &self.ready_file {
+                        file.write(&self.ready)?;
+                    }
+                    continue;
+                }
+            };
+            let _ = self.live.send(live).await;
+        }
+        Ok(())
+    }
+}
+
+impl From<SessionRefused> for Failure {
+    fn from(refused: SessionRefused) -> Self {
+        use inhaul_core::wire::ErrorCode;
+        let hint = match &refused {
+            SessionRefused::ByRelay(error) => match error.code {
+                ErrorCode::Unauthorized | ErrorCode::Revoked => Some(
+                    "`--endpoint` and `--token-file` must be those `inhaul-relay endpoint add` printed; \
+                     `inhaul-relay endpoint rotate-token` makes a new token",
+                ),
+                ErrorCode::EndpointBusy => Some(
+                    "stop the other client, or add an endpoint of its own with `inhaul-relay endpoint add`",
+                ),
+                ErrorCode::Superseded => Some("this client was started a second time with the same data"),
+                ErrorCode::UnsupportedVersion => Some("bring client and relay to the same release"),
+                ErrorCode::Protocol
+                | ErrorCode::Silent
+                | ErrorCode::ShuttingDown
+                | ErrorCode::Internal
+                | ErrorCode::Other => None,
+            },
+            SessionRefused::Dial(error) => error.hint(),
+            SessionRefused::Stopping => None,
+        };
+        let failure = Self::new(refused);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
