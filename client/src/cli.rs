@@ -216,9 +216,6 @@ pub struct ReplayArgs {
     /// Send it to this port, host:port or URL [default: where it went before]
     #[arg(long, value_name = "TARGET")]
     pub to: Option<Target>,
-    /// Give up on the target after this time, such as 30s [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
     /// Allow a target that is not on this machine
     #[arg(long)]
     pub allow_external: bool,

@@ -66,6 +66,8 @@ pub struct Printer {
     mode: OutputMode,
     color: Color,
     sink: Box<dyn Write + Send>,
+    /// The backlog printed last, while connected.
+    backlog_events: Option<u64>,
 }
 
 impl Printer {
@@ -76,7 +78,7 @@ impl Printer {
 
     /// Prints to anything.
     pub fn to(mode: OutputMode, color: Color, sink: Box<dyn Write + Send>) -> Self {
-        Self { mode, color, sink }
+        Self { mode, color, sink, backlog_events: None }
     }
 
     /// Webhooks would arrive now.
@@ -115,11 +117,21 @@ impl Printer {
         }
     }
 
-    /// The connection changed.
+    /// The connection changed. While it stays connected, only a change of the backlog is printed.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn connection(&mut self, state: &ConnectionState, now: UnixMillis) -> Result<(), PrintError> {
+        let backlog = match state {
+            ConnectionState::Connected { backlog_events, .. } => Some(*backlog_events),
+            ConnectionState::Connecting { .. }
+            | ConnectionState::Waiting { .. }
+            | ConnectionState::Refused { .. } => None,
+        };
+        if backlog.is_some() && backlog == self.backlog_events {
+            return Ok(());
+        }
+        self.backlog_events = backlog;
         match self.mode {
             OutputMode::Lines => self.write(&lines::connection(state, now, self.color)),
             OutputMode::Json => self.write(&json::line(&json::connection(state, now))),

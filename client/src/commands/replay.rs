@@ -1,14 +1,62 @@
-//! `inhaul replay`
+//! `inhaul replay ID`: sends a stored event once more.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use crate::{cli::ReplayArgs, commands::Exit};
+use inhaul_core::event::EventId;
+use tokio::sync::mpsc;
 
-/// Runs the command.
+use crate::{
+    access::Access,
+    cli::{OutputMode, ReplayArgs},
+    commands::{Exit, Failure, listen::Screen, lookup},
+    config::{Route, Routes},
+    forward::{ForwardOptions, Forwarder, Target},
+    history::History,
+    output::Printer,
+    pipeline::Pipeline,
+    row::Attempt,
+    tls,
+};
+
+/// Replays an event: by the running `listen`, if there is one, else by itself.
 ///
 /// # Errors
-/// Always: it is not built into this program yet.
-#[expect(clippy::unused_async, reason = "the commands have one shape")]
-pub async fn run(_data: Option<&Path>, _args: &ReplayArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("`inhaul replay` is not part of this program yet")
+/// When there is no such event, or no attempt was made.
+pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit> {
+    if let Some(target) = args.to.as_ref().filter(|target| !target.is_loopback() && !args.allow_external) {
+        return Err(Failure::new(format!("{target} is not on this machine"))
+            .hint("`--allow-external` sends stored events to other machines too")
+            .into());
+    }
+    let access = lookup::open(data).await?;
+    let id = lookup::event_id(&access, &args.id).await?;
+    let attempt = match &access {
+        Access::Direct(history) => replay_here(history, id, args.to.clone()).await?,
+        Access::Remote(_) => {
+            let to = args.to.as_ref().map(ToString::to_string);
+            access.replay(id, to.as_deref()).await.map_err(Failure::from)?
+        }
+    };
+    let found = access.event(id).await.map_err(Failure::from)?;
+    access.close().await.map_err(Failure::from)?;
+    let (_, row) = found.ok_or_else(|| Failure::new(format!("the event {id} is gone")))?;
+    let Screen { color, .. } = Screen::new(Some(OutputMode::Lines));
+    let mode = if args.json { OutputMode::Json } else { OutputMode::Lines };
+    Printer::new(mode, color).attempt(&row, &attempt)?;
+    Ok(if attempt.outcome.is_success() { Exit::Success } else { Exit::No })
+}
+
+async fn replay_here(history: &History, id: EventId, to: Option<Target>) -> Result<Attempt, Failure> {
+    let https = to.as_ref().is_some_and(Target::is_https);
+    let tls = if https { Some(tls::client_config(None)?) } else { None };
+    // Nobody is connected and nobody watches.
+    let ((reports, _), (live, _)) = (mpsc::channel(1), mpsc::channel(1));
+    let pipeline = Pipeline {
+        history: history.clone(),
+        routes: Arc::new(Routes::new(Route::catch_all(), Vec::new())),
+        forwarder: Forwarder::new(ForwardOptions { tls, ..ForwardOptions::default() }),
+        reports,
+        live,
+    };
+    pipeline.replay(id, to).await.map_err(Failure::new)
 }
