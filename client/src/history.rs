@@ -22,7 +22,7 @@ use std::{
     fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use inhaul_core::{
@@ -45,6 +45,7 @@ use self::{
     worker::{Answer, Message, Request, Worker},
 };
 use crate::{
+    clock,
     data_dir::DataDir,
     row::{Attempt, AttemptCause, EventRow},
 };
@@ -135,16 +136,11 @@ impl Default for Options {
             prefill: true,
             cache_bytes: 48 << 20,
             old_cache_bytes: 4 << 20,
-            clock: Arc::new(system_time),
+            clock: Arc::new(clock::now),
             lock_wait: Duration::from_secs(2),
             command: None,
         }
     }
-}
-
-fn system_time() -> UnixMillis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A history that was opened, and what was found wrong with it.

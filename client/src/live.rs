@@ -19,4 +19,6 @@ pub enum Live {
     Connection(ConnectionState),
     /// Something a person should know.
     Notice(String),
+    /// What the demo tells about what happens.
+    Told(String),
 }

@@ -151,6 +151,17 @@ impl Printer {
         }
     }
 
+    /// What the demo tells about what happens: for people only.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn told(&mut self, text: &str) -> Result<(), PrintError> {
+        match self.mode {
+            OutputMode::Lines => self.write(&lines::told(text, self.color)),
+            OutputMode::Json | OutputMode::Tui | OutputMode::Quiet => Ok(()),
+        }
+    }
+
     /// Whole lines in one go, so that lines of others do not get in between, and out at once.
     fn write(&mut self, lines: &str) -> Result<(), PrintError> {
         self.sink.write_all(lines.as_bytes())?;

@@ -406,8 +406,8 @@ impl Session<'_> {
         if let Some(endpoint) = welcome.endpoints.first() {
             self.backlog_events = endpoint.backlog_events;
         }
-        self.news.push(SessionNews::Opened(Box::new(welcome)));
         self.say_connected();
+        self.news.push(SessionNews::Opened(Box::new(welcome)));
     }
 
     fn say_connected(&mut self) {

@@ -2,12 +2,11 @@
 
 use std::{
     env,
+    future::pending,
     io::{self, IsTerminal},
     path::Path,
-    time::SystemTime,
 };
 
-use inhaul_core::event::UnixMillis;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{ListenArgs, OutputMode},
+    clock,
     commands::{Exit, Failure},
     config,
     data_dir::DataDir,
@@ -36,7 +36,7 @@ pub async fn run(data: Option<&Path>, args: &ListenArgs) -> anyhow::Result<Exit>
     let config = ListenConfig { settings, data, ready_file: args.output.ready_file.clone() };
     let (listening, live) = Listening::start(config).await?;
     let screen = Screen::new(args.output.output);
-    show(listening, live, screen, &mut signals).await
+    show(listening, live, screen, &mut signals, pending()).await
 }
 
 /// How things are shown, and whether stdout takes colours.
@@ -57,18 +57,20 @@ impl Screen {
     }
 }
 
-/// Shows what happens until a signal, the end of the reader, the inspector's `q`, or a failure; then stops in order. A second
-/// signal stops at once.
+/// Shows what happens until a signal, the end of the reader, the inspector's `q`, a failure, or the end of `until`; then stops in
+/// order. A second signal stops at once.
 pub(super) async fn show(
     mut listening: Listening,
     live: mpsc::Receiver<Live>,
     screen: Screen,
     signals: &mut Signals,
+    until: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     let mut shower = tokio::spawn(shower(&listening, live, screen, stop.clone()));
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
+        ended = until => ended,
         failure = listening.failed() => Err(anyhow::Error::from(failure)),
         // The inspector was closed, or nobody reads stdout any more.
         shown = &mut shower => shown.unwrap_or_else(|_| Err(anyhow::anyhow!("what shows events failed"))),
@@ -112,19 +114,15 @@ async fn print(mut live: mpsc::Receiver<Live>, screen: Screen) -> Result<(), Pri
 }
 
 /// Prints one thing.
-pub(super) fn print_one(printer: &mut Printer, live: Live) -> Result<(), PrintError> {
+fn print_one(printer: &mut Printer, live: Live) -> Result<(), PrintError> {
     match live {
         Live::Ready(ready) => printer.ready(&ready),
         Live::Event(row) => printer.event(&row),
         Live::Attempt(row, attempt) => printer.attempt(&row, &attempt),
-        Live::Connection(state) => printer.connection(&state, now()),
+        Live::Connection(state) => printer.connection(&state, clock::now()),
         Live::Notice(text) => printer.notice(&text),
+        Live::Told(text) => printer.told(&text),
     }
-}
-
-fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The signals that mean stop: Ctrl-C, `kill`, and the terminal that goes away.

@@ -170,6 +170,10 @@ pub(super) fn connection(state: &ConnectionState, now: UnixMillis, color: Color)
     format!("{}  {}\n", clock(now), color.paint(paint, &text))
 }
 
+pub(super) fn told(text: &str, color: Color) -> String {
+    format!("{}\n", color.paint(Paint::Strong, &format!("» {}", visible(text))))
+}
+
 pub(super) fn notice(text: &str, color: Color) -> String {
     format!("{} {}\n", color.paint(Paint::Doubtful, "note:"), visible(text))
 }
