@@ -224,6 +224,8 @@ pub enum ResultKind {
     TimedOut,
     /// The client keeps the event from the app, because its signature is not valid.
     Rejected,
+    /// The client has stored the event and forwards it to no app.
+    NoApp,
 }
 
 /// `PING` and `PONG`.

@@ -2,7 +2,6 @@
 //! stopped as one.
 
 use std::{
-    future::pending,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -149,23 +148,27 @@ impl Listening {
 
     /// Waits until it cannot go on: refused by the relay, or the history failed.
     pub async fn failed(&mut self) -> Failure {
-        tokio::select! {
-            ended = &mut self.pipeline => match flat(ended) {
-                Err(failure) => failure,
-                // It goes when the session goes, which says why.
-                Ok(()) => flat((&mut self.session).await).err().unwrap_or_else(interrupted),
-            },
-            ended = &mut self.session => match ended {
-                // It goes when the pipeline goes, which says why.
-                Ok(Err(SessionRefused::Stopping)) => {
-                    flat((&mut self.pipeline).await).err().unwrap_or_else(interrupted)
-                }
-                ended => flat(ended).err().unwrap_or_else(interrupted),
-            },
-            ended = &mut self.telling => match flat(ended) {
-                Err(failure) => failure,
-                Ok(()) => pending().await,
-            },
+        let mut all_told = false;
+        loop {
+            tokio::select! {
+                ended = &mut self.pipeline => match flat(ended) {
+                    Err(failure) => return failure,
+                    // It goes when the session goes, which says why.
+                    Ok(()) => return flat((&mut self.session).await).err().unwrap_or_else(interrupted),
+                },
+                ended = &mut self.session => match ended {
+                    // It goes when the pipeline goes, which says why.
+                    Ok(Err(SessionRefused::Stopping)) => {
+                        return flat((&mut self.pipeline).await).err().unwrap_or_else(interrupted);
+                    }
+                    ended => return flat(ended).err().unwrap_or_else(interrupted),
+                },
+                ended = &mut self.telling, if !all_told => match flat(ended) {
+                    Err(failure) => return failure,
+                    // There is no more news, because the session is ending.
+                    Ok(()) => all_told = true,
+                },
+            }
         }
     }
 

@@ -142,6 +142,7 @@ impl Pipeline {
             // 3 and 4
             let rejected = self.verify_and_show(&came, row).await?;
             if !came.forward {
+                self.answer_for_no_app(&came, rejected).await;
                 continue;
             }
             let waits = came.deadline.is_some();
@@ -198,6 +199,17 @@ impl Pipeline {
         let rejected = came.recognised.must_be_valid && !valid && !came.missed;
         self.show(Live::Event(Box::new(row))).await;
         Ok(rejected)
+    }
+
+    /// Step 7 for an event that goes nowhere: its sender need not wait.
+    async fn answer_for_no_app(&self, came: &Came, rejected: bool) {
+        if came.deadline.is_none() {
+            return;
+        }
+        let kind = if rejected { ResultKind::Rejected } else { ResultKind::NoApp };
+        let header = ResultHeader { id: came.event.id, kind, latency_ms: 0 };
+        let (headers, body) = (Bytes::new(), Bytes::new());
+        self.report(Report::Result { session: came.session, header, headers, body }).await;
     }
 
     fn route(&self, event: &Event, head: &Head) -> &Route {

@@ -253,7 +253,7 @@ impl Ingest {
         let answer = tokio::time::timeout_at(deadline.into(), wait_for_answer(&mut wait)).await;
         drop(wait);
         let response = match answer {
-            Ok(answer) => self.app_answer(answer, method),
+            Ok(answer) => self.app_answer(answer, event.id, method),
             Err(_) => match endpoint.on_absent {
                 OnAbsent::Accept => self.accepted(StatusCode::ACCEPTED, event.id),
                 OnAbsent::Refuse => {
@@ -297,7 +297,7 @@ impl Ingest {
         response
     }
 
-    fn app_answer(&self, answer: AppAnswer, method: &Method) -> Response<Full<Bytes>> {
+    fn app_answer(&self, answer: AppAnswer, id: EventId, method: &Method) -> Response<Full<Bytes>> {
         match answer {
             AppAnswer::Answered { status, headers, body } => {
                 match passed_on(status, &headers, body, method) {
@@ -316,6 +316,7 @@ impl Ingest {
             AppAnswer::TimedOut => {
                 self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
             }
+            AppAnswer::NoApp => self.accepted(StatusCode::OK, id),
             AppAnswer::Rejected => {
                 self.metrics.answered("relay", StatusCode::UNAUTHORIZED.as_u16());
                 relay_answer(StatusCode::UNAUTHORIZED, "the signature of this webhook is not valid\n")

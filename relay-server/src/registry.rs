@@ -155,7 +155,7 @@ impl Registry {
     /// # Errors
     /// When the file cannot be read or understood.
     pub fn open(data: &Path) -> Result<Self, RegistryError> {
-        make_directory(data)?;
+        make_directory(data).map_err(io_error("make", data))?;
         let file = data.join("endpoints.json");
         let (endpoints, seen) = read(&file)?;
         let state = State { endpoints, seen, looked: Instant::now(), reported: None };
@@ -356,9 +356,10 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Regist
     move |source| RegistryError::Io { what, path, source }
 }
 
-fn make_directory(data: &Path) -> Result<(), RegistryError> {
+/// Makes a directory, and those above it, for this user only; what exists keeps its mode.
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(io_error("make", data))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Replaces a file so that at any moment, and after a power cut, either the old or the new one is there.

@@ -18,7 +18,7 @@ use rustls::{ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use thiserror::Error;
 
-use crate::registry::replace_file;
+use crate::registry::{make_directory, replace_file};
 
 /// Where certificates come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,12 +130,12 @@ fn authority(
             Ok((Issuer::new(params, key), der, ca_file))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(directory).map_err(io_error("make", directory))?;
+            make_directory(directory).map_err(io_error("make", directory))?;
             let key = KeyPair::generate()?;
             let certificate = params.self_signed(&key)?;
             // The key goes last: with it, everything is there.
             let pem = certificate.pem();
-            replace_file(&ca_file, pem.as_bytes(), 0o644).map_err(io_error("write", &ca_file))?;
+            replace_file(&ca_file, pem.as_bytes(), 0o600).map_err(io_error("write", &ca_file))?;
             replace_file(&key_file, key.serialize_pem().as_bytes(), 0o600)
                 .map_err(io_error("write", &key_file))?;
             let der = certificate.der().clone();

@@ -82,6 +82,8 @@ pub enum AppAnswer {
     TimedOut,
     /// Kept from the app because its signature is not valid.
     Rejected,
+    /// Stored by the client, and meant for no app.
+    NoApp,
 }
 
 /// An admitted client's share of the relay.
@@ -470,6 +472,7 @@ impl RelayEnd {
             ResultKind::Unreachable { reason } => AppAnswer::Unreachable { reason },
             ResultKind::TimedOut => AppAnswer::TimedOut,
             ResultKind::Rejected => AppAnswer::Rejected,
+            ResultKind::NoApp => AppAnswer::NoApp,
         };
         self.answer(id, answer);
     }

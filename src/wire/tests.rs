@@ -1,3 +1,5 @@
+//! Every frame against its golden bytes, and damage of every kind.
+
 use std::fmt::Write;
 
 use proptest::prelude::*;

@@ -1,1 +1,25 @@
-//! End-to-end tests over the whole of inhaul.
+//! End-to-end tests over the whole of inhaul: real processes, real sockets, real TLS, everything on the loopback interface.
+//!
+//! ```text
+//!  world    the processes: relays and clients, ended when a test ends
+//!  sender   a sender of webhooks that writes the bytes it is told to
+//!  handler  an application that keeps the bytes it got
+//! ```
+
+#![expect(unreachable_pub, reason = "what the tests share is public among them")]
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod handler;
+mod sender;
+mod world;
+
+mod app_answers;
+mod bad_input;
+mod commands;
+mod demo;
+mod embedded;
+mod exact_bytes;
+mod kill;
+mod offline;
+mod tidy;
+mod verify;

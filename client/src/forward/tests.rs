@@ -1,3 +1,5 @@
+//! What a target gets, and what becomes of every kind of answer.
+
 use inhaul_core::event::{EventId, Peer, PeerSource, UnixMillis};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

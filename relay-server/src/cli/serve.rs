@@ -46,28 +46,28 @@ pub(super) async fn run(args: ServeArgs) -> ExitCode {
 fn announce(relay: &RelayHandle, args: &ServeArgs, data: &std::path::Path) -> Result<(), String> {
     let failed = |what: &str, error: io::Error| format!("cannot write {what}: {error}");
     fs::write(url_file(data), relay.public_url()).map_err(|error| failed("the public URL", error))?;
-    for problem in relay.recovered() {
-        eprintln!("warning: {problem}");
-    }
-    eprintln!("relay     {}", relay.public_url());
     let admin_url = relay.admin_url();
-    if let Some(admin_url) = &admin_url {
-        eprintln!("admin     {admin_url}/metrics");
-    }
     let ca_file = relay.ca_file().map(|path| path.display().to_string());
-    if let Some(ca_file) = &ca_file {
-        eprintln!("authority {ca_file} (clients need --cacert)");
-    }
     if let Some(path) = &args.ready_file {
         let ready = Ready {
             public_url: relay.public_url().to_owned(),
-            admin_url,
-            ca_file,
+            admin_url: admin_url.clone(),
+            ca_file: ca_file.clone(),
             pid: std::process::id(),
             endpoint_url: None,
         };
         ready.write(path).map_err(|error| failed(&path.display().to_string(), error))?;
     }
+    for problem in relay.recovered() {
+        eprintln!("warning: {problem}");
+    }
+    if let Some(admin_url) = &admin_url {
+        eprintln!("admin     {admin_url}/metrics");
+    }
+    if let Some(ca_file) = &ca_file {
+        eprintln!("authority {ca_file} (clients need --cacert)");
+    }
+    eprintln!("relay     {}", relay.public_url());
     Ok(())
 }
 

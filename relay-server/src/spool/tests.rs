@@ -1,3 +1,5 @@
+//! Stored, read, forgotten, and found again at the next start.
+
 use bytes::Bytes;
 use inhaul_core::event::{Peer, PeerSource, UnixMillis};
 

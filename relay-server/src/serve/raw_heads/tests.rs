@@ -1,3 +1,5 @@
+//! Heads as senders really write them, whole and in pieces, and those that are refused.
+
 use std::convert::Infallible;
 
 use http::{Request, Response};

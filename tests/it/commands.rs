@@ -1,0 +1,79 @@
+//! `events`, `show` and `replay`, beside a running client and without one.
+
+use crate::{
+    handler::{Handler, Reply},
+    sender::Sender,
+    world::World,
+};
+
+/// Checks the commands on two stored events, the older one first.
+fn look(world: &World, ids: &[String; 2], handler: &Handler) {
+    let [older, newer] = ids;
+    let listed: Vec<String> = world
+        .json(&["events", "--json"])
+        .iter()
+        .map(|event| event["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, [newer.clone(), older.clone()], "newest first");
+    let lines = String::from_utf8(world.stdout(&["events", "--limit", "1"])).unwrap();
+    assert_eq!(lines.lines().count(), 1);
+    assert!(lines.contains(newer));
+    // Without its dashes, the longest beginning that is not the other's too.
+    let common = older.bytes().zip(newer.bytes()).take_while(|(a, b)| a == b).count();
+    let shown = world.json(&["show", &newer[..=common], "--json"]);
+    assert_eq!(shown[0]["body"], "newer");
+    let page = String::from_utf8(world.stdout(&["show", older])).unwrap();
+    assert!(page.starts_with("POST /in/") && page.contains("older"), "{page}");
+    let (code, said) = world.fails(&["show", &older[..common]]);
+    assert_eq!(code, 2);
+    assert!(said.contains(older.as_str()) && said.contains(newer.as_str()), "{said}");
+    let (code, said) = world.fails(&["show", "ffff"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("there is no event"), "{said}");
+
+    let before = world.json(&["show", older, "--json"])[0]["attempts"].as_array().unwrap().len();
+    handler.reply_with(Reply::text("204 No Content", ""));
+    let attempt = world.json(&["replay", older, "--json"]).remove(0);
+    assert_eq!((&attempt["status"], &attempt["cause"]), (&204.into(), &"replay".into()));
+    assert_eq!(attempt["number"], before + 1, "a new attempt, never an overwrite");
+    assert_eq!(handler.next().body, b"older");
+    handler.reply_with(Reply::text("500 Oh", ""));
+    let (code, _) = world.fails(&["replay", older]);
+    assert_eq!(code, 1, "the target did not answer 2xx");
+    handler.next();
+    let elsewhere = Handler::start(Reply::ok());
+    world.stdout(&["replay", newer, "--to", &format!("127.0.0.1:{}/base", elsewhere.port)]);
+    let got = elsewhere.next();
+    assert_eq!((got.request_line(), &got.body[..]), ("POST /base/b HTTP/1.1", &b"newer"[..]));
+    let attempts = world.json(&["show", older, "--json"])[0]["attempts"].as_array().unwrap().len();
+    assert_eq!(attempts, before + 2);
+    let (code, said) = world.fails(&["replay", newer, "--to", "http://192.0.2.1/"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("--allow-external"), "{said}");
+}
+
+#[test]
+fn they_work_beside_a_running_client_and_without_one() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let client = world.listen(&["--port", "0", &handler.target()]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let ids = [("/a", "older"), ("/b", "newer")].map(|(rest, body)| {
+        let answer = sender.send("POST", rest, &[], body.as_bytes());
+        assert_eq!(answer.status, 200);
+        handler.next();
+        answer.event_id()
+    });
+    look(&world, &ids, &handler);
+    assert!(client.program.stop().success());
+    look(&world, &ids, &handler);
+}
+
+#[test]
+fn an_empty_history_is_no_error() {
+    let world = World::new();
+    let output = world.run(&["events"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no events yet"));
+    assert!(world.json(&["events", "--json"]).is_empty());
+}

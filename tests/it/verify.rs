@@ -1,0 +1,112 @@
+//! Signatures, end to end: what six providers sign is valid, what is forged is marked, and kept back when that is asked for.
+
+use std::time::SystemTime;
+
+use inhaul_core::{
+    event::UnixMillis,
+    signature::{Secret, SignRequest, catalogue},
+};
+
+use crate::{
+    handler::{Handler, Reply},
+    sender::Sender,
+    world::{World, text},
+};
+
+const SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cw==";
+const BODY: &[u8] = br#"{"id":"evt_1","type":"call.created","event_id":"Ev1"}"#;
+
+/// Header lines of a signature made now.
+fn signed_lines(provider: &str, secret: &str) -> Vec<String> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let at = UnixMillis(u64::try_from(since.as_millis()).unwrap());
+    let request = SignRequest { body: BODY, at, id: Some("evt_1"), event_type: Some("call.created") };
+    let headers = catalogue().provider(provider).unwrap().sign(&request, &Secret::new("s", secret)).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    headers.iter().map(|header| format!("{}: {}", text(&header.name), text(&header.value))).collect()
+}
+
+fn send(sender: &Sender, lines: &[String]) -> u16 {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    sender.send("POST", "", &lines, BODY).status
+}
+
+#[test]
+fn every_provider_is_recognised_and_verified() {
+    let world = World::new();
+    let secret = world.write("secret", format!("{SECRET}\n"));
+    let mut client = world.listen(&["--port", "0", "--secret-file", text(&secret)]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    for provider in catalogue().providers() {
+        assert_eq!(send(&sender, &signed_lines(provider.id(), SECRET)), 200, "there is no app to wait for");
+        let event = client.event();
+        assert_eq!(event["provider"], provider.id());
+        assert_eq!(event["verdict"]["state"], "valid", "{event}");
+        assert_eq!(event["verdict"]["secret"], text(&secret));
+        assert!(!event.to_string().contains(SECRET));
+        send(&sender, &signed_lines(provider.id(), "whsec_b3RoZXI="));
+        assert_eq!(client.event()["verdict"]["state"], "invalid");
+    }
+    sender.post(b"{}");
+    assert_eq!(client.event()["verdict"]["state"], "unsigned");
+}
+
+#[test]
+fn a_bad_signature_marks_and_with_reject_keeps_back() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    for (mode, forged_status, forwarded) in [("mark", 200, 2), ("reject", 401, 1)] {
+        let args = [
+            "listen",
+            "--output",
+            "json",
+            "--port",
+            "0",
+            "--provider",
+            "stripe",
+            "--secret-env",
+            "THE_SECRET",
+        ];
+        let mut command = world.inhaul(&[&args[..], &["--verify", mode, &handler.target()]].concat());
+        command.env("THE_SECRET", SECRET);
+        let mut client = world.client(command);
+        let sender = Sender::new(client.endpoint_url(), None);
+        assert_eq!(send(&sender, &signed_lines("stripe", "guessed")), forged_status, "{mode}");
+        let event = client.event();
+        assert_eq!(
+            (&event["verdict"]["state"], &event["verdict"]["code"]),
+            (&"invalid".into(), &"mismatch".into())
+        );
+        assert_eq!(send(&sender, &signed_lines("stripe", SECRET)), 200);
+        assert_eq!(client.event()["verdict"]["secret"], "THE_SECRET");
+        assert_eq!(handler.rest().len(), forwarded, "{mode}");
+        assert!(client.program.stop().success());
+    }
+}
+
+#[test]
+fn routes_of_the_configuration_have_their_own_provider_and_target() {
+    let world = World::new();
+    let (stripe, rest) = (Handler::start(Reply::ok()), Handler::start(Reply::ok()));
+    world.write("stripe-secret", SECRET);
+    world.write(
+        "inhaul.toml",
+        format!(
+            "[[route]]\npath = \"/stripe\"\ntarget = [\"{}\"]\nprovider = \"stripe\"\nsecret_file = \"stripe-secret\"\nverify = \"reject\"\n",
+            stripe.port
+        ),
+    );
+    let mut client = world.listen(&["--port", "0", &rest.target()]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let lines = signed_lines("stripe", SECRET);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(sender.send("POST", "/stripe/hook", &lines, BODY).status, 200);
+    assert_eq!(stripe.next().request_line(), "POST /stripe/hook HTTP/1.1");
+    assert_eq!(client.event()["verdict"]["state"], "valid");
+    assert_eq!(sender.send("POST", "/stripe", &[], BODY).status, 401);
+    assert_eq!(sender.send("POST", "/else", &lines, BODY).status, 200);
+    rest.next();
+    client.event();
+    assert_eq!(client.event()["verdict"]["state"], "no_secret");
+    assert!(stripe.rest().is_empty());
+}

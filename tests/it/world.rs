@@ -1,0 +1,283 @@
+//! Relays and clients as processes of their own, with data in a directory that goes with the test.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a test waits for what must happen; far beyond what it takes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The directory of one test.
+pub struct World {
+    dir: TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// The client program, with data in `client`.
+    pub fn inhaul(&self, args: &[&str]) -> Command {
+        self.inhaul_in("client", args)
+    }
+
+    /// The client program, with an environment of its own and nothing of the user's.
+    pub fn inhaul_in(&self, data: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.arg("--data").arg(self.path(data)).args(args);
+        command
+    }
+
+    /// Runs the client program to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.inhaul(args).output().unwrap()
+    }
+
+    /// What a command that must succeed prints.
+    pub fn stdout(&self, args: &[&str]) -> Vec<u8> {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// JSON lines a command prints.
+    pub fn json(&self, args: &[&str]) -> Vec<Value> {
+        let stdout = self.stdout(args);
+        stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+    }
+
+    /// A command that must fail: its exit code and what it says.
+    pub fn fails(&self, args: &[&str]) -> (i32, String) {
+        self.fails_in("client", args)
+    }
+
+    /// As [`World::fails`], with data elsewhere.
+    pub fn fails_in(&self, data: &str, args: &[&str]) -> (i32, String) {
+        let output = self.inhaul_in(data, args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{args:?} succeeded; {said}");
+        (output.status.code().unwrap(), said)
+    }
+
+    /// The events of the history, oldest first.
+    pub fn events(&self) -> Vec<Value> {
+        let mut events = self.json(&["events", "--json", "--limit", "1000"]);
+        events.reverse();
+        events
+    }
+}
+
+/// A process that goes when it is dropped.
+pub struct Program {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    /// Starts it; lines of the stream that tells what happens are read.
+    fn start(mut command: Command, errors: File, stream: Stream) -> Self {
+        command.stdin(Stdio::null());
+        match stream {
+            Stream::Stdout => command.stdout(Stdio::piped()).stderr(errors),
+            Stream::Stderr => command.stdout(errors).stderr(Stdio::piped()),
+        };
+        let mut child = command.spawn().unwrap();
+        let source: Box<dyn Read + Send> = match stream {
+            Stream::Stdout => Box::new(child.stdout.take().unwrap()),
+            Stream::Stderr => Box::new(child.stderr.take().unwrap()),
+        };
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(source).lines() {
+                let Ok(line) = line else { return };
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The first line from now on that is meant; those before it are gone.
+    pub fn line<T>(&mut self, meant: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = String::new();
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    if let Some(found) = meant(&line) {
+                        return found;
+                    }
+                    seen += &line;
+                    seen.push('\n');
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("not said within {PATIENCE:?}; it said:\n{seen}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended; it said:\n{seen}"),
+            }
+        }
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        // The end of what it prints is the end of the process.
+        let deadline = Instant::now() + PATIENCE;
+        while self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+        assert!(Instant::now() < deadline, "it did not end within {PATIENCE:?}");
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// A relay, in a process of its own unless it is embedded.
+pub struct Relay {
+    pub program: Program,
+    pub public_url: String,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl World {
+    fn errors(&self, name: &str) -> File {
+        File::options().create(true).append(true).open(self.path(name)).unwrap()
+    }
+
+    /// Starts a relay with data in `relay`.
+    pub fn relay(&self, args: &[&str]) -> Relay {
+        let ready_file = self.path("relay-ready.json");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.args(["relay", "serve", "--data"]).arg(self.path("relay"));
+        command.arg("--ready-file").arg(&ready_file).args(args);
+        if !args.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let mut program = Program::start(command, self.errors("relay.out"), Stream::Stderr);
+        program.line(|line| line.starts_with("relay ").then_some(()));
+        let ready: Value = serde_json::from_slice(&std::fs::read(ready_file).unwrap()).unwrap();
+        Relay {
+            program,
+            public_url: ready["public_url"].as_str().unwrap().to_owned(),
+            ca_file: ready["ca_file"].as_str().map(PathBuf::from),
+        }
+    }
+
+    /// Adds an endpoint named `orders` to the relay in `relay`; its URL, and its token in `token`.
+    pub fn endpoint(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
+        command.env_clear().env("HOME", self.dir.path());
+        command
+            .args(["relay", "endpoint", "add", "orders", "--json", "--data"])
+            .arg(self.path("relay"))
+            .args(args);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let added: Value = serde_json::from_slice(&output.stdout).unwrap();
+        self.write("token", added["token"].as_str().unwrap());
+        added["url"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A listening client.
+pub struct Client {
+    pub program: Program,
+    pub ready: Value,
+}
+
+impl World {
+    /// Starts a client and waits until webhooks would arrive.
+    pub fn listen(&self, args: &[&str]) -> Client {
+        self.client(self.inhaul(&[&["listen", "--output", "json"], args].concat()))
+    }
+
+    /// Starts a client of the relay.
+    pub fn listen_at(&self, relay: &Relay, args: &[&str]) -> Client {
+        let token_file = self.path("token");
+        let mut all = vec!["--relay", &relay.public_url, "--endpoint", "orders", "--token-file"];
+        all.push(text(&token_file));
+        if let Some(ca_file) = &relay.ca_file {
+            all.extend(["--cacert", text(ca_file)]);
+        }
+        all.extend(args);
+        self.listen(&all)
+    }
+
+    /// Starts a client that prints JSON, and waits until webhooks would arrive.
+    pub fn client(&self, command: Command) -> Client {
+        let mut program = Program::start(command, self.errors("client.err"), Stream::Stdout);
+        let ready = program.line(of_kind("ready"));
+        Client { program, ready }
+    }
+}
+
+impl Client {
+    pub fn endpoint_url(&self) -> &str {
+        self.ready["endpoint_url"].as_str().unwrap()
+    }
+
+    /// The next event shown.
+    pub fn event(&mut self) -> Value {
+        self.program.line(of_kind("event"))
+    }
+
+    /// The next outcome of an attempt shown.
+    pub fn attempt(&mut self) -> Value {
+        self.program.line(of_kind("attempt"))
+    }
+}
+
+fn of_kind(kind: &str) -> impl Fn(&str) -> Option<Value> + use<'_> {
+    move |line| {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        (value["kind"] == kind).then_some(value)
+    }
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
