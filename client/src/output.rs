@@ -14,9 +14,11 @@ use crate::{
     row::{Attempt, EventRow},
 };
 
+pub(crate) mod body;
 pub mod json;
 mod lines;
 
+pub(crate) use lines::fit;
 pub use lines::{Color, attempt_text, listed_line, size_text, verdict_line, verdict_text};
 
 /// Why nothing more is printed.

@@ -16,14 +16,12 @@ use crate::{
     cli::ShowArgs,
     commands::{Exit, Failure, lookup},
     output::{
-        Color, attempt_text,
+        Color, attempt_text, body,
         json::{self, HeaderRecord, RequestRecord, Text},
         size_text, verdict_line, write_stdout,
     },
     row::EventRow,
 };
-
-mod body;
 
 /// Shows an event.
 ///

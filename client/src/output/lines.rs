@@ -269,17 +269,21 @@ fn seconds_text(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// Text from outside, made visible, cut when it is too wide, and filled up to `min` columns.
+/// A column of `min` to [`COLUMN_MAX`] columns of a terminal.
 fn column(text: &str, min: usize) -> String {
+    fit(text, min, COLUMN_MAX)
+}
+
+/// Text from outside, made visible, cut when it is wider than `max` columns of a terminal, and filled up to `min`.
+pub(crate) fn fit(text: &str, min: usize, max: usize) -> String {
     let mut out = String::new();
     for letter in visible(text).to_string().chars() {
         out.push(letter);
-        if out.width() > COLUMN_MAX {
-            out.pop();
-            while out.width() > COLUMN_MAX - 1 {
+        if out.width() > max {
+            while out.width() > max.saturating_sub(1) {
                 out.pop();
             }
-            out.push('…');
+            out.push_str(if max > 0 { "…" } else { "" });
             break;
         }
     }

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 const HEX_MAX_BYTES: usize = 256;
 
 /// The body, ended by a line feed; JSON is laid out anew when asked for.
-pub(super) fn text(body: &[u8], reformat: bool) -> String {
+pub(crate) fn text(body: &[u8], reformat: bool) -> String {
     let Ok(text) = std::str::from_utf8(body) else { return hex_dump(body) };
     if text.contains('\0') {
         return hex_dump(body);

@@ -1,0 +1,40 @@
+//! What reaches the inspector, and what it wants done.
+
+use crossterm::event::KeyEvent;
+use inhaul_core::event::{Event, EventId};
+
+use crate::{live::Live, row::Attempt, row::EventRow};
+
+/// Something happened.
+pub(super) enum Message {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// The terminal has this many columns and lines.
+    Resize(u16, u16),
+    /// The client tells something.
+    Live(Live),
+    /// Older rows, newest first; none are older than the last when it is `whole`.
+    Rows {
+        /// The rows.
+        rows: Vec<EventRow>,
+        /// Whether the history has no older ones.
+        whole: bool,
+    },
+    /// An event's bytes, or why there are none.
+    Loaded(EventId, Result<Box<Event>, String>),
+    /// What came of a replay.
+    Replayed(Result<Attempt, String>),
+}
+
+/// Something is to be done outside.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Load rows older than this one, or the newest.
+    LoadRows(Option<EventId>),
+    /// Load an event's bytes.
+    Load(EventId),
+    /// Send an event once more.
+    Replay(EventId),
+    /// End.
+    Quit,
+}

@@ -1,0 +1,141 @@
+//! Everything the screen shows.
+
+use std::collections::VecDeque;
+
+use inhaul_core::event::{Event, EventId};
+use tui_input::Input;
+
+use super::{filter::Filter, theme::Theme};
+use crate::{connection::ConnectionState, output::Ready, row::EventRow};
+
+/// Rows kept in memory; older ones are read from the history again.
+pub(super) const ROWS_MAX: usize = 10_000;
+
+/// Columns from which on list and detail stand side by side.
+pub(super) const SPLIT_FROM: u16 = 100;
+
+/// The state of the inspector.
+pub(super) struct State {
+    /// Oldest first.
+    pub(super) rows: VecDeque<EventRow>,
+    /// The history has nothing older than the first row.
+    pub(super) whole: bool,
+    /// Older rows are on their way.
+    pub(super) loading: bool,
+    /// Indexes of the rows that pass the filter.
+    pub(super) matching: Vec<usize>,
+    pub(super) filter: Filter,
+    /// The text of the filter while it is being typed.
+    pub(super) typing: Option<Input>,
+    pub(super) filter_text: String,
+    pub(super) selected: Option<EventId>,
+    /// The selection is the newest event.
+    pub(super) follows: bool,
+    pub(super) pane: Pane,
+    pub(super) help: bool,
+    pub(super) detail: Option<Detail>,
+    /// Of the detail, in lines.
+    pub(super) scroll: usize,
+    pub(super) connection: ConnectionState,
+    pub(super) ready: Option<Ready>,
+    pub(super) toast: Option<Toast>,
+    pub(super) width: u16,
+    pub(super) height: u16,
+    pub(super) theme: Theme,
+}
+
+/// Where keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pane {
+    List,
+    Detail,
+}
+
+/// The event shown in the detail.
+pub(super) struct Detail {
+    pub(super) id: EventId,
+    /// `None` while it is being read.
+    pub(super) event: Option<Result<Box<Event>, String>>,
+}
+
+/// A line that stays until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Toast {
+    pub(super) text: String,
+    pub(super) kind: ToastKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToastKind {
+    Good,
+    Bad,
+    Note,
+}
+
+impl State {
+    pub(super) fn new(width: u16, height: u16, theme: Theme) -> Self {
+        Self {
+            rows: VecDeque::new(),
+            whole: false,
+            loading: true,
+            matching: Vec::new(),
+            filter: Filter::default(),
+            typing: None,
+            filter_text: String::new(),
+            selected: None,
+            follows: true,
+            pane: Pane::List,
+            help: false,
+            detail: None,
+            scroll: 0,
+            connection: ConnectionState::Connecting { attempt: 1 },
+            ready: None,
+            toast: None,
+            width,
+            height,
+            theme,
+        }
+    }
+
+    /// Whether list and detail stand side by side.
+    pub(super) fn is_split(&self) -> bool {
+        self.width >= SPLIT_FROM
+    }
+
+    /// Lines of a pane, without its frame.
+    pub(super) fn pane_lines(&self) -> usize {
+        usize::from(self.height.saturating_sub(6)).max(1)
+    }
+
+    /// The row of an event.
+    pub(super) fn row(&self, id: EventId) -> Option<&EventRow> {
+        self.rows.iter().rev().find(|row| row.id == id)
+    }
+
+    /// The selected event's place among those that pass the filter.
+    pub(super) fn position(&self) -> Option<usize> {
+        let selected = self.selected?;
+        self.matching.iter().rposition(|&index| self.rows[index].id == selected)
+    }
+
+    /// Selects by place; beyond the last is the last.
+    pub(super) fn select(&mut self, position: usize) {
+        let last = self.matching.len().saturating_sub(1);
+        self.selected = self.matching.get(position.min(last)).map(|&index| self.rows[index].id);
+        self.follows = position >= last;
+    }
+
+    /// Puts the selection and the places right after rows or filter changed.
+    pub(super) fn refresh(&mut self) {
+        let passes = |(index, row): (usize, &EventRow)| self.filter.passes(row).then_some(index);
+        self.matching = self.rows.iter().enumerate().filter_map(passes).collect();
+        if self.follows || self.position().is_none() {
+            self.select(usize::MAX);
+        }
+        let shown = self.detail.as_ref().map(|detail| detail.id);
+        if shown != self.selected {
+            self.detail = self.selected.map(|id| Detail { id, event: None });
+            self.scroll = 0;
+        }
+    }
+}

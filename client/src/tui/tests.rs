@@ -1,0 +1,1 @@
+//! Keys typed into the state, and the screens that come of them.
