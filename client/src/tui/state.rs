@@ -130,7 +130,9 @@ impl State {
         let passes = |(index, row): (usize, &EventRow)| self.filter.passes(row).then_some(index);
         self.matching = self.rows.iter().enumerate().filter_map(passes).collect();
         if self.follows || self.position().is_none() {
+            let followed = self.follows;
             self.select(usize::MAX);
+            self.follows = followed;
         }
         let shown = self.detail.as_ref().map(|detail| detail.id);
         if shown != self.selected {

@@ -8,7 +8,7 @@ use ratatui::{
 use super::super::state::State;
 use crate::{connection::ConnectionState, output::fit};
 
-/// The line; when it is short of room, the targets go first, then the URL is cut.
+/// The line; on a narrow terminal the URL matters most, because it is what people copy.
 pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
     let theme = state.theme;
     let (glyph, text, style) = match &state.connection {
@@ -18,7 +18,7 @@ pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
         }
         ConnectionState::Connected { round_trip, backlog_events } => {
             let mut text = "connected".to_owned();
-            if let Some(time) = round_trip {
+            if let Some(time) = round_trip.filter(|_| state.is_split()) {
                 text.push_str(&format!(" {:.1} ms", time.as_secs_f64() * 1000.0));
             }
             if *backlog_events > 0 {
@@ -32,8 +32,9 @@ pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
         }
         ConnectionState::Refused { reason } => ("✗", format!("refused: {reason}"), theme.bad()),
     };
-    let mut spans = vec![Span::styled(" inhaul  ", theme.strong()), Span::styled(format!("{glyph} "), style)];
-    let mut room = usize::from(width).saturating_sub(11);
+    let name = if state.is_split() { " inhaul  " } else { " " };
+    let mut spans = vec![Span::styled(name, theme.strong()), Span::styled(format!("{glyph} "), style)];
+    let mut room = usize::from(width).saturating_sub(name.len() + 2);
     let state_text = fit(&text, 0, room);
     room = room.saturating_sub(state_text.chars().count());
     spans.push(Span::styled(state_text, style));
