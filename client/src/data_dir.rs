@@ -192,6 +192,8 @@ pub fn write_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When the directory cannot be opened or flushed.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
+        // A bare file name is in the current directory.
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }

@@ -4,13 +4,17 @@
 //!  world    the processes: relays and clients, ended when a test ends
 //!  sender   a sender of webhooks that writes the bytes it is told to
 //!  handler  an application that keeps the bytes it got
+//!  terminal a program on a terminal, its screen and its keys
+//!  picture  a screen as SVG
 //! ```
 
 #![expect(unreachable_pub, reason = "what the tests share is public among them")]
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod handler;
+mod picture;
 mod sender;
+mod terminal;
 mod world;
 
 mod app_answers;
@@ -19,6 +23,7 @@ mod commands;
 mod demo;
 mod embedded;
 mod exact_bytes;
+mod inspector;
 mod kill;
 mod offline;
 mod tidy;
