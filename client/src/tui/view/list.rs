@@ -109,7 +109,7 @@ fn row_line(state: &State, row: &EventRow, selected: bool, width: usize) -> Line
         (false, count @ 2..) => format!("x{count}"),
         (false, _) => String::new(),
     };
-    let spans = vec![
+    let mut spans = vec![
         Span::raw(if selected { "▸ " } else { "  " }),
         Span::raw(format!("{} ", time_of_day(row))),
         Span::styled(verdict, verdict_style),
@@ -119,13 +119,13 @@ fn row_line(state: &State, row: &EventRow, selected: bool, width: usize) -> Line
         Span::styled(format!(" {latency:>LATENCY$} "), theme.faint()),
         Span::styled(fit(&flags, FLAGS, FLAGS), theme.doubtful()),
     ];
-    let line = Line::from(spans);
     let has_focus = state.pane == Pane::List || !state.is_split();
-    match (selected, has_focus) {
-        (true, true) => line.patch_style(theme.selected()),
-        (true, false) => line.patch_style(theme.strong()),
-        (false, _) => line,
+    if selected && has_focus {
+        // Colours reversed one by one would be patches.
+        spans.iter_mut().for_each(|span| span.style = Style::new());
+        return Line::from(spans).patch_style(theme.selected());
     }
+    Line::from(spans).patch_style(if selected { theme.strong() } else { Style::new() })
 }
 
 /// Status, its style and the latency of the last attempt.
