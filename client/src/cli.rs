@@ -122,8 +122,12 @@ pub struct ListenArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Remote relay")]
 pub struct RelayArgs {
-    /// Its public URL, such as https://relay.example [env: INHAUL_RELAY]
-    #[arg(long, value_name = "URL")]
+    /// Its public URL.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Its public URL, such as https://relay.example [env: INHAUL_RELAY]"
+    )]
     pub relay: Option<RelayUrl>,
     /// Name of the endpoint on it, such as orders [env: INHAUL_ENDPOINT]
     #[arg(long, value_name = "NAME")]

@@ -60,7 +60,7 @@ fn put(out: &mut String, line: u16, column: u16, columns: u16, text: &str, look:
         vt100::Color::Idx(3) => "#e5c07b",
         vt100::Color::Idx(6) => "#56b6c2",
         vt100::Color::Idx(8) => "#7f8694",
-        _ => TEXT,
+        vt100::Color::Default | vt100::Color::Idx(_) | vt100::Color::Rgb(..) => TEXT,
     };
     let fill = if look.inverse { BACKGROUND } else { color };
     if look.inverse {
