@@ -327,7 +327,7 @@ impl Shared {
         if !found.indexed && found.mark.sealed && found.end >= FIRST_FRAME {
             let bytes = side_index::encode(found.header, found.end, &found.entries);
             // Without it the next opening scans the segment again.
-            let _ = fs::write(segment::index_path(&self.directory, found.header.number), bytes);
+            let _ = side_index::write(&segment::index_path(&self.directory, found.header.number), &bytes);
         }
     }
 }

@@ -3,7 +3,12 @@
 //! `INHAULX1`, segment number, nonce and end (u64 each), count (u32); for each record offset (u64), payload length (u32), kind,
 //! tag length (u8 each) and tag; CRC32C of all that. Numbers are big endian. A file that is missing or not whole is made again.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
 
 use bytes::{Buf, BufMut};
 
@@ -62,6 +67,11 @@ pub(crate) fn decode(bytes: &[u8], header: Header) -> Option<(u64, Vec<Entry>)> 
         entries.push(Entry { offset, payload_len, kind, tag });
     }
     rest.is_empty().then_some((end, entries))
+}
+
+/// Writes one, for this user only.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 /// Reads a segment's index from its file; `None` when it has to be made again.

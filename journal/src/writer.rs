@@ -304,7 +304,7 @@ impl Writer {
         lock(&self.shared.space).seal(number, current.file_bytes);
         let bytes = side_index::encode(current.header, current.synced, &current.entries);
         // Without it the next opening scans the segment.
-        let _ = std::fs::write(segment::index_path(&self.shared.directory, number), bytes);
+        let _ = side_index::write(&segment::index_path(&self.shared.directory, number), &bytes);
     }
 
     /// After a failed write nothing is known of what is behind the last sync, so the segment is left as it was then.

@@ -23,6 +23,7 @@ mod commands;
 mod demo;
 mod embedded;
 mod exact_bytes;
+mod http2;
 mod inspector;
 mod kill;
 mod offline;

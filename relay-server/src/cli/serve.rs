@@ -1,12 +1,13 @@
 //! `inhaul relay serve`: runs a relay until it is told to stop.
 
-use std::{fs, io, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{EXIT_FAILED, ServeArgs, print_error, print_failure, url_file};
 use crate::{
     ready::Ready,
+    registry::replace_file,
     relay::{Relay, RelayHandle, SpawnError},
 };
 
@@ -45,7 +46,8 @@ pub(super) async fn run(args: ServeArgs) -> ExitCode {
 /// Says where the relay is: on stderr, for `endpoint add`, and in the ready file.
 fn announce(relay: &RelayHandle, args: &ServeArgs, data: &std::path::Path) -> Result<(), String> {
     let failed = |what: &str, error: io::Error| format!("cannot write {what}: {error}");
-    fs::write(url_file(data), relay.public_url()).map_err(|error| failed("the public URL", error))?;
+    replace_file(&url_file(data), relay.public_url().as_bytes(), 0o600)
+        .map_err(|error| failed("the public URL", error))?;
     let admin_url = relay.admin_url();
     let ca_file = relay.ca_file().map(|path| path.display().to_string());
     if let Some(path) = &args.ready_file {
