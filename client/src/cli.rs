@@ -153,7 +153,7 @@ pub struct EmbeddedArgs {
     /// Who answers the sender: your app, or the relay at once [default: app]
     #[arg(long, value_name = "app|relay", hide_possible_values = true)]
     pub answer: Option<AnswerMode>,
-    /// What the sender hears when your app does not answer [default: accept]
+    /// What the sender hears when no answer comes in time [default: accept]
     #[arg(long, value_name = "accept|refuse", hide_possible_values = true)]
     pub on_absent: Option<OnAbsent>,
 }
