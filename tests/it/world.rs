@@ -51,7 +51,7 @@ impl World {
 
     /// Runs the client program to its end.
     pub fn run(&self, args: &[&str]) -> Output {
-        self.inhaul(args).output().unwrap()
+        output(self.inhaul(args))
     }
 
     /// What a command that must succeed prints.
@@ -74,7 +74,7 @@ impl World {
 
     /// As [`World::fails`], with data elsewhere.
     pub fn fails_in(&self, data: &str, args: &[&str]) -> (i32, String) {
-        let output = self.inhaul_in(data, args).output().unwrap();
+        let output = output(self.inhaul_in(data, args));
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success(), "{args:?} succeeded; {said}");
         (output.status.code().unwrap(), said)
@@ -86,6 +86,31 @@ impl World {
         events.reverse();
         events
     }
+}
+
+/// Runs a command to its end, which must come.
+fn output(mut command: Command) -> Output {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdout = read_all(child.stdout.take().unwrap());
+    let stderr = read_all(child.stderr.take().unwrap());
+    let Ok(stdout) = stdout.recv_timeout(PATIENCE) else {
+        child.kill().unwrap();
+        let said = String::from_utf8_lossy(&stderr.recv().unwrap()).into_owned();
+        panic!("{command:?} did not end; it said: {said}");
+    };
+    Output { status: child.wait().unwrap(), stdout, stderr: stderr.recv().unwrap() }
+}
+
+/// Everything a stream says, once it has ended.
+fn read_all(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, read) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let _ = sender.send(bytes);
+    });
+    read
 }
 
 /// A process that goes when it is dropped.
@@ -215,7 +240,7 @@ impl World {
             .args(["relay", "endpoint", "add", "orders", "--json", "--data"])
             .arg(self.path("relay"))
             .args(args);
-        let output = command.output().unwrap();
+        let output = output(command);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let added: Value = serde_json::from_slice(&output.stdout).unwrap();
         self.write("token", added["token"].as_str().unwrap());
