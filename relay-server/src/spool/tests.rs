@@ -1,7 +1,7 @@
 //! Stored, read, forgotten, and found again at the next start.
 
 use bytes::Bytes;
-use inhaul_core::event::{Peer, PeerSource, UnixMillis};
+use inhaul_core::event::{EventId, Peer, PeerSource, UnixMillis};
 
 use super::*;
 
