@@ -55,6 +55,10 @@ impl fmt::Debug for Secret {
 /// A request as the sender made it: what a signature is checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
+    /// The request method.
+    pub method: &'a [u8],
+    /// The whole URL as the sender used it; some signatures are over it.
+    pub url: Option<&'a str>,
     /// Every header, in order.
     pub headers: &'a [Header],
     /// The body's exact bytes.
@@ -66,6 +70,10 @@ pub struct Delivery<'a> {
 /// A request to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct SignRequest<'a> {
+    /// The request method.
+    pub method: &'a [u8],
+    /// The whole URL it will be sent to.
+    pub url: Option<&'a str>,
     /// The body's exact bytes.
     pub body: &'a [u8],
     /// The time of the signature.

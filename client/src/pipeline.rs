@@ -167,12 +167,12 @@ impl Pipeline {
     }
 
     async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
-        let Arrival { session, delivery } = arrival;
+        let Arrival { session, delivery, endpoint_url } = arrival;
         let Delivery { event, seq, deadline, missed } = *delivery;
         let (recognised, forward) = match event.parsed_head() {
             Ok(head) => {
                 let route = self.route(&event, &head);
-                (recognise(&event, &head, route), !missed && !route.targets.is_empty())
+                (recognise(&event, &head, route, &endpoint_url), !missed && !route.targets.is_empty())
             }
             // The relay sends none such; it is stored and shown as it is.
             Err(_) => (Recognised::nothing(), false),

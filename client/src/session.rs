@@ -4,6 +4,7 @@
 use std::{
     future::poll_fn,
     ops::ControlFlow::{self, Break, Continue},
+    sync::Arc,
     task::{Poll, ready},
     time::{Duration, Instant},
 };
@@ -65,6 +66,8 @@ pub struct Arrival {
     pub session: u64,
     /// The event.
     pub delivery: Box<Delivery>,
+    /// The endpoint's public URL: signatures may be over it.
+    pub endpoint_url: Arc<str>,
 }
 
 /// What the pipeline has to say to the relay.
@@ -213,6 +216,7 @@ struct Session<'a> {
     arrivals: &'a mpsc::Sender<Arrival>,
     news_to: &'a mpsc::Sender<SessionNews>,
     end: ClientEnd,
+    endpoint_url: Arc<str>,
     backlog_events: u64,
     round_trip: Option<Duration>,
     opened: bool,
@@ -242,6 +246,7 @@ impl<'a> Session<'a> {
             arrivals,
             news_to,
             end: ClientEnd::new(client, Instant::now()),
+            endpoint_url: "".into(),
             backlog_events: 0,
             round_trip: None,
             opened: false,
@@ -379,7 +384,8 @@ impl Session<'_> {
             ClientCommand::Store(delivery) => {
                 let was = self.backlog_events;
                 self.backlog_events = was.saturating_sub(1);
-                let arrival = Arrival { session: self.number, delivery };
+                let endpoint_url = Arc::clone(&self.endpoint_url);
+                let arrival = Arrival { session: self.number, delivery, endpoint_url };
                 // The channel holds a whole window; full means that the relay sent more, which the protocol's end prevents.
                 self.arrivals.try_send(arrival).map_err(|_| SessionRefused::Stopping)?;
                 if was == 1 {
@@ -404,6 +410,7 @@ impl Session<'_> {
     fn open(&mut self, welcome: Welcome) {
         self.opened = true;
         if let Some(endpoint) = welcome.endpoints.first() {
+            self.endpoint_url = endpoint.url.as_str().into();
             self.backlog_events = endpoint.backlog_events;
         }
         self.say_connected();

@@ -3,15 +3,14 @@
 use std::{sync::LazyLock, time::Duration};
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
     Delivery, Secret, SignError, SignRequest, Verdict, check,
     rule::{Rule, Selector, Source},
-    select::Found,
+    select::Request,
     sign,
 };
-use crate::event::Header;
+use crate::event::{Header, UnixMillis};
 
 /// Longest type or id of an event that is taken from a request; longer ones are no names.
 const NAME_MAX_BYTES: usize = 256;
@@ -114,6 +113,15 @@ impl Provider {
         &self.docs
     }
 
+    /// Names of the headers its signatures are read from.
+    pub fn headers_read(&self) -> impl Iterator<Item = &str> {
+        let selectors = self.scheme.iter().flat_map(|rule| rule.sig.iter().chain(rule.vars.values()));
+        selectors.flat_map(|selector| &selector.from).filter_map(|source| match source {
+            Source::Header(name) => Some(name.as_str()),
+            Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
+        })
+    }
+
     /// How long it waits for an answer, where it says so.
     pub fn sender_timeout(&self) -> Option<Duration> {
         self.timeout.map(Duration::from_secs)
@@ -124,9 +132,10 @@ impl Provider {
     /// The first scheme that is valid decides, then one that is stale, then the first that is invalid; schemes whose
     /// signature is not there do not count.
     pub fn verify(&self, delivery: &Delivery<'_>, secrets: &[Secret]) -> Verdict {
+        let request = Request::new(delivery);
         let mut verdict = Verdict::Unsigned;
         for rule in &self.scheme {
-            let found = check::check(&self.id, rule, delivery, secrets);
+            let found = check::check(&self.id, rule, &request, secrets);
             if rank(&found) > rank(&verdict) {
                 verdict = found;
             }
@@ -143,7 +152,7 @@ impl Provider {
         for (sources, name) in [(&self.event_type, request.event_type), (&self.event_id, request.id)] {
             let header = sources.iter().find_map(|source| match source {
                 Source::Header(header) => Some(header),
-                Source::Json(_) => None,
+                Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
             });
             if let (Some(header), Some(name)) = (header, name)
                 && !headers.iter().any(|present| present.is(header))
@@ -156,31 +165,27 @@ impl Provider {
 
     /// What the sender calls an event.
     pub fn event_names(&self, headers: &[Header], body: &[u8]) -> EventNames {
-        let json = serde_json::from_slice::<Value>(body).ok();
+        let delivery = Delivery { method: b"POST", url: None, headers, body, received_at: UnixMillis(0) };
+        let request = Request::new(&delivery);
         let first = |sources: &[Source]| {
-            sources.iter().find_map(|source| {
-                let selector = Selector {
-                    from: source.clone(),
-                    list: None,
-                    kv: None,
-                    field: None,
-                    strip: None,
-                    last: false,
-                };
-                let name = String::from_utf8(selector.read_one(headers, json.as_ref()).ok()?).ok()?;
-                (name.len() <= NAME_MAX_BYTES).then_some(name)
-            })
+            let found = Selector::first_of(sources.to_vec()).read_one(&request).ok()?;
+            String::from_utf8(found).ok().filter(|name| name.len() <= NAME_MAX_BYTES)
         };
         EventNames { event_type: first(&self.event_type), event_id: first(&self.event_id) }
     }
 
     /// How many of its headers a request has; none when it is not signed by it.
     fn headers_present(&self, headers: &[Header]) -> Option<usize> {
-        let present = |selector: &Selector| selector.read(headers, None) != Found::Absent;
+        let present = |source: &Source| match source {
+            Source::Header(name) => headers.iter().any(|header| header.is(name)),
+            Source::Json(_) | Source::Form(_) | Source::Query(_) => false,
+        };
+        let read = |selector: &Selector| selector.from.iter().any(present);
+        let own = self.event_type.iter().chain(&self.event_id).filter(|source| present(source)).count();
         self.scheme
             .iter()
-            .filter(|rule| present(&rule.sig))
-            .map(|rule| 1 + rule.vars.values().filter(|selector| present(selector)).count())
+            .filter(|rule| !rule.unspecific && rule.sig.iter().any(read))
+            .map(|rule| 1 + own + rule.vars.values().filter(|selector| read(selector)).count())
             .max()
     }
 }

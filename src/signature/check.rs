@@ -1,96 +1,116 @@
 //! The verdict about one request under one scheme.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
-    Delivery, Secret, Verdict,
-    rule::{KeyStep, Piece, Rule, Source, Window},
-    select::Found,
+    Secret, Verdict,
+    rule::{Compare, KeyStep, Kind, Known, Piece, Rule, Source, Template, Unit, Window},
+    select::{Found, Request},
 };
 
 /// A value that is signed with the body, by name.
-type Variable<'r> = (&'r str, Vec<u8>);
+pub(super) type Variable<'r> = (&'r str, Vec<u8>);
+
+/// Why a request is not valid.
+struct Wrong {
+    code: &'static str,
+    reason: String,
+}
 
 /// Checks a request against one scheme with every secret.
-pub(super) fn check(provider: &str, rule: &Rule, delivery: &Delivery<'_>, secrets: &[Secret]) -> Verdict {
+pub(super) fn check(provider: &str, rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -> Verdict {
     let scheme = format!("{provider}/{}", rule.id);
-    let invalid = |code: &str, reason: String| Verdict::Invalid {
-        scheme: scheme.clone(),
-        code: code.to_owned(),
-        reason,
-    };
-    let json = reads_json(rule).then(|| serde_json::from_slice::<Value>(delivery.body).ok()).flatten();
-    let signatures = match rule.sig.read(delivery.headers, json.as_ref()) {
-        Found::Absent => return Verdict::Unsigned,
-        Found::Malformed => {
-            let reason =
-                format!("{} is there and holds no signature of the expected form", name(&rule.sig.from));
-            return invalid("malformed_signature", reason);
-        }
-        Found::Values(signatures) => signatures,
+    let signatures = match signatures(rule, request) {
+        Ok(Some(signatures)) => signatures,
+        Ok(None) => return Verdict::Unsigned,
+        Err(Wrong { code, reason }) => return Verdict::Invalid { scheme, code: code.to_owned(), reason },
     };
     if secrets.is_empty() {
         return Verdict::NoSecret { provider: provider.to_owned() };
     }
-    let mut variables = Vec::new();
-    for (variable, selector) in &rule.vars {
-        match selector.read_one(delivery.headers, json.as_ref()) {
-            Ok(value) => variables.push((variable.as_str(), value)),
-            Err(Found::Absent) => {
-                let reason = format!("{} is missing, and is part of what is signed", name(&selector.from));
-                return invalid("missing_part", reason);
-            }
-            Err(_) => {
-                let reason = format!("{} is there and holds no `{variable}`", name(&selector.from));
-                return invalid("malformed_part", reason);
-            }
+    match judge(rule, request, &signatures, secrets) {
+        Err(Wrong { code, reason }) => Verdict::Invalid { scheme, code: code.to_owned(), reason },
+        Ok((_, Some((age_seconds, tolerance_seconds)))) => {
+            Verdict::Stale { scheme, age_seconds, tolerance_seconds }
         }
-    }
-    let signed_at = match rule.ts.as_ref().map(|window| (window, signed_at(window, &variables))) {
-        None => None,
-        Some((window, Some(seconds))) => Some((window, seconds)),
-        Some((window, None)) => {
-            let reason = format!("the signature's time `{}` is no number of seconds since 1970", window.var);
-            return invalid("malformed_time", reason);
-        }
-    };
-    let label = match matching_secret(rule, &signatures, &variables, delivery.body, secrets) {
-        Ok(label) => label,
-        Err(mismatch) => return invalid(mismatch.code, mismatch.reason),
-    };
-    let received_at = i64::try_from(delivery.received_at.0 / 1000).unwrap_or(i64::MAX);
-    match signed_at.and_then(|(window, signed_at)| outside(window, received_at.saturating_sub(signed_at))) {
-        Some((age_seconds, tolerance_seconds)) => Verdict::Stale { scheme, age_seconds, tolerance_seconds },
-        None => Verdict::Valid { scheme, secret: label },
+        Ok((secret, None)) => Verdict::Valid { scheme, secret },
     }
 }
 
-fn reads_json(rule: &Rule) -> bool {
-    rule.vars.values().chain([&rule.sig]).any(|selector| matches!(selector.from, Source::Json(_)))
+/// Every signature there is; none when the request is not signed this way.
+fn signatures(rule: &Rule, request: &Request<'_>) -> Result<Option<Vec<Vec<u8>>>, Wrong> {
+    let mut signatures = Vec::new();
+    let mut malformed = None;
+    for selector in &rule.sig {
+        match selector.read(request) {
+            Found::Absent => {}
+            Found::Malformed => malformed = malformed.or(selector.from.first()),
+            Found::Values(values) => signatures.extend(values),
+        }
+    }
+    match malformed {
+        Some(source) if signatures.is_empty() => Err(Wrong {
+            code: "malformed_signature",
+            reason: format!("{} is there and holds no signature of the expected form", name(source)),
+        }),
+        _ => Ok((!signatures.is_empty()).then_some(signatures)),
+    }
+}
+
+/// The label of the secret that matches, and age and tolerance when the signature is too old or too new.
+fn judge(
+    rule: &Rule,
+    request: &Request<'_>,
+    signatures: &[Vec<u8>],
+    secrets: &[Secret],
+) -> Result<(String, Option<(i64, u64)>), Wrong> {
+    let variables = variables(rule, request)?;
+    let age = match rule.ts.as_ref().filter(|window| window.past.is_some() || window.future.is_some()) {
+        None => None,
+        Some(window) => Some((window, age_ms(window, &variables, request.delivery.received_at.0)?)),
+    };
+    let label = matching_secret(rule, request, signatures, &variables, secrets)?;
+    Ok((label, age.and_then(|(window, age)| outside(window, age))))
+}
+
+fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
+    let read = |(variable, selector): (&'r String, &super::rule::Selector)| {
+        let place = || selector.from.first().map(name).unwrap_or_default();
+        match selector.read_one(request) {
+            Ok(value) => Ok((variable.as_str(), value)),
+            Err(Found::Absent) => Err(Wrong {
+                code: "missing_part",
+                reason: format!("{} is missing, and is part of what is signed", place()),
+            }),
+            Err(Found::Malformed | Found::Values(_)) => Err(Wrong {
+                code: "malformed_part",
+                reason: format!("{} is there and holds no `{variable}`", place()),
+            }),
+        }
+    };
+    rule.vars.iter().map(read).collect()
 }
 
 fn name(source: &Source) -> String {
     match source {
         Source::Header(header) => format!("the header `{header}`"),
         Source::Json(pointer) => format!("the body's member `{pointer}`"),
+        Source::Form(field) => format!("the form's field `{field}`"),
+        Source::Query(parameter) => format!("the URL's parameter `{parameter}`"),
     }
-}
-
-struct Mismatch {
-    code: &'static str,
-    reason: String,
 }
 
 /// The label of the secret that makes one of the signatures.
 fn matching_secret(
     rule: &Rule,
+    request: &Request<'_>,
     signatures: &[Vec<u8>],
     variables: &[Variable<'_>],
-    body: &[u8],
     secrets: &[Secret],
-) -> Result<String, Mismatch> {
-    let content = content(rule, variables, body);
+) -> Result<String, Wrong> {
     let mut unusable = None;
     let mut usable = false;
     for secret in secrets {
@@ -103,23 +123,61 @@ fn matching_secret(
             }
         };
         usable = true;
-        let expected = rule.enc.encode(&rule.alg.mac(&key, &content));
-        let matches = |signature: &Vec<u8>| bool::from(expected.as_bytes().ct_eq(signature));
-        if signatures.iter().any(matches) {
+        let made = rule.content.iter().map(|template| make(rule, template, request, variables, &key));
+        if made.into_iter().any(|digest| signatures.iter().any(|signature| matches(rule, &digest, signature)))
+        {
             return Ok(secret.label.clone());
         }
     }
     match unusable {
-        Some(reason) if !usable => Err(Mismatch { code: "unusable_secret", reason }),
+        Some(reason) if !usable => Err(Wrong { code: "unusable_secret", reason }),
         _ => {
-            let reason = "the signature belongs to another body or was made with another secret".to_owned();
-            Err(Mismatch { code: "mismatch", reason })
+            let reason = match rule.kind {
+                Kind::Token => "the token is another one than the secret",
+                Kind::Hmac | Kind::Hash => {
+                    "the signature belongs to another body or was made with another secret"
+                }
+            };
+            Err(Wrong { code: "mismatch", reason: reason.to_owned() })
+        }
+    }
+}
+
+/// The bytes a signature stands for.
+pub(super) fn make(
+    rule: &Rule,
+    template: &Template,
+    request: &Request<'_>,
+    variables: &[Variable<'_>],
+    key: &[u8],
+) -> Vec<u8> {
+    let content = || content(template, request, variables, key);
+    match rule.kind {
+        Kind::Hmac => rule.alg.mac(key, &content()),
+        Kind::Hash => rule.alg.digest(&content()),
+        Kind::Token => key.to_vec(),
+    }
+}
+
+/// Compares in a time that tells nothing but the lengths.
+fn matches(rule: &Rule, made: &[u8], signature: &[u8]) -> bool {
+    match (rule.kind, rule.compare) {
+        (Kind::Token, _) => bool::from(made.ct_eq(signature)),
+        (_, Compare::Text) => bool::from(rule.enc.encode(made).as_bytes().ct_eq(signature)),
+        (_, Compare::Bytes) => {
+            rule.enc.decode(signature).is_some_and(|signature| bool::from(made.ct_eq(&signature)))
         }
     }
 }
 
 /// What is signed, in parts.
-pub(super) fn content<'a>(rule: &'a Rule, variables: &'a [Variable<'_>], body: &'a [u8]) -> Vec<&'a [u8]> {
+fn content<'a>(
+    template: &'a Template,
+    request: &'a Request<'_>,
+    variables: &'a [Variable<'_>],
+    key: &'a [u8],
+) -> Vec<Cow<'a, [u8]>> {
+    let delivery = request.delivery;
     let value = |name: &str| {
         variables
             .iter()
@@ -127,25 +185,66 @@ pub(super) fn content<'a>(rule: &'a Rule, variables: &'a [Variable<'_>], body: &
             .map_or(&[][..], |(_, value)| value.as_slice())
     };
     let part = |piece: &'a Piece| match piece {
-        Piece::Literal(text) => text.as_bytes(),
-        Piece::Body => body,
-        Piece::Variable(name) => value(name),
+        Piece::Literal(text) => Cow::from(text.as_bytes()),
+        Piece::Variable(name) => Cow::from(value(name)),
+        Piece::Known(Known::Body) => Cow::from(delivery.body),
+        Piece::Known(Known::BodySha256Hex) => {
+            Cow::from(hex::encode(Sha256::digest(delivery.body)).into_bytes())
+        }
+        Piece::Known(Known::Method) => Cow::from(delivery.method),
+        Piece::Known(Known::Url) => Cow::from(delivery.url.unwrap_or_default().as_bytes()),
+        Piece::Known(Known::Secret) => Cow::from(key),
+        Piece::Known(Known::FormSorted) => {
+            let mut fields: Vec<&(String, String)> = request.form().iter().collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Cow::from(
+                fields.iter().map(|(name, value)| format!("{name}{value}")).collect::<String>().into_bytes(),
+            )
+        }
     };
-    rule.content.0.iter().map(part).collect()
+    template.0.iter().map(part).collect()
 }
 
-/// Seconds since 1970, in plain decimal digits.
-fn signed_at(window: &Window, variables: &[Variable<'_>]) -> Option<i64> {
-    let (_, value) = variables.iter().find(|(variable, _)| *variable == window.var)?;
-    let plain = value.iter().all(u8::is_ascii_digit) && (value.len() == 1 || value.first() != Some(&b'0'));
-    if !plain {
-        return None;
-    }
-    std::str::from_utf8(value).ok()?.parse().ok()
+/// How much later than it was signed a request was received, in milliseconds. Times in whole seconds are compared as such.
+fn age_ms(window: &Window, variables: &[Variable<'_>], received_at_ms: u64) -> Result<i64, Wrong> {
+    let received = i64::try_from(received_at_ms).unwrap_or(i64::MAX);
+    let text = variables
+        .iter()
+        .find(|(variable, _)| *variable == window.var)
+        .and_then(|(_, value)| std::str::from_utf8(value).ok())
+        .unwrap_or_default();
+    let age = match window.unit {
+        Unit::S => digits(text).map(|seconds| (received / 1000).saturating_sub(seconds).saturating_mul(1000)),
+        Unit::Ms => digits(text).map(|millis| received.saturating_sub(millis)),
+        Unit::Rfc3339 => {
+            text.parse::<jiff::Timestamp>().ok().map(|at| received.saturating_sub(at.as_millisecond()))
+        }
+        Unit::Imf => jiff::fmt::rfc2822::parse(text)
+            .ok()
+            .map(|at| (received / 1000).saturating_sub(at.timestamp().as_second()).saturating_mul(1000)),
+    };
+    age.ok_or_else(|| {
+        let form = match window.unit {
+            Unit::S => "a number of seconds since 1970",
+            Unit::Ms => "a number of milliseconds since 1970",
+            Unit::Rfc3339 => "a date and time of RFC 3339",
+            Unit::Imf => "a date and time as HTTP writes it",
+        };
+        Wrong {
+            code: "malformed_time",
+            reason: format!("the signature's time `{}` is not {form}", window.var),
+        }
+    })
 }
 
-/// The age and the tolerance, when the age is outside it.
-fn outside(window: &Window, age_seconds: i64) -> Option<(i64, u64)> {
-    let limit = if age_seconds < 0 { window.future } else { window.past }?;
-    (age_seconds.unsigned_abs() > limit).then_some((age_seconds, limit))
+/// A number in plain decimal digits.
+fn digits(text: &str) -> Option<i64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}
+
+/// The age and the tolerance in seconds, when the age is outside it.
+fn outside(window: &Window, age_ms: i64) -> Option<(i64, u64)> {
+    let limit = if age_ms < 0 { window.future } else { window.past }?;
+    (age_ms.unsigned_abs() > limit.saturating_mul(1000)).then_some((age_ms / 1000, limit))
 }

@@ -1,15 +1,19 @@
 //! The language of the catalogue's rows: where a signature is, what is signed, with which key, how fresh it must be.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{
     Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig,
+        general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    },
 };
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sha1::Sha1;
-use sha2::{Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha512};
+use unicode_normalization::UnicodeNormalization;
 
 /// One way a provider signs.
 #[derive(Debug, Deserialize)]
@@ -17,23 +21,33 @@ use sha2::{Sha256, Sha512};
 pub(super) struct Rule {
     /// The scheme's own id within its provider.
     pub(super) id: String,
-    /// The digest below the HMAC.
+    /// Its header says nothing of who sent it, so nobody is recognised by it.
+    #[serde(default)]
+    pub(super) unspecific: bool,
+    /// What a signature is.
+    #[serde(default)]
+    pub(super) kind: Kind,
+    /// The digest, below an HMAC or by itself.
     #[serde(default)]
     pub(super) alg: Algorithm,
     /// From the secret's text to the key's bytes, step by step.
     #[serde(default)]
     pub(super) key: Vec<KeyStep>,
-    /// Where the signature is.
-    pub(super) sig: Selector,
+    /// Where the signature is: any of them may match.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) sig: Vec<Selector>,
     /// Further values that are signed, by name.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, Selector>,
-    /// What is signed.
-    #[serde(default)]
-    pub(super) content: Template,
+    /// What is signed: any of them may match.
+    #[serde(default = "whole_body", deserialize_with = "one_or_many")]
+    pub(super) content: Vec<Template>,
     /// How the digest is written.
     #[serde(default)]
     pub(super) enc: Encoding,
+    /// Whether the digest is compared as it is written, or decoded first.
+    #[serde(default)]
+    pub(super) compare: Compare,
     /// The signature's own time, and how far it may be from the event's.
     pub(super) ts: Option<Window>,
 }
@@ -41,9 +55,9 @@ pub(super) struct Rule {
 impl Rule {
     /// What is wrong with the row itself, if anything.
     pub(super) fn problem(&self) -> Option<String> {
-        let unknown = self.content.0.iter().find_map(|piece| match piece {
+        let unknown = self.content.iter().flat_map(|template| &template.0).find_map(|piece| match piece {
             Piece::Variable(name) if !self.vars.contains_key(name) => Some(name),
-            Piece::Variable(_) | Piece::Literal(_) | Piece::Body => None,
+            Piece::Variable(_) | Piece::Literal(_) | Piece::Known(_) => None,
         });
         if let Some(name) = unknown {
             return Some(format!("content names {{{name}}}, which is not among vars"));
@@ -51,6 +65,48 @@ impl Rule {
         let window = self.ts.as_ref().filter(|window| !self.vars.contains_key(&window.var));
         window.map(|window| format!("ts names {:?}, which is not among vars", window.var))
     }
+}
+
+/// One value, or a list of them.
+fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either<T> {
+        Many(Vec<T>),
+        One(T),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::Many(many) => many,
+        Either::One(one) => vec![one],
+    })
+}
+
+fn whole_body() -> Vec<Template> {
+    vec![Template(vec![Piece::Known(Known::Body)])]
+}
+
+/// What a signature is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// An HMAC of the content under the key (RFC 2104).
+    #[default]
+    Hmac,
+    /// A plain digest of content that holds the secret.
+    Hash,
+    /// The secret itself.
+    Token,
+}
+
+/// How a signature is compared, always in constant time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Compare {
+    /// Letter by letter.
+    #[default]
+    Text,
+    /// Byte by byte once decoded: hex in either case, base64 of either alphabet, padded or not.
+    Bytes,
 }
 
 /// A digest an HMAC is made with (RFC 2104, FIPS 180-4).
@@ -65,8 +121,8 @@ pub(super) enum Algorithm {
 
 impl Algorithm {
     /// The HMAC of all parts, one after the other.
-    pub(super) fn mac(self, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-        fn mac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    pub(super) fn mac(self, key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+        fn mac<M: Mac + KeyInit>(key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
             let mut mac = <M as KeyInit>::new_from_slice(key)
                 .expect("an HMAC takes keys of any length (RFC 2104, section 2)");
             parts.iter().for_each(|part| mac.update(part));
@@ -80,6 +136,22 @@ impl Algorithm {
     }
 }
 
+impl Algorithm {
+    /// The plain digest of all parts.
+    pub(super) fn digest(self, parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+        fn digest<D: Digest>(parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+            let mut digest = D::new();
+            parts.iter().for_each(|part| digest.update(part));
+            digest.finalize().to_vec()
+        }
+        match self {
+            Self::Sha1 => digest::<Sha1>(parts),
+            Self::Sha256 => digest::<Sha256>(parts),
+            Self::Sha512 => digest::<Sha512>(parts),
+        }
+    }
+}
+
 /// How a digest is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -89,6 +161,8 @@ pub(super) enum Encoding {
     Hex,
     /// The alphabet of RFC 4648 section 4, padded.
     Base64,
+    /// The alphabet of RFC 4648 section 5, without padding.
+    Base64url,
 }
 
 impl Encoding {
@@ -96,6 +170,15 @@ impl Encoding {
         match self {
             Self::Hex => hex::encode(bytes),
             Self::Base64 => STANDARD.encode(bytes),
+            Self::Base64url => URL_SAFE_NO_PAD.encode(bytes),
+        }
+    }
+
+    /// The digest a text stands for, read as kindly as can be.
+    pub(super) fn decode(self, text: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex => hex::decode(text).ok(),
+            Self::Base64 | Self::Base64url => LENIENT.decode(text).or_else(|_| LENIENT_URL.decode(text)).ok(),
         }
     }
 }
@@ -110,11 +193,25 @@ pub(super) enum KeyStep {
     Base64,
     /// Decodes hexadecimal digits.
     Hex,
+    /// Takes what stands behind the last of these.
+    AfterLast(String),
+    /// A secret that begins so is base64 behind it; any other is the key as it is.
+    Base64If(String),
+    /// The digest of the secret.
+    Sha1,
+    /// Unicode normalisation form KD (UAX #15).
+    Nfkd,
+    /// Puts characters in place of the HTML entities of `& < > " '`.
+    Html,
 }
 
 /// Base64 as people paste it: with or without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+const LENIENT_URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
@@ -125,6 +222,14 @@ impl KeyStep {
             Self::Strip(prefix) => Ok(key.strip_prefix(prefix.as_bytes()).map(<[u8]>::to_vec).unwrap_or(key)),
             Self::Base64 => LENIENT.decode(&key).map_err(|_| "is not base64"),
             Self::Hex => hex::decode(&key).map_err(|_| "is not hexadecimal"),
+            Self::AfterLast(separator) => Ok(after_last(&key, separator.as_bytes()).to_vec()),
+            Self::Base64If(prefix) => match key.strip_prefix(prefix.as_bytes()) {
+                Some(encoded) => LENIENT.decode(encoded).map_err(|_| "is not base64"),
+                None => Ok(key),
+            },
+            Self::Sha1 => Ok(Sha1::digest(&key).to_vec()),
+            Self::Nfkd => Ok(String::from_utf8_lossy(&key).nfkd().collect::<String>().into_bytes()),
+            Self::Html => Ok(without_entities(&String::from_utf8_lossy(&key)).into_bytes()),
         }
     }
 
@@ -134,6 +239,20 @@ impl KeyStep {
     }
 }
 
+fn after_last<'k>(key: &'k [u8], separator: &[u8]) -> &'k [u8] {
+    match key.windows(separator.len()).rposition(|window| window == separator) {
+        Some(at) => &key[at + separator.len()..],
+        None => key,
+    }
+}
+
+/// WordPress stores a secret typed by its user with these entities, and takes them out before it signs.
+fn without_entities(text: &str) -> String {
+    let entities =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#039;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
+}
+
 impl TryFrom<String> for KeyStep {
     type Error = String;
 
@@ -141,8 +260,17 @@ impl TryFrom<String> for KeyStep {
         match (text.as_str(), text.split_once(':')) {
             ("base64", _) => Ok(Self::Base64),
             ("hex", _) => Ok(Self::Hex),
+            ("sha1", _) => Ok(Self::Sha1),
+            ("html", _) => Ok(Self::Html),
+            ("nfkd", _) => Ok(Self::Nfkd),
             (_, Some(("strip", prefix))) => Ok(Self::Strip(prefix.to_owned())),
-            _ => Err(format!("{text:?} is no step of a key: base64, hex, strip:PREFIX")),
+            (_, Some(("after_last", separator))) if !separator.is_empty() => {
+                Ok(Self::AfterLast(separator.to_owned()))
+            }
+            (_, Some(("base64_if", prefix))) => Ok(Self::Base64If(prefix.to_owned())),
+            _ => Err(format!(
+                "{text:?} is no step of a key: base64, base64_if:PREFIX, hex, sha1, nfkd, html, strip:PREFIX, after_last:SEPARATOR"
+            )),
         }
     }
 }
@@ -151,19 +279,36 @@ impl TryFrom<String> for KeyStep {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Selector {
-    /// The header or the member of a JSON body.
-    pub(super) from: Source,
+    /// What is looked into; the first that is there counts.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) from: Vec<Source>,
     /// What separates the parts, when the value is a list of them.
     pub(super) list: Option<String>,
     /// What separates a part's name from its value.
     pub(super) kv: Option<String>,
-    /// The name of the parts that count.
+    /// The name of the parts that count; every part's value does when absent.
     pub(super) field: Option<String>,
+    /// Parts of other names count too; `field` is the name that is written.
+    #[serde(default)]
+    pub(super) any_field: bool,
+    /// Which part counts, from 0.
+    pub(super) index: Option<usize>,
+    /// Those behind `index` count too.
+    #[serde(default)]
+    pub(super) rest: bool,
+    /// White space around a part does not belong to it.
+    #[serde(default)]
+    pub(super) trim: bool,
     /// A beginning that must be there and does not belong to the value.
     pub(super) strip: Option<String>,
+    /// A value without that beginning counts too.
+    #[serde(default)]
+    pub(super) strip_optional: bool,
     /// The last of several values counts, not the first.
     #[serde(default)]
     pub(super) last: bool,
+    /// The value when there is none.
+    pub(super) default: Option<String>,
 }
 
 /// What a selector looks into.
@@ -174,6 +319,10 @@ pub(super) enum Source {
     Header(String),
     /// A JSON pointer into the body (RFC 6901).
     Json(String),
+    /// A field of a body of the type `application/x-www-form-urlencoded`.
+    Form(String),
+    /// A parameter of the URL's query.
+    Query(String),
 }
 
 impl TryFrom<String> for Source {
@@ -183,7 +332,9 @@ impl TryFrom<String> for Source {
         match text.split_once(':') {
             Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.to_owned())),
             Some(("json", pointer)) if pointer.starts_with('/') => Ok(Self::Json(pointer.to_owned())),
-            _ => Err(format!("{text:?} is no source: header:NAME, json:/POINTER")),
+            Some(("form", name)) if !name.is_empty() => Ok(Self::Form(name.to_owned())),
+            Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.to_owned())),
+            _ => Err(format!("{text:?} is no source: header:NAME, json:/POINTER, form:NAME, query:NAME")),
         }
     }
 }
@@ -198,15 +349,40 @@ pub(super) struct Template(pub(super) Vec<Piece>);
 pub(super) enum Piece {
     /// These bytes.
     Literal(String),
-    /// The whole body.
-    Body,
+    /// What every request has.
+    Known(Known),
     /// A value of `vars`.
     Variable(String),
 }
 
-impl Default for Template {
-    fn default() -> Self {
-        Self(vec![Piece::Body])
+/// A placeholder that is not among `vars`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The whole body.
+    Body,
+    /// Its SHA-256 in lower-case hex.
+    BodySha256Hex,
+    /// The request method.
+    Method,
+    /// The whole URL, as the sender used it.
+    Url,
+    /// The secret's text.
+    Secret,
+    /// Every form field's name and value, in the order of the names.
+    FormSorted,
+}
+
+impl Known {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "body" => Self::Body,
+            "body.sha256hex" => Self::BodySha256Hex,
+            "method" => Self::Method,
+            "url" => Self::Url,
+            "secret" => Self::Secret,
+            "form.sorted" => Self::FormSorted,
+            _ => return None,
+        })
     }
 }
 
@@ -223,7 +399,8 @@ impl TryFrom<String> for Template {
             let (name, after) = after
                 .split_once('}')
                 .ok_or_else(|| format!("content {text:?} has a brace that is not closed"))?;
-            pieces.push(if name == "body" { Piece::Body } else { Piece::Variable(name.to_owned()) });
+            let known = Known::named(name).map(Piece::Known);
+            pieces.push(known.unwrap_or_else(|| Piece::Variable(name.to_owned())));
             rest = after;
         }
         if !rest.is_empty() {
@@ -237,12 +414,30 @@ impl TryFrom<String> for Template {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Window {
-    /// The variable that holds the time, in seconds since 1970.
+    /// The variable that holds the time.
     pub(super) var: String,
+    /// How it is written.
+    #[serde(default)]
+    pub(super) unit: Unit,
     /// Seconds it may be older; any when absent.
     pub(super) past: Option<u64>,
     /// Seconds it may be ahead; any when absent.
     pub(super) future: Option<u64>,
+}
+
+/// How a signature's time is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Unit {
+    /// Seconds since 1970.
+    #[default]
+    S,
+    /// Milliseconds since 1970.
+    Ms,
+    /// A date and time of RFC 3339.
+    Rfc3339,
+    /// A date and time of RFC 9110 section 5.6.7.
+    Imf,
 }
 
 #[cfg(test)]
@@ -256,7 +451,7 @@ mod tests {
             Piece::Literal("v0:".to_owned()),
             Piece::Variable("t".to_owned()),
             Piece::Literal(":".to_owned()),
-            Piece::Body,
+            Piece::Known(Known::Body),
         ];
         assert_eq!(template.0, expected);
         assert!(Template::try_from("{t".to_owned()).is_err());
@@ -279,7 +474,8 @@ mod tests {
     #[test]
     fn hmacs_are_those_of_the_rfcs() {
         let mac = |algorithm: Algorithm| {
-            Encoding::Hex.encode(&algorithm.mac(b"Jefe", &[b"what do ya want ", b"for nothing?"]))
+            let parts: [&[u8]; 2] = [b"what do ya want ", b"for nothing?"];
+            Encoding::Hex.encode(&algorithm.mac(b"Jefe", &parts.map(Cow::from)))
         };
         assert_eq!(mac(Algorithm::Sha1), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
         assert_eq!(

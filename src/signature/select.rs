@@ -1,8 +1,13 @@
 //! Reads values out of a request, and writes them into one: the two directions of a selector.
 
+use std::cell::OnceCell;
+
 use serde_json::Value;
 
-use super::rule::{Selector, Source};
+use super::{
+    Delivery,
+    rule::{Selector, Source},
+};
 use crate::event::Header;
 
 /// What a selector found.
@@ -16,28 +21,95 @@ pub(super) enum Found {
     Values(Vec<Vec<u8>>),
 }
 
-impl Selector {
-    /// Reads every value; of the body only what is JSON already.
-    pub(super) fn read(&self, headers: &[Header], json: Option<&Value>) -> Found {
-        let raw: Vec<Vec<u8>> = match &self.from {
+/// A request to look into; what is not a header is read once, when it is asked for.
+pub(super) struct Request<'a> {
+    pub(super) delivery: &'a Delivery<'a>,
+    json: OnceCell<Option<Value>>,
+    form: OnceCell<Vec<(String, String)>>,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(delivery: &'a Delivery<'a>) -> Self {
+        Self { delivery, json: OnceCell::new(), form: OnceCell::new() }
+    }
+
+    fn json(&self) -> Option<&Value> {
+        self.json.get_or_init(|| serde_json::from_slice(self.delivery.body).ok()).as_ref()
+    }
+
+    /// The fields of the body, if that is what it is.
+    pub(super) fn form(&self) -> &[(String, String)] {
+        self.form.get_or_init(|| {
+            let is_type = |header: &&Header| {
+                header.is("content-type")
+                    && header.value.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
+            };
+            if !self.delivery.headers.iter().any(|header| is_type(&header)) {
+                return Vec::new();
+            }
+            form_urlencoded::parse(self.delivery.body).into_owned().collect()
+        })
+    }
+
+    fn values(&self, source: &Source) -> Vec<Vec<u8>> {
+        match source {
             Source::Header(name) => {
-                headers.iter().filter(|header| header.is(name)).map(|header| header.value.to_vec()).collect()
+                let named = self.delivery.headers.iter().filter(|header| header.is(name));
+                named.map(|header| header.value.to_vec()).collect()
             }
             Source::Json(pointer) => {
-                json.and_then(|json| json.pointer(pointer)).and_then(scalar).into_iter().collect()
+                self.json().and_then(|json| json.pointer(pointer)).and_then(scalar).into_iter().collect()
             }
-        };
-        if raw.is_empty() {
-            return Found::Absent;
+            Source::Form(name) => {
+                let named = self.form().iter().filter(|(known, _)| known == name);
+                named.map(|(_, value)| value.clone().into_bytes()).collect()
+            }
+            Source::Query(name) => {
+                let query =
+                    self.delivery.url.and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
+                let named = form_urlencoded::parse(query.as_bytes()).filter(|(known, _)| known == name);
+                named.map(|(_, value)| value.into_owned().into_bytes()).collect()
+            }
         }
+    }
+}
+
+impl Selector {
+    /// A selector of the first of some sources, whole.
+    pub(super) fn first_of(from: Vec<Source>) -> Self {
+        Self {
+            from,
+            list: None,
+            kv: None,
+            field: None,
+            any_field: false,
+            index: None,
+            rest: false,
+            trim: false,
+            strip: None,
+            strip_optional: false,
+            last: false,
+            default: None,
+        }
+    }
+
+    /// Reads every value.
+    pub(super) fn read(&self, request: &Request<'_>) -> Found {
+        let raw = self.from.iter().map(|source| request.values(source)).find(|values| !values.is_empty());
+        let Some(raw) = raw else {
+            return match &self.default {
+                Some(default) => Found::Values(vec![default.clone().into_bytes()]),
+                None => Found::Absent,
+            };
+        };
         let values: Vec<Vec<u8>> =
             raw.iter().flat_map(|value| self.parts(value)).filter(|value| !value.is_empty()).collect();
         if values.is_empty() { Found::Malformed } else { Found::Values(values) }
     }
 
     /// The one value that counts.
-    pub(super) fn read_one(&self, headers: &[Header], json: Option<&Value>) -> Result<Vec<u8>, Found> {
-        match self.read(headers, json) {
+    pub(super) fn read_one(&self, request: &Request<'_>) -> Result<Vec<u8>, Found> {
+        match self.read(request) {
             Found::Values(mut values) => {
                 let index = if self.last { values.len() - 1 } else { 0 };
                 Ok(values.swap_remove(index))
@@ -47,29 +119,38 @@ impl Selector {
     }
 
     fn parts(&self, value: &[u8]) -> Vec<Vec<u8>> {
-        let parts = match &self.list {
+        let mut parts = match &self.list {
             Some(separator) => split(value, separator.as_bytes()),
             None => vec![value],
         };
+        if let Some(index) = self.index {
+            parts = parts.into_iter().skip(index).take(if self.rest { usize::MAX } else { 1 }).collect();
+        }
         parts.into_iter().filter_map(|part| self.part(part)).map(<[u8]>::to_vec).collect()
     }
 
     fn part<'v>(&self, part: &'v [u8]) -> Option<&'v [u8]> {
+        let part = if self.trim { part.trim_ascii() } else { part };
         let part = match (&self.kv, &self.field) {
-            (Some(separator), Some(field)) => {
+            (Some(separator), Some(field)) if !self.any_field => {
                 part.strip_prefix(field.as_bytes())?.strip_prefix(separator.as_bytes())?
             }
-            _ => part,
+            (Some(separator), _) => {
+                let at = part.windows(separator.len()).position(|window| window == separator.as_bytes())?;
+                &part[at + separator.len()..]
+            }
+            (None, _) => part,
         };
         match &self.strip {
+            Some(prefix) if self.strip_optional => Some(part.strip_prefix(prefix.as_bytes()).unwrap_or(part)),
             Some(prefix) => part.strip_prefix(prefix.as_bytes()),
             None => Some(part),
         }
     }
 
-    /// The header's name, and the text that says `value` in it.
+    /// The header's name, and the text that says `value` in it; `None` for what is in no header.
     pub(super) fn write(&self, value: &str) -> Option<(&str, String)> {
-        let Source::Header(name) = &self.from else { return None };
+        let Some(Source::Header(name)) = self.from.first() else { return None };
         let mut text = String::new();
         if let (Some(separator), Some(field)) = (&self.kv, &self.field) {
             text.push_str(field);
@@ -104,9 +185,9 @@ fn scalar(value: &Value) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use serde_json::json;
 
     use super::*;
+    use crate::event::UnixMillis;
 
     fn selector(row: &str) -> Selector {
         toml::from_str(row).unwrap()
@@ -116,6 +197,13 @@ mod tests {
         Header { name: Bytes::from_static(name.as_bytes()), value: Bytes::from_static(value.as_bytes()) }
     }
 
+    fn read(selector: &Selector, headers: &[Header], body: &str) -> Found {
+        let url = Some("https://relay.example/in/a?one=1&two=a%2Fb&one=2");
+        let delivery =
+            Delivery { method: b"POST", url, headers, body: body.as_bytes(), received_at: UnixMillis(0) };
+        selector.read(&Request::new(&delivery))
+    }
+
     fn values(found: &[&str]) -> Found {
         Found::Values(found.iter().map(|value| value.as_bytes().to_vec()).collect())
     }
@@ -123,30 +211,44 @@ mod tests {
     #[test]
     fn lists_pairs_and_prefixes_are_taken_apart() {
         let headers = [header("A", "t=1,v1=x,v0=z,v1=y"), header("a", "v1=w"), header("B", "v0=q")];
-        let of = |row: &str| selector(row).read(&headers, None);
+        let of = |row: &str| read(&selector(row), &headers, "");
         let list = "from = \"header:a\"\nlist = \",\"\nkv = \"=\"\n";
         assert_eq!(of(&format!("{list}field = \"v1\"")), values(&["x", "y", "w"]));
         assert_eq!(of(&format!("{list}field = \"v\"")), Found::Malformed);
         assert_eq!(of("from = \"header:b\"\nstrip = \"v0=\""), values(&["q"]));
         assert_eq!(of("from = \"header:b\"\nstrip = \"v1=\""), Found::Malformed);
         assert_eq!(of("from = \"header:c\""), Found::Absent);
-        let last = selector(&format!("{list}field = \"v1\"\nlast = true"));
-        assert_eq!(last.read_one(&headers, None).unwrap(), b"w");
+        assert_eq!(of("from = \"header:b\"\nstrip = \"v1=\"\nstrip_optional = true"), values(&["v0=q"]));
+        assert_eq!(of("from = \"header:a\"\nlist = \",\"\nindex = 1"), values(&["v1=x"]));
+        assert_eq!(
+            of("from = \"header:a\"\nlist = \",\"\nindex = 2\nrest = true"),
+            values(&["v0=z", "v1=y"])
+        );
+        assert_eq!(of("from = [\"header:c\", \"header:b\"]"), values(&["v0=q"]));
+        assert_eq!(of("from = \"header:c\"\ndefault = \"d\""), values(&["d"]));
+        assert_eq!(of("from = \"header:b\"\nkv = \"=\""), values(&["q"]));
     }
 
     #[test]
     fn members_of_the_body_are_texts_and_numbers() {
-        let body = json!({"type": "call.ended", "n": 7, "deep": {"list": [1, {"x": "y"}]}, "none": null});
-        let of = |pointer: &str| {
-            let row = format!("from = \"json:{pointer}\"");
-            selector(&row).read(&[], Some(&body))
-        };
+        let body = r#"{"type": "call.ended", "n": 7, "deep": {"list": [1, {"x": "y"}]}, "none": null}"#;
+        let of = |pointer: &str| read(&selector(&format!("from = \"json:{pointer}\"")), &[], body);
         assert_eq!(of("/type"), values(&["call.ended"]));
         assert_eq!(of("/n"), values(&["7"]));
         assert_eq!(of("/deep/list/1/x"), values(&["y"]));
         assert_eq!(of("/deep"), Found::Absent);
         assert_eq!(of("/none"), Found::Absent);
         assert_eq!(of("/absent"), Found::Absent);
+    }
+
+    #[test]
+    fn fields_of_forms_and_parameters_of_the_query_are_decoded() {
+        let form = [header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")];
+        let row = selector("from = \"form:a b\"");
+        assert_eq!(read(&row, &form, "x=1&a+b=%C3%A9&a%20b=2"), values(&["é", "2"]));
+        assert_eq!(read(&row, &[], "a+b=1"), Found::Absent);
+        assert_eq!(read(&selector("from = \"query:two\""), &[], ""), values(&["a/b"]));
+        assert_eq!(read(&selector("from = \"query:one\""), &[], ""), values(&["1", "2"]));
     }
 
     #[test]
@@ -158,7 +260,7 @@ mod tests {
             let selector = selector(row);
             let (name, text) = selector.write("abc").unwrap();
             let header = Header { name: name.to_owned().into(), value: text.into() };
-            assert_eq!(selector.read(&[header], None), values(&["abc"]));
+            assert_eq!(read(&selector, &[header], ""), values(&["abc"]));
         }
     }
 }

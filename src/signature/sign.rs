@@ -3,11 +3,12 @@
 use thiserror::Error;
 
 use super::{
-    Secret, SignRequest,
-    check::content,
-    rule::{KeyStep, Rule},
+    Delivery, Secret, SignRequest,
+    check::make,
+    rule::{KeyStep, Kind, Rule, Selector, Source, Unit},
+    select::Request,
 };
-use crate::event::Header;
+use crate::event::{Header, UnixMillis};
 
 /// Why a request cannot be signed.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -20,6 +21,9 @@ pub enum SignError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The signature, or its time, is a part of the body.
+    #[error("this provider's signature is a part of the body, and the body is not changed here")]
+    InBody,
     /// A value is signed that the request does not have.
     #[error("this provider signs the event's `{0}` too, and there is none")]
     Missing(String),
@@ -31,21 +35,39 @@ pub(super) fn sign(
     request: &SignRequest<'_>,
     secret: &Secret,
 ) -> Result<Vec<Header>, SignError> {
+    let in_header = |selector: &Selector| {
+        selector.default.is_some() || matches!(selector.from.first(), Some(Source::Header(_)))
+    };
+    if !rule.vars.values().chain(rule.sig.first()).all(in_header) {
+        return Err(SignError::InBody);
+    }
     let key = KeyStep::apply_all(&rule.key, &secret.text)
         .map_err(|why| SignError::Secret { label: secret.label.clone(), why })?;
     let mut variables = Vec::new();
     for name in rule.vars.keys() {
         let value = match (rule.ts.as_ref(), name.as_str()) {
-            (Some(window), name) if window.var == name => (request.at.0 / 1000).to_string(),
+            (Some(window), name) if window.var == name => written(request.at, window.unit),
+            (_, name) if rule.vars[name].default.is_some() => {
+                rule.vars[name].default.clone().unwrap_or_default()
+            }
             (_, "id") => request.id.ok_or_else(|| SignError::Missing(name.clone()))?.to_owned(),
             (_, other) => return Err(SignError::Missing(other.to_owned())),
         };
         variables.push((name.as_str(), value.into_bytes()));
     }
-    let signature = rule.enc.encode(&rule.alg.mac(&key, &content(rule, &variables, request.body)));
+    let SignRequest { method, url, body, at, .. } = *request;
+    // A signature over fields is one of a form.
+    let form = [Header { name: "content-type".into(), value: "application/x-www-form-urlencoded".into() }];
+    let delivery = Delivery { method, url, headers: &form, body, received_at: at };
+    let Some(template) = rule.content.first() else { return Err(SignError::Missing("content".to_owned())) };
+    let made = make(rule, template, &Request::new(&delivery), &variables, &key);
+    let signature = match rule.kind {
+        Kind::Token => String::from_utf8_lossy(&made).into_owned(),
+        Kind::Hmac | Kind::Hash => rule.enc.encode(&made),
+    };
     let mut headers: Vec<(String, String)> = Vec::new();
     let texts = variables.iter().map(|(name, value)| (&rule.vars[*name], String::from_utf8_lossy(value)));
-    for (selector, text) in texts.chain([(&rule.sig, signature.into())]) {
+    for (selector, text) in texts.chain(rule.sig.first().map(|selector| (selector, signature.into()))) {
         let Some((name, text)) = selector.write(&text) else { continue };
         match (headers.iter_mut().find(|(present, _)| present == name), &selector.list) {
             // Parts of one header, such as `t=…,v1=…`.
@@ -57,4 +79,18 @@ pub(super) fn sign(
         }
     }
     Ok(headers.into_iter().map(|(name, value)| Header { name: name.into(), value: value.into() }).collect())
+}
+
+fn written(at: UnixMillis, unit: Unit) -> String {
+    let seconds = at.0 / 1000;
+    match unit {
+        Unit::S => seconds.to_string(),
+        Unit::Ms => at.0.to_string(),
+        Unit::Rfc3339 => UnixMillis(seconds * 1000).to_string(),
+        Unit::Imf => {
+            let moment =
+                i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+            moment.map(|moment| moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).unwrap_or_default()
+        }
+    }
 }

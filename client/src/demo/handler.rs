@@ -139,7 +139,8 @@ impl Shared {
                 value: Bytes::copy_from_slice(value.as_bytes()),
             })
             .collect();
-        let delivery = Delivery { headers: &headers, body, received_at: clock::now() };
+        let method = parts.method.as_str().as_bytes();
+        let delivery = Delivery { method, url: None, headers: &headers, body, received_at: clock::now() };
         let verdict = self.provider.verify(&delivery, std::slice::from_ref(&self.secret));
         if !matches!(verdict, Verdict::Valid { .. }) {
             return (StatusCode::UNAUTHORIZED, "the signature is wrong");

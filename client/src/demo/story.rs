@@ -151,7 +151,14 @@ impl Stage {
         let forger = Secret::new("forged", "a guess");
         let secret = if scene.forged { &forger } else { &self.cast.secret };
         let body = Bytes::from_static(scene.body.as_bytes());
-        let request = SignRequest { body: &body, at: clock::now(), id: None, event_type: None };
+        let request = SignRequest {
+            method: b"POST",
+            url: Some(&self.url),
+            body: &body,
+            at: clock::now(),
+            id: None,
+            event_type: None,
+        };
         let headers = self.cast.provider.sign(&request, secret)?;
         let answer = sender::post(&self.url, &headers, body).await?;
         let id = answer.headers().get(ID_HEADER).and_then(|id| id.to_str().ok()?.parse::<EventId>().ok());

@@ -34,8 +34,15 @@ impl Recognised {
 }
 
 /// Recognises and verifies an event. Age is judged by when the relay received it, so late events stay valid.
-pub(super) fn recognise(event: &Event, head: &Head, route: &Route) -> Recognised {
-    let delivery = Delivery { headers: &head.headers, body: &event.body, received_at: event.received_at };
+pub(super) fn recognise(event: &Event, head: &Head, route: &Route, endpoint_url: &str) -> Recognised {
+    let url = full_url(event, head, endpoint_url);
+    let delivery = Delivery {
+        method: &head.method,
+        url: url.as_deref(),
+        headers: &head.headers,
+        body: &event.body,
+        received_at: event.received_at,
+    };
     let candidates: Vec<&Provider> = match route.provider {
         Some(chosen) => vec![chosen.provider()],
         None => catalogue().candidates(&head.headers),
@@ -62,4 +69,13 @@ pub(super) fn recognise(event: &Event, head: &Head, route: &Route) -> Recognised
         verdict: Some(verdict),
         must_be_valid: route.verify == VerifyMode::Reject,
     }
+}
+
+/// The URL as the sender used it: the relay's public scheme and host, the sender's own path and query.
+fn full_url(event: &Event, head: &Head, endpoint_url: &str) -> Option<String> {
+    let base = endpoint_url.split_once("/in/").map(|(base, _)| base)?;
+    let target = std::str::from_utf8(&head.target).ok()?;
+    // An absolute target brings its own scheme and host.
+    let path_start = target.find("/in/").filter(|start| *start <= event.prefix_bytes)?;
+    Some(format!("{base}{}", &target[path_start..]))
 }
