@@ -9,8 +9,10 @@ use inhaul_core::event::EndpointName;
 
 use crate::{config::RelayUrl, forward::Target};
 
+mod signing;
 mod values;
 
+pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, VerifyArgs};
 pub use values::{AnswerMode, DurationError, OnAbsent, OutputMode, VerifyMode, parse_duration};
 
 /// What `--help` says about how the program ends; the same for every command.
@@ -76,6 +78,17 @@ pub enum Command {
     /// Example: `inhaul replay 0197a2c4 --to 4000`. A replay is a new attempt on the event's record, never an overwrite.
     #[command(after_long_help = EXIT_STATUS)]
     Replay(ReplayArgs),
+    /// Check a signature: of a stored event, or of a request you have
+    ///
+    /// Example: `inhaul verify 0197a2c4 --secret-env STRIPE_WEBHOOK_SECRET`
+    #[command(after_long_help = signing::VERIFY_STATUS)]
+    Verify(Box<VerifyArgs>),
+    /// Sign a request as a provider would, and print its headers
+    ///
+    /// Example: `inhaul sign --provider github --secret-env SECRET --body-file body.json`
+    Sign(Box<SignArgs>),
+    /// List the providers whose signatures are known, or tell about one
+    Providers(ProvidersArgs),
     /// See it all work in a minute: a relay, a handler and signed events
     ///
     /// Example: `inhaul demo --once` plays the events, prints what happens and ends by itself.

@@ -10,8 +10,11 @@ pub mod failure;
 pub mod listen;
 pub mod log;
 pub mod lookup;
+pub mod providers;
 pub mod replay;
 pub mod show;
+pub mod sign;
+pub mod verify;
 
 pub use failure::Failure;
 
@@ -44,6 +47,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(args) => events::run(data, &args).await?,
         Command::Show(args) => show::run(data, &args).await?,
         Command::Replay(args) => replay::run(data, &args).await?,
+        Command::Verify(args) => verify::run(data, &args).await?,
+        Command::Sign(args) => sign::run(&args)?,
+        Command::Providers(args) => providers::run(&args)?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "relay")]
         Command::Relay(command) => return Ok(inhaul_relay::cli::run(command).await),

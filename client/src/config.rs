@@ -18,7 +18,9 @@ use std::{
 
 use etcetera::{BaseStrategy, base_strategy::Xdg};
 
-use crate::cli::ListenArgs;
+use inhaul_core::signature::Secret;
+
+use crate::cli::{ListenArgs, SignatureArgs};
 
 mod error;
 mod file;
@@ -55,6 +57,14 @@ pub fn load(args: &ListenArgs) -> Result<Settings, ConfigError> {
         None => None,
     };
     Settings::resolve(args, &environment, file)
+}
+
+/// Reads the secrets that `--secret-env` and `--secret-file` name.
+///
+/// # Errors
+/// At the first that cannot be read.
+pub fn load_secrets(args: &SignatureArgs) -> Result<Vec<Secret>, ConfigError> {
+    settings::secrets_of_arguments(args, &|name: &str| env::var_os(name))
 }
 
 /// The file named, or `inhaul.toml` in the current directory, or in the user's XDG configuration directory.

@@ -113,6 +113,11 @@ impl Provider {
         &self.docs
     }
 
+    /// Ids of the ways it signs; the first is the one [`Provider::sign`] uses.
+    pub fn schemes(&self) -> impl Iterator<Item = &str> {
+        self.scheme.iter().map(|rule| rule.id.as_str())
+    }
+
     /// Names of the headers its signatures are read from.
     pub fn headers_read(&self) -> impl Iterator<Item = &str> {
         let selectors = self.scheme.iter().flat_map(|rule| rule.sig.iter().chain(rule.vars.values()));
@@ -132,7 +137,17 @@ impl Provider {
     /// The first scheme that is valid decides, then one that is stale, then the first that is invalid; schemes whose
     /// signature is not there do not count.
     pub fn verify(&self, delivery: &Delivery<'_>, secrets: &[Secret]) -> Verdict {
-        let request = Request::new(delivery);
+        self.verify_within(delivery, secrets, None)
+    }
+
+    /// As [`Provider::verify`], with a tolerance in seconds in place of the provider's own.
+    pub fn verify_within(
+        &self,
+        delivery: &Delivery<'_>,
+        secrets: &[Secret],
+        tolerance_seconds: Option<u64>,
+    ) -> Verdict {
+        let request = Request::within(delivery, tolerance_seconds);
         let mut verdict = Verdict::Unsigned;
         for rule in &self.scheme {
             let found = check::check(&self.id, rule, &request, secrets);

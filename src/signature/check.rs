@@ -73,7 +73,7 @@ fn judge(
         Some(window) => Some((window, age_ms(window, &variables, request.delivery.received_at.0)?)),
     };
     let label = matching_secret(rule, request, signatures, &variables, secrets)?;
-    Ok((label, age.and_then(|(window, age)| outside(window, age))))
+    Ok((label, age.and_then(|(window, age)| outside(window, age, request.tolerance))))
 }
 
 fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
@@ -244,7 +244,8 @@ fn digits(text: &str) -> Option<i64> {
 }
 
 /// The age and the tolerance in seconds, when the age is outside it.
-fn outside(window: &Window, age_ms: i64) -> Option<(i64, u64)> {
-    let limit = if age_ms < 0 { window.future } else { window.past }?;
+fn outside(window: &Window, age_ms: i64, tolerance: Option<u64>) -> Option<(i64, u64)> {
+    let own = if age_ms < 0 { window.future } else { window.past }?;
+    let limit = tolerance.unwrap_or(own);
     (age_ms.unsigned_abs() > limit.saturating_mul(1000)).then_some((age_ms / 1000, limit))
 }

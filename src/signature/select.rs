@@ -24,13 +24,19 @@ pub(super) enum Found {
 /// A request to look into; what is not a header is read once, when it is asked for.
 pub(super) struct Request<'a> {
     pub(super) delivery: &'a Delivery<'a>,
+    /// Seconds that count in place of the provider's own tolerance.
+    pub(super) tolerance: Option<u64>,
     json: OnceCell<Option<Value>>,
     form: OnceCell<Vec<(String, String)>>,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn new(delivery: &'a Delivery<'a>) -> Self {
-        Self { delivery, json: OnceCell::new(), form: OnceCell::new() }
+        Self::within(delivery, None)
+    }
+
+    pub(super) fn within(delivery: &'a Delivery<'a>, tolerance: Option<u64>) -> Self {
+        Self { delivery, tolerance, json: OnceCell::new(), form: OnceCell::new() }
     }
 
     fn json(&self) -> Option<&Value> {

@@ -27,5 +27,6 @@ mod http2;
 mod inspector;
 mod kill;
 mod offline;
+mod signing;
 mod tidy;
 mod verify;

@@ -63,7 +63,12 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
     let asked = match command {
         Command::Listen(args) => args.output.output,
         Command::Demo(args) => args.output_mode(),
-        Command::Events(_) | Command::Show(_) | Command::Replay(_) => return false,
+        Command::Events(_)
+        | Command::Show(_)
+        | Command::Replay(_)
+        | Command::Verify(_)
+        | Command::Sign(_)
+        | Command::Providers(_) => return false,
         #[cfg(feature = "relay")]
         Command::Relay(_) => return false,
     };

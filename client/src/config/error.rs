@@ -156,7 +156,7 @@ pub enum Problem {
 }
 
 impl ConfigError {
-    pub(super) fn new(origin: Origin, problem: impl Into<Problem>) -> Self {
+    pub(crate) fn new(origin: Origin, problem: impl Into<Problem>) -> Self {
         Self { origin, problem: problem.into() }
     }
 
@@ -164,7 +164,7 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Unreadable(_) => Some("`--config FILE` names another file".to_owned()),
-            Problem::UnknownProvider(_) => Some(format!("providers are {}", provider_ids().join(", "))),
+            Problem::UnknownProvider(_) => Some("`inhaul providers` lists those there are".to_owned()),
             Problem::UnknownKey { allowed, .. } => Some(format!("keys here are {}", allowed.join(", "))),
             Problem::ExternalTarget(_) => {
                 Some("`--allow-external` forwards webhooks to other machines".to_owned())

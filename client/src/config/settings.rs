@@ -270,7 +270,8 @@ fn secrets_of_file(
     of_variables.chain(of_files).collect()
 }
 
-fn secrets_of_arguments(
+/// The secrets that `--secret-env` and `--secret-file` name.
+pub(super) fn secrets_of_arguments(
     args: &SignatureArgs,
     environment: Environment<'_>,
 ) -> Result<Vec<Secret>, ConfigError> {

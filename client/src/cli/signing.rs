@@ -1,0 +1,116 @@
+//! Arguments of the commands about signatures alone: `verify`, `sign` and `providers`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use super::{SignatureArgs, parse_duration};
+
+/// What `--help` of `verify` says about how it ends.
+pub(super) const VERIFY_STATUS: &str = "\
+Examples:
+  inhaul verify 0197a2c4 --secret-env STRIPE_WEBHOOK_SECRET
+  inhaul verify --provider github --secret-file secret --header 'X-Hub-Signature-256: sha256=…' --body-file body.json
+
+Exit status:
+  0  valid
+  1  not valid
+  2  it could not be checked";
+
+/// Arguments of `inhaul verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A stored event's id, or its beginning; or give a request by --body-file
+    #[arg(conflicts_with_all = ["header", "body_file"], required_unless_present = "body_file")]
+    pub id: Option<String>,
+    /// Who signed [default: recognised by the headers]
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
+    /// With what.
+    #[command(flatten)]
+    pub secrets: SecretArgs,
+    /// The request.
+    #[command(flatten)]
+    pub message: MessageArgs,
+    /// A header of the request, such as 'X-Signature: abc'; repeatable
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub header: Vec<String>,
+    /// Tolerate this age in place of the provider's own, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub tolerance: Option<Duration>,
+    /// One JSON object, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inhaul sign`.
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// Who signs, such as github
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: String,
+    /// With what.
+    #[command(flatten)]
+    pub secrets: SecretArgs,
+    /// The request.
+    #[command(flatten)]
+    pub message: MessageArgs,
+    /// The event's type, for providers that send it in a header
+    #[arg(long, value_name = "TYPE")]
+    pub event_type: Option<String>,
+    /// The event's id, for providers that sign it or send it in a header
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+}
+
+/// Secrets, also as an argument: for requests that are tried by hand.
+#[derive(Debug, Default, Args)]
+pub struct SecretArgs {
+    /// Environment variable that holds a secret; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Vec<String>,
+    /// File that holds a secret; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Vec<PathBuf>,
+    /// The secret itself; other users of this machine can see arguments
+    #[arg(long, value_name = "SECRET")]
+    pub secret: Option<String>,
+}
+
+impl SecretArgs {
+    /// Those that name where a secret is.
+    pub(crate) fn named(&self) -> SignatureArgs {
+        SignatureArgs {
+            secret_env: self.secret_env.clone(),
+            secret_file: self.secret_file.clone(),
+            ..SignatureArgs::default()
+        }
+    }
+}
+
+/// A request.
+#[derive(Debug, Args)]
+pub struct MessageArgs {
+    /// Its method [default: POST, or the event's]
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
+    /// Its whole URL, for providers that sign it
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// File with its exact body; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub body_file: Option<PathBuf>,
+    /// Its time in seconds since 1970 [default: now, or when the event was received]
+    #[arg(long, value_name = "SECONDS")]
+    pub at: Option<u64>,
+}
+
+/// Arguments of `inhaul providers`.
+#[derive(Debug, Args)]
+pub struct ProvidersArgs {
+    /// Tell about this one
+    pub name: Option<String>,
+    /// One JSON object a line, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,85 @@
+//! `inhaul providers`: whose signatures are known.
+
+use std::fmt::Write;
+
+use inhaul_core::signature::{Provider, catalogue};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::ProvidersArgs,
+    commands::{Exit, Failure},
+    config::{ConfigError, Origin, Problem, ProviderChoice},
+    output::{json::line, write_stdout},
+};
+
+/// Lists providers, or tells about one.
+///
+/// # Errors
+/// When there is none of that name, or nothing can be printed.
+pub fn run(args: &ProvidersArgs) -> anyhow::Result<Exit> {
+    let chosen: Vec<&Provider> = match &args.name {
+        Some(name) => vec![named(name, "NAME")?],
+        None => catalogue().providers().collect(),
+    };
+    let text: String = match (&args.name, args.json) {
+        (_, true) => chosen.iter().map(|provider| line(&record(provider))).collect(),
+        (Some(_), false) => chosen.iter().map(|provider| page(provider)).collect(),
+        (None, false) => {
+            chosen.iter().map(|provider| format!("{:22} {}\n", provider.id(), provider.name())).collect()
+        }
+    };
+    write_stdout(text.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// The provider of that name, which an argument gave.
+pub(super) fn named(name: &str, argument: &'static str) -> Result<&'static Provider, Failure> {
+    let unknown = || ConfigError::new(Origin::Argument(argument), Problem::UnknownProvider(name.to_owned()));
+    Ok(ProviderChoice::named(name).ok_or_else(unknown)?.provider())
+}
+
+/// Names of the headers a signature is read from, each once.
+fn headers(provider: &Provider) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in provider.headers_read() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn record(provider: &Provider) -> Value {
+    json!({
+        "schema": 1,
+        "kind": "provider",
+        "id": provider.id(),
+        "name": provider.name(),
+        "docs": provider.docs(),
+        "schemes": provider.schemes().collect::<Vec<_>>(),
+        "headers": headers(provider),
+        "sender_timeout_seconds": provider.sender_timeout().map(|timeout| timeout.as_secs()),
+    })
+}
+
+fn page(provider: &Provider) -> String {
+    let headers = headers(provider);
+    let headers = if headers.is_empty() { "none: it is in the body".to_owned() } else { headers.join(", ") };
+    let schemes: Vec<String> =
+        provider.schemes().map(|scheme| format!("{}/{scheme}", provider.id())).collect();
+    let mut text = String::new();
+    for (name, value) in [
+        ("provider", format!("{} ({})", provider.name(), provider.id())),
+        ("docs", provider.docs().to_owned()),
+        ("schemes", schemes.join(", ")),
+        ("headers", headers),
+        (
+            "waits",
+            provider.sender_timeout().map_or("not stated".to_owned(), |time| format!("{} s", time.as_secs())),
+        ),
+        ("use", format!("inhaul listen 3000 --provider {} --secret-env NAME", provider.id())),
+    ] {
+        let _ = writeln!(text, "{name:9} {value}");
+    }
+    text
+}

@@ -1,0 +1,74 @@
+//! `inhaul sign`: the headers a provider would send with a body.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use inhaul_core::{
+    event::{Head, UnixMillis},
+    signature::{Secret, SignRequest},
+};
+
+use crate::{
+    cli::{MessageArgs, SecretArgs, SignArgs},
+    clock,
+    commands::{Exit, Failure, providers::named},
+    config::load_secrets,
+    output::write_stdout,
+};
+
+/// Signs.
+///
+/// # Errors
+/// When the secret or the body cannot be read, or the provider's signature cannot be made.
+pub fn run(args: &SignArgs) -> anyhow::Result<Exit> {
+    let provider = named(&args.provider, "--provider")?;
+    let secrets = secrets(&args.secrets)?;
+    let [secret] = secrets.as_slice() else {
+        return Err(Failure::new("one secret is needed to sign")
+            .hint("name it with `--secret-env NAME` or `--secret-file FILE`")
+            .into());
+    };
+    let body = body(&args.message)?;
+    let request = SignRequest {
+        method: args.message.method.as_deref().unwrap_or("POST").as_bytes(),
+        url: args.message.url.as_deref(),
+        body: &body,
+        at: args.message.at.map_or_else(clock::now, |seconds| UnixMillis(seconds.saturating_mul(1000))),
+        id: args.id.as_deref(),
+        event_type: args.event_type.as_deref(),
+    };
+    let headers = provider.sign(&request, secret).map_err(Failure::new)?;
+    let mut text = Head::write_headers(&headers);
+    // No empty line: they are lines for `curl -H @-`, not a whole head.
+    text.truncate(text.len() - 2);
+    write_stdout(String::from_utf8_lossy(&text).replace("\r\n", "\n").as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// Every secret that is given; one that stands in the arguments is taken with a warning.
+pub(super) fn secrets(args: &SecretArgs) -> Result<Vec<Secret>, Failure> {
+    let mut secrets = load_secrets(&args.named())?;
+    if let Some(secret) = &args.secret {
+        let _ = writeln!(
+            io::stderr(),
+            "warning: other users of this machine can see the arguments of a command; prefer --secret-env or --secret-file"
+        );
+        secrets.push(Secret::new("--secret", secret.as_str()));
+    }
+    Ok(secrets)
+}
+
+/// The body's exact bytes.
+pub(super) fn body(args: &MessageArgs) -> Result<Vec<u8>, Failure> {
+    let Some(path) = &args.body_file else { return Ok(Vec::new()) };
+    let read = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    read.map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,132 @@
+//! `inhaul verify`: the verdict about a stored event, or about a request given by options.
+
+use std::{env, io, io::IsTerminal, path::Path};
+
+use inhaul_core::{
+    event::{Event, Head, Header, UnixMillis},
+    signature::{Delivery, Provider, Secret, Verdict, catalogue},
+};
+use serde_json::json;
+
+use crate::{
+    cli::VerifyArgs,
+    clock,
+    commands::{Exit, Failure, lookup, providers::named, sign},
+    output::{Color, json::line, verdict_line, write_stdout},
+};
+
+/// A request to check.
+struct Request {
+    method: Vec<u8>,
+    url: Option<String>,
+    headers: Vec<Header>,
+    body: Vec<u8>,
+    at: UnixMillis,
+}
+
+/// Verifies.
+///
+/// # Errors
+/// When there is nothing to check, or nothing to check it with.
+pub async fn run(data: Option<&Path>, args: &VerifyArgs) -> anyhow::Result<Exit> {
+    let provider = args.provider.as_deref().map(|name| named(name, "--provider")).transpose()?;
+    let secrets = sign::secrets(&args.secrets)?;
+    let request = match &args.id {
+        Some(id) => stored(data, id, args).await?,
+        None => given(args)?,
+    };
+    if secrets.is_empty() {
+        return Err(Failure::new("no secret is given")
+            .hint("name it with `--secret-env NAME` or `--secret-file FILE`")
+            .into());
+    }
+    let tolerance = args.tolerance.map(|time| time.as_secs());
+    let (provider, verdict) = check(&request, provider, &secrets, tolerance);
+    let text = if args.json {
+        line(&json!({
+            "schema": 1,
+            "kind": "verdict",
+            "provider": provider.map(Provider::id),
+            "verdict": verdict,
+        }))
+    } else {
+        let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
+        format!("{}\n", verdict_line(&verdict, color))
+    };
+    write_stdout(text.as_bytes())?;
+    Ok(if matches!(verdict, Verdict::Valid { .. }) { Exit::Success } else { Exit::No })
+}
+
+/// The verdict of the provider named, or of the first of those recognised that finds the request valid.
+fn check(
+    request: &Request,
+    provider: Option<&'static Provider>,
+    secrets: &[Secret],
+    tolerance: Option<u64>,
+) -> (Option<&'static Provider>, Verdict) {
+    let delivery = Delivery {
+        method: &request.method,
+        url: request.url.as_deref(),
+        headers: &request.headers,
+        body: &request.body,
+        received_at: request.at,
+    };
+    let candidates =
+        provider.map_or_else(|| catalogue().candidates(&request.headers), |provider| vec![provider]);
+    let mut checked = candidates
+        .into_iter()
+        .map(|provider| (Some(provider), provider.verify_within(&delivery, secrets, tolerance)));
+    let Some(first) = checked.next() else { return (None, Verdict::Unsigned) };
+    if matches!(first.1, Verdict::Valid { .. }) {
+        return first;
+    }
+    checked.find(|(_, verdict)| matches!(verdict, Verdict::Valid { .. })).unwrap_or(first)
+}
+
+fn given(args: &VerifyArgs) -> Result<Request, Failure> {
+    let headers = args.header.iter().map(|text| match text.split_once(':') {
+        Some((name, value)) if !name.is_empty() => {
+            Ok(Header { name: name.trim().to_owned().into(), value: value.trim().to_owned().into() })
+        }
+        _ => Err(Failure::new(format!("{text:?} is no header")).hint("write it as `Name: value`")),
+    });
+    Ok(Request {
+        method: args.message.method.clone().unwrap_or_else(|| "POST".to_owned()).into_bytes(),
+        url: args.message.url.clone(),
+        headers: headers.collect::<Result<_, _>>()?,
+        body: sign::body(&args.message)?,
+        at: args.message.at.map_or_else(clock::now, |seconds| UnixMillis(seconds.saturating_mul(1000))),
+    })
+}
+
+async fn stored(data: Option<&Path>, id: &str, args: &VerifyArgs) -> Result<Request, Failure> {
+    let access = lookup::open(data).await?;
+    let id = lookup::event_id(&access, id).await?;
+    let found = access.event(id).await?;
+    access.close().await?;
+    let (event, _) = found.ok_or_else(|| Failure::new(format!("the event {id} is gone")).as_answer())?;
+    let head = event.parsed_head().map_err(Failure::new)?;
+    Ok(Request {
+        method: args.message.method.clone().map_or_else(|| head.method.to_vec(), String::into_bytes),
+        url: args.message.url.clone().or_else(|| url_of(&event, &head)),
+        at: args.message.at.map_or(event.received_at, |seconds| UnixMillis(seconds.saturating_mul(1000))),
+        headers: head.headers,
+        body: event.body.to_vec(),
+    })
+}
+
+/// The URL as the sender most likely used it: its `Host`, over HTTPS unless that is this machine.
+fn url_of(event: &Event, head: &Head) -> Option<String> {
+    let host = std::str::from_utf8(head.header("host")?).ok()?;
+    let target = std::str::from_utf8(&head.target).ok()?;
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_here = name == "localhost"
+        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let scheme = if is_here { "http" } else { "https" };
+    // An absolute target says everything itself.
+    if target.starts_with('/') && event.prefix_bytes <= target.len() {
+        Some(format!("{scheme}://{host}{target}"))
+    } else {
+        Some(target.to_owned())
+    }
+}
