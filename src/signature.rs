@@ -6,6 +6,7 @@
 //!  rule       the language of the rows: where a signature is, what is signed, with which key
 //!  select     reads values out of a request, and writes them into one
 //!  check      the verdict
+//!  diagnose   why a signature does not match
 //!  sign       the headers a provider would send
 //!  catalogue  the rows, by id and by the headers of a request
 //! ```
@@ -18,6 +19,7 @@ use crate::event::{Header, UnixMillis};
 
 mod catalogue;
 mod check;
+mod diagnose;
 mod rule;
 mod select;
 mod sign;

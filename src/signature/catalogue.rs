@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    Delivery, Secret, SignError, SignRequest, Verdict, check,
+    Delivery, Secret, SignError, SignRequest, Verdict, check, diagnose,
     rule::{Rule, Selector, Source},
     select::Request,
     sign,
@@ -134,8 +134,8 @@ impl Provider {
 
     /// Checks a request against every scheme and every secret.
     ///
-    /// The first scheme that is valid decides, then one that is stale, then the first that is invalid; schemes whose
-    /// signature is not there do not count.
+    /// The first scheme that is valid decides, then one that is stale, then one that is invalid for a reason that was found, then
+    /// any that is invalid; schemes whose signature is not there do not count.
     pub fn verify(&self, delivery: &Delivery<'_>, secrets: &[Secret]) -> Verdict {
         self.verify_within(delivery, secrets, None)
     }
@@ -207,8 +207,9 @@ impl Provider {
 
 fn rank(verdict: &Verdict) -> u8 {
     match verdict {
-        Verdict::Valid { .. } => 4,
-        Verdict::Stale { .. } => 3,
+        Verdict::Valid { .. } => 5,
+        Verdict::Stale { .. } => 4,
+        Verdict::Invalid { code, .. } if diagnose::CODES.contains(&code.as_str()) => 3,
         Verdict::Invalid { .. } => 2,
         Verdict::NoSecret { .. } => 1,
         Verdict::Unsigned => 0,

@@ -7,7 +7,8 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Secret, Verdict,
-    rule::{Compare, KeyStep, Kind, Known, Piece, Rule, Source, Template, Unit, Window},
+    diagnose::{Case, diagnose, misplaced},
+    rule::{Compare, KeyStep, Kind, Known, Piece, Rule, Selector, Source, Template, Unit, Window},
     select::{Found, Request},
 };
 
@@ -15,9 +16,9 @@ use super::{
 pub(super) type Variable<'r> = (&'r str, Vec<u8>);
 
 /// Why a request is not valid.
-struct Wrong {
-    code: &'static str,
-    reason: String,
+pub(super) struct Wrong {
+    pub(super) code: &'static str,
+    pub(super) reason: String,
 }
 
 /// Checks a request against one scheme with every secret.
@@ -26,7 +27,10 @@ pub(super) fn check(provider: &str, rule: &Rule, request: &Request<'_>, secrets:
     let signatures = match signatures(rule, request) {
         Ok(Some(signatures)) => signatures,
         Ok(None) => return Verdict::Unsigned,
-        Err(Wrong { code, reason }) => return Verdict::Invalid { scheme, code: code.to_owned(), reason },
+        Err(malformed) => {
+            let Wrong { code, reason } = misplaced_signature(rule, request, secrets).unwrap_or(malformed);
+            return Verdict::Invalid { scheme, code: code.to_owned(), reason };
+        }
     };
     if secrets.is_empty() {
         return Verdict::NoSecret { provider: provider.to_owned() };
@@ -60,6 +64,18 @@ fn signatures(rule: &Rule, request: &Request<'_>) -> Result<Option<Vec<Vec<u8>>>
     }
 }
 
+/// What is there in place of a signature, if that can be said.
+fn misplaced_signature(rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -> Option<Wrong> {
+    let raw =
+        rule.sig.iter().flat_map(|selector| match Selector::first_of(selector.from.clone()).read(request) {
+            Found::Values(values) => values,
+            Found::Absent | Found::Malformed => Vec::new(),
+        });
+    let signatures: Vec<Vec<u8>> = raw.collect();
+    let variables = variables(rule, request).ok()?;
+    misplaced(&Case { rule, request, signatures: &signatures, variables: &variables, secrets })
+}
+
 /// The label of the secret that matches, and age and tolerance when the signature is too old or too new.
 fn judge(
     rule: &Rule,
@@ -77,7 +93,7 @@ fn judge(
 }
 
 fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
-    let read = |(variable, selector): (&'r String, &super::rule::Selector)| {
+    let read = |(variable, selector): (&'r String, &Selector)| {
         let place = || selector.from.first().map(name).unwrap_or_default();
         match selector.read_one(request) {
             Ok(value) => Ok((variable.as_str(), value)),
@@ -129,18 +145,18 @@ fn matching_secret(
             return Ok(secret.label.clone());
         }
     }
-    match unusable {
-        Some(reason) if !usable => Err(Wrong { code: "unusable_secret", reason }),
-        _ => {
-            let reason = match rule.kind {
-                Kind::Token => "the token is another one than the secret",
-                Kind::Hmac | Kind::Hash => {
-                    "the signature belongs to another body or was made with another secret"
-                }
-            };
-            Err(Wrong { code: "mismatch", reason: reason.to_owned() })
-        }
+    let case = Case { rule, request, signatures, variables, secrets };
+    if let Some(found) = diagnose(&case) {
+        return Err(found);
     }
+    if let Some(reason) = unusable.filter(|_| !usable) {
+        return Err(Wrong { code: "unusable_secret", reason });
+    }
+    let reason = match rule.kind {
+        Kind::Token => "the token is another one than the secret",
+        Kind::Hmac | Kind::Hash => "the signature belongs to another body or was made with another secret",
+    };
+    Err(Wrong { code: "mismatch", reason: reason.to_owned() })
 }
 
 /// The bytes a signature stands for.
@@ -160,7 +176,7 @@ pub(super) fn make(
 }
 
 /// Compares in a time that tells nothing but the lengths.
-fn matches(rule: &Rule, made: &[u8], signature: &[u8]) -> bool {
+pub(super) fn matches(rule: &Rule, made: &[u8], signature: &[u8]) -> bool {
     match (rule.kind, rule.compare) {
         (Kind::Token, _) => bool::from(made.ct_eq(signature)),
         (_, Compare::Text) => bool::from(rule.enc.encode(made).as_bytes().ct_eq(signature)),
@@ -171,7 +187,7 @@ fn matches(rule: &Rule, made: &[u8], signature: &[u8]) -> bool {
 }
 
 /// What is signed, in parts.
-fn content<'a>(
+pub(super) fn content<'a>(
     template: &'a Template,
     request: &'a Request<'_>,
     variables: &'a [Variable<'_>],

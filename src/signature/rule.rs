@@ -110,7 +110,7 @@ pub(super) enum Compare {
 }
 
 /// A digest an HMAC is made with (RFC 2104, FIPS 180-4).
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Algorithm {
     Sha1,

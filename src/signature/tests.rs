@@ -237,6 +237,111 @@ fn everything_but_signatures_in_the_body_can_be_made() {
     }
 }
 
+/// What a damaged request is found to be, for every provider that signs bytes.
+fn each_damaged(damage: impl Fn(&mut Signed, &mut String), mut look: impl FnMut(&Provider, &Verdict)) {
+    for provider in catalogue().providers() {
+        let Some(secret) = secret_of(provider).filter(|_| !NOT_OVER_BYTES.contains(&provider.id())) else {
+            continue;
+        };
+        let mut signed = signed(provider, br#"{"b":"a/\u00e9","a":[1,2]}"#);
+        let mut secret = secret.to_owned();
+        damage(&mut signed, &mut secret);
+        look(provider, &signed.verdict(AT, &[Secret::new("mine", secret)]));
+    }
+}
+
+#[test]
+fn a_body_that_was_changed_on_the_way_is_told_from_another_body() {
+    type Change = fn(&[u8]) -> Vec<u8>;
+    let changes: [(Change, &str); 5] = [
+        (|body| [body, b"\n"].concat(), "a line end was added"),
+        (|body| [b"\xef\xbb\xbf", body].concat(), "a byte order mark was put before it"),
+        (|body| String::from_utf8_lossy(body).replace(':', ": ").into_bytes(), "JSON that was written anew"),
+        (
+            |body| String::from_utf8_lossy(body).replace(',', ",\n  ").into_bytes(),
+            "JSON that was written anew",
+        ),
+        (|body| body.iter().rev().copied().collect(), "another body"),
+    ];
+    for (change, expected) in changes {
+        let damage = |signed: &mut Signed, _: &mut String| signed.body = change(&signed.body);
+        each_damaged(damage, |provider, verdict| {
+            let Verdict::Invalid { reason, .. } = verdict else { panic!("{}: {verdict:?}", provider.id()) };
+            assert!(reason.contains(expected), "{}: {expected}: {verdict:?}", provider.id());
+        });
+    }
+}
+
+#[test]
+fn a_secret_in_another_form_is_named() {
+    each_damaged(
+        |_, secret| secret.push_str(" \n"),
+        |provider, verdict| assert_eq!(short(verdict), "secret_form", "{}: {verdict:?}", provider.id()),
+    );
+    // Signed with the text itself as the key, though the provider's secrets are base64 of it.
+    let standard = catalogue().provider("standard_webhooks").unwrap();
+    let encoded = Secret::new("encoded", STANDARD.encode("c2VjcmV0"));
+    let headers = standard.sign(&request(b"{}"), &encoded).unwrap();
+    let undecoded = Signed { provider: standard, headers, body: b"{}".to_vec() };
+    let verdict = undecoded.verdict(AT, &[Secret::new("mine", "c2VjcmV0")]);
+    assert!(
+        matches!(&verdict, Verdict::Invalid { reason, .. } if reason.contains("\"mine\" is the key as it is")),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn a_digest_written_otherwise_is_told_from_a_wrong_one() {
+    let github = catalogue().provider("github").unwrap();
+    let right = signed(github, b"{}");
+    let digest = String::from_utf8(right.headers[0].value.to_vec()).unwrap();
+    let bare = digest.strip_prefix("sha256=").unwrap();
+    let in_base64 = format!("sha256={}", STANDARD.encode(hex::decode(bare).unwrap()));
+    let sha512 = {
+        use hmac::{Hmac, KeyInit, Mac};
+        let mut mac = Hmac::<sha2::Sha512>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(b"{}");
+        format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    };
+    for (value, code) in [
+        (digest.to_uppercase().replace("SHA256", "sha256"), "wrong_encoding"),
+        (in_base64, "wrong_encoding"),
+        (bare.to_owned(), "wrong_prefix"),
+        (format!("sha512={bare}"), "wrong_prefix"),
+        (sha512, "other_algorithm"),
+        ("sha256=00".to_owned(), "mismatch"),
+        ("sha256=".to_owned(), "malformed_signature"),
+    ] {
+        let mut changed = signed(github, b"{}");
+        changed.headers[0].value = value.clone().into();
+        let verdict = changed.verdict(AT, &[Secret::new("s", SECRET)]);
+        assert_eq!(short(&verdict), code, "{value}: {verdict:?}");
+    }
+}
+
+#[test]
+fn another_spelling_of_the_url_is_named() {
+    for id in ["square", "trello", "hubspot"] {
+        let provider = catalogue().provider(id).unwrap();
+        let secret = Secret::new("s", SECRET);
+        let at_home =
+            SignRequest { url: Some("http://relay.example:8780/in/orders-5f0c/hook?a=1"), ..request(b"{}") };
+        let headers = provider.sign(&at_home, &secret).unwrap();
+        for (url, code) in [
+            ("https://relay.example:8780/in/orders-5f0c/hook?a=1", "other_url"),
+            ("http://relay.example:8780/in/orders-5f0c/hook?a=1", "valid"),
+            ("http://elsewhere.example:8780/in/orders-5f0c/hook?a=1", "mismatch"),
+        ] {
+            // HubSpot's first scheme is over no URL.
+            let expected = if id == "hubspot" { "valid" } else { code };
+            let delivery =
+                Delivery { method: b"POST", url: Some(url), headers: &headers, body: b"{}", received_at: AT };
+            let verdict = provider.verify(&delivery, std::slice::from_ref(&secret));
+            assert_eq!(short(&verdict), expected, "{id} {url}: {verdict:?}");
+        }
+    }
+}
+
 /// A row of the table in docs/signatures.md.
 fn table_row(provider: &Provider) -> String {
     let mut headers: Vec<&str> = Vec::new();
@@ -266,6 +371,9 @@ fn the_page_about_signatures_lists_every_provider() {
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/signatures.md");
     let page = std::fs::read_to_string(path).unwrap();
+    for code in super::diagnose::CODES {
+        assert!(page.contains(&format!("| `{code}` |")), "{code}");
+    }
     assert!(page.contains(&table), "docs/signatures.md must have this table:\n{table}");
 }
 

@@ -1,0 +1,294 @@
+//! Why a signature does not match: what people get wrong, tried one after the other, until one of them would make it match.
+//!
+//! Tried only after a mismatch, on bodies of bounded size, with each secret in turn; what is found is said, never accepted.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::{
+    Delivery, Secret,
+    check::{Variable, Wrong, make, matches},
+    rule::{Algorithm, Encoding, KeyStep, Kind, Known, Piece, Rule},
+    select::Request,
+};
+
+/// Largest body that is tried in other forms.
+const BODY_MAX_BYTES: usize = 256 * 1024;
+
+/// Most secrets and most signatures that are tried.
+const TRIED_MAX: usize = 8;
+
+/// Everything a diagnosis looks at.
+pub(super) struct Case<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) request: &'a Request<'a>,
+    pub(super) signatures: &'a [Vec<u8>],
+    pub(super) variables: &'a [Variable<'a>],
+    pub(super) secrets: &'a [Secret],
+}
+
+/// The codes of what is found here: an invalid signature with one of them is explained.
+pub(super) const CODES: [&str; 6] =
+    ["wrong_encoding", "wrong_prefix", "secret_form", "other_algorithm", "body_changed", "other_url"];
+
+/// The first mistake that explains the mismatch.
+pub(super) fn diagnose(case: &Case<'_>) -> Option<Wrong> {
+    if case.rule.kind == Kind::Token {
+        return token(case);
+    }
+    let secrets = || case.secrets.iter().take(TRIED_MAX);
+    let own = |secret: &Secret| KeyStep::apply_all(&case.rule.key, &secret.text).ok();
+    secrets()
+        .find_map(|secret| encoding(case, &own(secret)?))
+        .or_else(|| secrets().find_map(|secret| secret_form(case, secret)))
+        .or_else(|| secrets().find_map(|secret| algorithm(case, &own(secret)?)))
+        .or_else(|| secrets().find_map(|secret| body(case, &own(secret)?)))
+        .or_else(|| secrets().find_map(|secret| url(case, &own(secret)?)))
+}
+
+impl Case<'_> {
+    fn signatures(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.signatures.iter().take(TRIED_MAX)
+    }
+
+    /// Whether a key would make one of the signatures.
+    fn fits(&self, request: &Request<'_>, key: &[u8]) -> bool {
+        self.rule.content.iter().any(|template| {
+            let made = make(self.rule, template, request, self.variables, key);
+            self.signatures().any(|signature| matches(self.rule, &made, signature))
+        })
+    }
+
+    /// Whether the content names something of the request.
+    fn signs(&self, known: Known) -> bool {
+        self.rule.content.iter().flat_map(|template| &template.0).any(|piece| *piece == Piece::Known(known))
+    }
+}
+
+fn wrong(code: &'static str, reason: impl Into<String>) -> Option<Wrong> {
+    Some(Wrong { code, reason: reason.into() })
+}
+
+/// The token with white space around it.
+fn token(case: &Case<'_>) -> Option<Wrong> {
+    let mut pairs =
+        case.secrets.iter().flat_map(|secret| case.signatures().map(move |token| (secret, token)));
+    pairs.find_map(|(secret, token)| {
+        let same = secret.text.as_bytes().trim_ascii() == token.trim_ascii();
+        same.then(|| secret_reason(secret, "has white space around it that does not belong to it"))
+    })
+}
+
+/// The right digest, written in another way.
+fn encoding(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+    let made: Vec<Vec<u8>> = case
+        .rule
+        .content
+        .iter()
+        .map(|template| make(case.rule, template, case.request, case.variables, key))
+        .collect();
+    case.signatures().find_map(|signature| {
+        let text = String::from_utf8_lossy(signature);
+        let written = |text: &str| {
+            [(Encoding::Hex, "hex"), (Encoding::Base64, "base64")].into_iter().find(|(encoding, _)| {
+                encoding.decode(text.as_bytes()).is_some_and(|digest| made.contains(&digest))
+            })
+        };
+        let expected = match case.rule.enc {
+            Encoding::Hex => "lower-case hex",
+            Encoding::Base64 => "base64",
+            Encoding::Base64url => "base64 for URLs, without padding",
+        };
+        if let Some((encoding, name)) = written(&text) {
+            let name = match (encoding, case.rule.enc) {
+                (Encoding::Hex, _) if text.bytes().any(|byte| byte.is_ascii_uppercase()) => "upper-case hex",
+                (Encoding::Base64, Encoding::Base64) => "base64 for URLs, or without padding",
+                (Encoding::Hex | Encoding::Base64 | Encoding::Base64url, _) => name,
+            };
+            let reason =
+                format!("the digest is right, and written as {name} where this provider writes {expected}");
+            return wrong("wrong_encoding", reason);
+        }
+        // It may stand behind a beginning, or among other parts, that this provider does not write.
+        text.split(['=', ',', ' ', ';']).find_map(written).and_then(|_| {
+            wrong("wrong_prefix", "the digest is right, and has a beginning this provider does not write")
+        })
+    })
+}
+
+/// A right digest where no signature of the provider's form is: without its prefix, or under another name.
+pub(super) fn misplaced(case: &Case<'_>) -> Option<Wrong> {
+    let keys = case.secrets.iter().take(TRIED_MAX);
+    keys.filter_map(|secret| KeyStep::apply_all(&case.rule.key, &secret.text).ok()).find_map(|key| {
+        encoding(case, &key)?;
+        wrong(
+            "wrong_prefix",
+            "the digest is right, and has not the beginning this provider writes, such as `v1=`",
+        )
+    })
+}
+
+/// Another reading of the secret.
+fn secret_form(case: &Case<'_>, secret: &Secret) -> Option<Wrong> {
+    let text = secret.text.as_str();
+    let trimmed = text.trim();
+    let strip = || KeyStep::Strip("whsec_".to_owned());
+    let readings: [(&str, &[KeyStep], &str); 6] = [
+        (trimmed, &case.rule.key, "has white space around it that does not belong to it"),
+        (trimmed, &[], "is the key as it is, and was decoded"),
+        (trimmed, &[strip()], "is the key as text, without its `whsec_`"),
+        (trimmed, &[strip(), KeyStep::Base64], "is base64 of the key, and was taken as text"),
+        (trimmed, &[KeyStep::Base64], "is base64 of the key, and was taken as text"),
+        (trimmed, &[KeyStep::Hex], "is the key in hex, and was taken as text"),
+    ];
+    readings.into_iter().find_map(|(text, steps, what)| {
+        let key = KeyStep::apply_all(steps, text).ok()?;
+        case.fits(case.request, &key).then(|| secret_reason(secret, what))
+    })
+}
+
+fn secret_reason(secret: &Secret, what: &str) -> Wrong {
+    Wrong { code: "secret_form", reason: format!("the secret {:?} {what}", secret.label) }
+}
+
+/// Another digest.
+fn algorithm(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+    let all = [(Algorithm::Sha1, "SHA-1"), (Algorithm::Sha256, "SHA-256"), (Algorithm::Sha512, "SHA-512")];
+    all.into_iter().filter(|(algorithm, _)| *algorithm != case.rule.alg).find_map(|(algorithm, name)| {
+        case.rule.content.iter().find_map(|template| {
+            let content = super::check::content(template, case.request, case.variables, key);
+            let made = if case.rule.kind == Kind::Hash {
+                algorithm.digest(&content)
+            } else {
+                algorithm.mac(key, &content)
+            };
+            let fits = case.signatures().any(|signature| matches(case.rule, &made, signature));
+            fits.then(|| Wrong {
+                code: "other_algorithm",
+                reason: format!("the signature was made with {name}, which this provider does not use"),
+            })
+        })
+    })
+}
+
+/// A body that was changed on the way.
+fn body(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+    let delivery = case.request.delivery;
+    if delivery.body.len() > BODY_MAX_BYTES || !(case.signs(Known::Body) || case.signs(Known::BodySha256Hex))
+    {
+        return None;
+    }
+    other_bodies(delivery.body).into_iter().find_map(|(body, what)| {
+        let delivery = Delivery { body: &body, ..*delivery };
+        let fits = case.fits(&Request::new(&delivery), key);
+        fits.then(|| Wrong {
+            code: "body_changed",
+            reason: format!("the body was changed after it was signed: {what}"),
+        })
+    })
+}
+
+/// The body as it may have been when it was signed, and what has happened to it then.
+fn other_bodies(body: &[u8]) -> Vec<(Cow<'_, [u8]>, &'static str)> {
+    let mut bodies: Vec<(Cow<'_, [u8]>, &'static str)> = Vec::new();
+    for end in [&b"\r\n"[..], b"\n"] {
+        if let Some(shorter) = body.strip_suffix(end) {
+            bodies.push((shorter.into(), "a line end was added at its end"));
+        }
+    }
+    bodies.push(([body, b"\n"].concat().into(), "the line end at its end was cut off"));
+    bodies.push(([body, b"\r\n"].concat().into(), "the line end at its end was cut off"));
+    if let Some(without) = body.strip_prefix(b"\xef\xbb\xbf") {
+        bodies.push((without.into(), "a byte order mark was put before it"));
+    }
+    bodies.push(([b"\xef\xbb\xbf", body].concat().into(), "its byte order mark was taken away"));
+    let Ok(text) = std::str::from_utf8(body) else { return bodies };
+    if text.contains('\n') {
+        let unix = text.replace("\r\n", "\n");
+        bodies.push((unix.replace('\n', "\r\n").into_bytes().into(), "its line ends CR LF became LF"));
+        bodies.push((unix.into_bytes().into(), "its line ends LF became CR LF"));
+    }
+    let Ok(json) = serde_json::from_str::<Value>(text) else { return bodies };
+    let what = "it is JSON that was written anew, with other white space or escapes";
+    if let Ok(compact) = serde_json::to_string(&json) {
+        let spaced = compact_with_spaces(&compact);
+        bodies.push((compact.replace('/', "\\/").into_bytes().into(), what));
+        bodies.push((escaped(&compact).into_bytes().into(), what));
+        bodies.push((spaced.into_bytes().into(), what));
+        bodies.push((compact.into_bytes().into(), what));
+    }
+    if let Ok(pretty) = serde_json::to_string_pretty(&json) {
+        bodies.push((pretty.replace("\n  ", "\n    ").into_bytes().into(), what));
+        bodies.push((pretty.into_bytes().into(), what));
+    }
+    bodies
+}
+
+/// Compact JSON with a blank behind each colon and comma that stand outside strings, as Python writes it.
+fn compact_with_spaces(compact: &str) -> String {
+    let mut out = String::with_capacity(compact.len() * 2);
+    let (mut in_string, mut escaped) = (false, false);
+    for letter in compact.chars() {
+        out.push(letter);
+        match letter {
+            '"' if !escaped => in_string = !in_string,
+            ':' | ',' if !in_string => out.push(' '),
+            _ => {}
+        }
+        escaped = letter == '\\' && !escaped;
+    }
+    out
+}
+
+/// With `\uXXXX` for everything beyond ASCII.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            out.push(letter);
+        } else {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+/// Another spelling of the URL.
+fn url(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+    let delivery = case.request.delivery;
+    let url = delivery.url.filter(|_| case.signs(Known::Url))?;
+    other_urls(url).into_iter().find_map(|other| {
+        let delivery = Delivery { url: Some(&other), ..*delivery };
+        let fits = case.fits(&Request::new(&delivery), key);
+        fits.then(|| Wrong {
+            code: "other_url",
+            reason: format!("the signature is over the URL {other:?}, and this one is {url:?}"),
+        })
+    })
+}
+
+fn other_urls(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else { return Vec::new() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let without_query = path.split('?').next().unwrap_or_default();
+    let mut others = Vec::new();
+    for scheme in [scheme, if scheme == "https" { "http" } else { "https" }] {
+        let usual = if scheme == "https" { "443" } else { "80" };
+        for authority in [authority.to_owned(), host.to_owned(), format!("{host}:{usual}")] {
+            for path in [
+                path.to_owned(),
+                without_query.to_owned(),
+                format!("{path}/"),
+                path.trim_end_matches('/').to_owned(),
+            ] {
+                others.push(format!("{scheme}://{authority}{path}"));
+            }
+        }
+    }
+    others
+}
