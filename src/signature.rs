@@ -29,6 +29,23 @@ mod tests;
 pub use catalogue::{Catalogue, EventNames, Provider, catalogue};
 pub use sign::SignError;
 
+impl Verdict {
+    /// How much a verdict says, when several ways of signing apply to one request: the highest counts.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Valid { .. } => 7,
+            Self::Stale { .. } => 6,
+            Self::Invalid { code, .. } if diagnose::CODES.contains(&code.as_str()) => 5,
+            // These say that the scheme may be another one.
+            Self::Invalid { code, .. } if code == "requirement" => 3,
+            Self::Invalid { code, .. } if code == "not_a_form" => 2,
+            Self::Invalid { .. } => 4,
+            Self::NoSecret { .. } => 1,
+            Self::Unsigned => 0,
+        }
+    }
+}
+
 /// A signing secret, as the provider shows it to its user.
 #[derive(Clone)]
 pub struct Secret {

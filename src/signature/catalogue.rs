@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    Delivery, Secret, SignError, SignRequest, Verdict, check, diagnose,
+    Delivery, Secret, SignError, SignRequest, Verdict, check,
     rule::{Rule, Selector, Source},
     select::Request,
     sign,
@@ -122,7 +122,7 @@ impl Provider {
     pub fn headers_read(&self) -> impl Iterator<Item = &str> {
         let selectors = self.scheme.iter().flat_map(|rule| rule.sig.iter().chain(rule.vars.values()));
         selectors.flat_map(|selector| &selector.from).filter_map(|source| match source {
-            Source::Header(name) => Some(name.as_str()),
+            Source::Header(name) | Source::Numbered(name) => Some(name.as_str()),
             Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
         })
     }
@@ -151,7 +151,7 @@ impl Provider {
         let mut verdict = Verdict::Unsigned;
         for rule in &self.scheme {
             let found = check::check(&self.id, rule, &request, secrets);
-            if rank(&found) > rank(&verdict) {
+            if found.rank() > verdict.rank() {
                 verdict = found;
             }
         }
@@ -167,7 +167,7 @@ impl Provider {
         for (sources, name) in [(&self.event_type, request.event_type), (&self.event_id, request.id)] {
             let header = sources.iter().find_map(|source| match source {
                 Source::Header(header) => Some(header),
-                Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
+                Source::Numbered(_) | Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
             });
             if let (Some(header), Some(name)) = (header, name)
                 && !headers.iter().any(|present| present.is(header))
@@ -193,6 +193,7 @@ impl Provider {
     fn headers_present(&self, headers: &[Header]) -> Option<usize> {
         let present = |source: &Source| match source {
             Source::Header(name) => headers.iter().any(|header| header.is(name)),
+            Source::Numbered(prefix) => headers.iter().any(|header| header.is(&format!("{prefix}1"))),
             Source::Json(_) | Source::Form(_) | Source::Query(_) => false,
         };
         let read = |selector: &Selector| selector.from.iter().any(present);
@@ -202,16 +203,5 @@ impl Provider {
             .filter(|rule| !rule.unspecific && rule.sig.iter().any(read))
             .map(|rule| 1 + own + rule.vars.values().filter(|selector| read(selector)).count())
             .max()
-    }
-}
-
-fn rank(verdict: &Verdict) -> u8 {
-    match verdict {
-        Verdict::Valid { .. } => 5,
-        Verdict::Stale { .. } => 4,
-        Verdict::Invalid { code, .. } if diagnose::CODES.contains(&code.as_str()) => 3,
-        Verdict::Invalid { .. } => 2,
-        Verdict::NoSecret { .. } => 1,
-        Verdict::Unsigned => 0,
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
-    Secret, Verdict,
+    Delivery, Secret, Verdict,
     diagnose::{Case, diagnose, misplaced},
     rule::{Compare, KeyStep, Kind, Known, Piece, Rule, Selector, Source, Template, Unit, Window},
     select::{Found, Request},
@@ -15,14 +15,43 @@ use super::{
 /// A value that is signed with the body, by name.
 pub(super) type Variable<'r> = (&'r str, Vec<u8>);
 
+/// Most whole signatures looked at in one header.
+const GROUPS_MAX: usize = 8;
+
 /// Why a request is not valid.
 pub(super) struct Wrong {
     pub(super) code: &'static str,
     pub(super) reason: String,
 }
 
-/// Checks a request against one scheme with every secret.
+/// Checks a request against one scheme with every secret. Of several whole signatures in one header, the best counts.
 pub(super) fn check(provider: &str, rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -> Verdict {
+    let delivery = request.delivery;
+    let (Some(separator), Some(Source::Header(name))) =
+        (&rule.group, rule.sig.first().and_then(|selector| selector.from.first()))
+    else {
+        return check_one(provider, rule, request, secrets);
+    };
+    let mut verdict = Verdict::Unsigned;
+    for at in 0..delivery.headers.len() {
+        let Ok(value) = std::str::from_utf8(&delivery.headers[at].value) else { continue };
+        if !delivery.headers[at].is(name) {
+            continue;
+        }
+        for group in value.split(separator.as_str()).take(GROUPS_MAX) {
+            let mut headers = delivery.headers.to_vec();
+            headers[at].value = group.to_owned().into();
+            let one = Delivery { headers: &headers, ..*delivery };
+            let found = check_one(provider, rule, &Request::within(&one, request.tolerance), secrets);
+            if found.rank() > verdict.rank() {
+                verdict = found;
+            }
+        }
+    }
+    verdict
+}
+
+fn check_one(provider: &str, rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -> Verdict {
     let scheme = format!("{provider}/{}", rule.id);
     let signatures = match signatures(rule, request) {
         Ok(Some(signatures)) => signatures,
@@ -84,12 +113,38 @@ fn judge(
     secrets: &[Secret],
 ) -> Result<(String, Option<(i64, u64)>), Wrong> {
     let variables = variables(rule, request)?;
+    require(rule, request, &variables)?;
     let age = match rule.ts.as_ref().filter(|window| window.past.is_some() || window.future.is_some()) {
         None => None,
         Some(window) => Some((window, age_ms(window, &variables, request.delivery.received_at.0)?)),
     };
     let label = matching_secret(rule, request, signatures, &variables, secrets)?;
     Ok((label, age.and_then(|(window, age)| outside(window, age, request.tolerance))))
+}
+
+/// What must be so besides the signature. A signature over the fields of a form says nothing of a body that is none.
+fn require(rule: &Rule, request: &Request<'_>, variables: &[Variable<'_>]) -> Result<(), Wrong> {
+    let over_fields = rule
+        .content
+        .iter()
+        .flat_map(|template| &template.0)
+        .any(|piece| matches!(piece, Piece::Known(Known::FormSorted | Known::FormSortedUnique)));
+    if over_fields && !request.delivery.body.is_empty() && !request.is_form() {
+        let reason = "the signature is over the fields of a form, and the body is no form".to_owned();
+        return Err(Wrong { code: "not_a_form", reason });
+    }
+    for requirement in &rule.require {
+        let expected = content(&requirement.equals, request, variables, &[]).concat();
+        let found = Selector::first_of(vec![requirement.from.clone()]).read_one(request);
+        if !found.is_ok_and(|found| found == expected) {
+            let reason = match requirement.equals.0.as_slice() {
+                [Piece::Literal(text)] => format!("{} is not `{text}`", name(&requirement.from)),
+                _ => format!("{} does not belong to this request", name(&requirement.from)),
+            };
+            return Err(Wrong { code: "requirement", reason });
+        }
+    }
+    Ok(())
 }
 
 fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
@@ -113,6 +168,7 @@ fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'
 fn name(source: &Source) -> String {
     match source {
         Source::Header(header) => format!("the header `{header}`"),
+        Source::Numbered(prefix) => format!("the header `{prefix}1`"),
         Source::Json(pointer) => format!("the body's member `{pointer}`"),
         Source::Form(field) => format!("the form's field `{field}`"),
         Source::Query(parameter) => format!("the URL's parameter `{parameter}`"),
@@ -139,10 +195,17 @@ fn matching_secret(
             }
         };
         usable = true;
-        let made = rule.content.iter().map(|template| make(rule, template, request, variables, &key));
-        if made.into_iter().any(|digest| signatures.iter().any(|signature| matches(rule, &digest, signature)))
-        {
+        if fits(rule, request, signatures, variables, &key) {
             return Ok(secret.label.clone());
+        }
+        if rule.url_ports {
+            let delivery = request.delivery;
+            for url in delivery.url.map(other_ports).unwrap_or_default() {
+                let other = Delivery { url: Some(&url), ..*delivery };
+                if fits(rule, &Request::new(&other), signatures, variables, &key) {
+                    return Ok(secret.label.clone());
+                }
+            }
         }
     }
     let case = Case { rule, request, signatures, variables, secrets };
@@ -157,6 +220,32 @@ fn matching_secret(
         Kind::Hmac | Kind::Hash => "the signature belongs to another body or was made with another secret",
     };
     Err(Wrong { code: "mismatch", reason: reason.to_owned() })
+}
+
+/// Whether a key makes one of the signatures.
+pub(super) fn fits(
+    rule: &Rule,
+    request: &Request<'_>,
+    signatures: &[Vec<u8>],
+    variables: &[Variable<'_>],
+    key: &[u8],
+) -> bool {
+    rule.content.iter().any(|template| {
+        let made = make(rule, template, request, variables, key);
+        signatures.iter().any(|signature| matches(rule, &made, signature))
+    })
+}
+
+/// The URL without its port, and with the scheme's own.
+fn other_ports(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else { return Vec::new() };
+    let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let usual = if scheme == "https" { 443 } else { 80 };
+    vec![format!("{scheme}://{host}{path}"), format!("{scheme}://{host}:{usual}{path}")]
 }
 
 /// The bytes a signature stands for.
@@ -210,9 +299,17 @@ pub(super) fn content<'a>(
         Piece::Known(Known::Method) => Cow::from(delivery.method),
         Piece::Known(Known::Url) => Cow::from(delivery.url.unwrap_or_default().as_bytes()),
         Piece::Known(Known::Secret) => Cow::from(key),
-        Piece::Known(Known::FormSorted) => {
+        Piece::Known(Known::BodyEscaped) => {
+            Cow::from(escaped(&String::from_utf8_lossy(delivery.body)).into_bytes())
+        }
+        Piece::Known(known @ (Known::FormSorted | Known::FormSortedUnique)) => {
             let mut fields: Vec<&(String, String)> = request.form().iter().collect();
-            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            if *known == Known::FormSorted {
+                fields.sort_by(|a, b| a.0.cmp(&b.0));
+            } else {
+                fields.sort();
+                fields.dedup();
+            }
             Cow::from(
                 fields.iter().map(|(name, value)| format!("{name}{value}")).collect::<String>().into_bytes(),
             )
@@ -264,4 +361,20 @@ fn outside(window: &Window, age_ms: i64, tolerance: Option<u64>) -> Option<(i64,
     let own = if age_ms < 0 { window.future } else { window.past }?;
     let limit = tolerance.unwrap_or(own);
     (age_ms.unsigned_abs() > limit.saturating_mul(1000)).then_some((age_ms / 1000, limit))
+}
+
+/// With `\uXXXX` for everything beyond ASCII.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            out.push(letter);
+        } else {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Delivery, Secret,
-    check::{Variable, Wrong, make, matches},
+    check::{Variable, Wrong, escaped, fits, make, matches},
     rule::{Algorithm, Encoding, KeyStep, Kind, Known, Piece, Rule},
     select::Request,
 };
@@ -54,10 +54,8 @@ impl Case<'_> {
 
     /// Whether a key would make one of the signatures.
     fn fits(&self, request: &Request<'_>, key: &[u8]) -> bool {
-        self.rule.content.iter().any(|template| {
-            let made = make(self.rule, template, request, self.variables, key);
-            self.signatures().any(|signature| matches(self.rule, &made, signature))
-        })
+        let signatures = &self.signatures[..self.signatures.len().min(TRIED_MAX)];
+        fits(self.rule, request, signatures, self.variables, key)
     }
 
     /// Whether the content names something of the request.
@@ -237,22 +235,6 @@ fn compact_with_spaces(compact: &str) -> String {
             _ => {}
         }
         escaped = letter == '\\' && !escaped;
-    }
-    out
-}
-
-/// With `\uXXXX` for everything beyond ASCII.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_ascii() {
-            out.push(letter);
-        } else {
-            let mut units = [0; 2];
-            for unit in letter.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
     }
     out
 }

@@ -50,6 +50,24 @@ pub(super) struct Rule {
     pub(super) compare: Compare,
     /// The signature's own time, and how far it may be from the event's.
     pub(super) ts: Option<Window>,
+    /// What must be so besides.
+    #[serde(default)]
+    pub(super) require: Vec<Requirement>,
+    /// What separates whole signatures, each with its own values, in the header of `sig`.
+    pub(super) group: Option<String>,
+    /// The URL may have been signed with or without its port.
+    #[serde(default)]
+    pub(super) url_ports: bool,
+}
+
+/// Something that must be so for a signature to count.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Requirement {
+    /// What is looked at.
+    pub(super) from: Source,
+    /// What it must be.
+    pub(super) equals: Template,
 }
 
 impl Rule {
@@ -317,6 +335,8 @@ pub(super) struct Selector {
 pub(super) enum Source {
     /// A header, in any case.
     Header(String),
+    /// Headers of that name with a number behind it.
+    Numbered(String),
     /// A JSON pointer into the body (RFC 6901).
     Json(String),
     /// A field of a body of the type `application/x-www-form-urlencoded`.
@@ -332,9 +352,12 @@ impl TryFrom<String> for Source {
         match text.split_once(':') {
             Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.to_owned())),
             Some(("json", pointer)) if pointer.starts_with('/') => Ok(Self::Json(pointer.to_owned())),
+            Some(("headers", name)) if !name.is_empty() => Ok(Self::Numbered(name.to_owned())),
             Some(("form", name)) if !name.is_empty() => Ok(Self::Form(name.to_owned())),
             Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.to_owned())),
-            _ => Err(format!("{text:?} is no source: header:NAME, json:/POINTER, form:NAME, query:NAME")),
+            _ => Err(format!(
+                "{text:?} is no source: header:NAME, headers:NAME, json:/POINTER, form:NAME, query:NAME"
+            )),
         }
     }
 }
@@ -370,6 +393,10 @@ pub(super) enum Known {
     Secret,
     /// Every form field's name and value, in the order of the names.
     FormSorted,
+    /// The same, with equal fields once, and those of one name in the order of their values.
+    FormSortedUnique,
+    /// The whole body, with `\uXXXX` in place of everything beyond ASCII.
+    BodyEscaped,
 }
 
 impl Known {
@@ -381,6 +408,8 @@ impl Known {
             "url" => Self::Url,
             "secret" => Self::Secret,
             "form.sorted" => Self::FormSorted,
+            "form.sorted_unique" => Self::FormSortedUnique,
+            "body.escaped" => Self::BodyEscaped,
             _ => return None,
         })
     }

@@ -8,7 +8,6 @@ use super::{
     Delivery,
     rule::{Selector, Source},
 };
-use crate::event::Header;
 
 /// What a selector found.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,14 +45,16 @@ impl<'a> Request<'a> {
     /// The fields of the body, if that is what it is.
     pub(super) fn form(&self) -> &[(String, String)] {
         self.form.get_or_init(|| {
-            let is_type = |header: &&Header| {
-                header.is("content-type")
-                    && header.value.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
-            };
-            if !self.delivery.headers.iter().any(|header| is_type(&header)) {
-                return Vec::new();
-            }
-            form_urlencoded::parse(self.delivery.body).into_owned().collect()
+            let body = if self.is_form() { self.delivery.body } else { &[] };
+            form_urlencoded::parse(body).into_owned().collect()
+        })
+    }
+
+    /// Whether the body says that it is a form.
+    pub(super) fn is_form(&self) -> bool {
+        self.delivery.headers.iter().any(|header| {
+            header.is("content-type")
+                && header.value.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
         })
     }
 
@@ -62,6 +63,17 @@ impl<'a> Request<'a> {
             Source::Header(name) => {
                 let named = self.delivery.headers.iter().filter(|header| header.is(name));
                 named.map(|header| header.value.to_vec()).collect()
+            }
+            Source::Numbered(prefix) => {
+                let is_numbered = |name: &[u8]| {
+                    name.split_at_checked(prefix.len()).is_some_and(|(start, number)| {
+                        start.eq_ignore_ascii_case(prefix.as_bytes())
+                            && !number.is_empty()
+                            && number.iter().all(u8::is_ascii_digit)
+                    })
+                };
+                let numbered = self.delivery.headers.iter().filter(|header| is_numbered(&header.name));
+                numbered.map(|header| header.value.to_vec()).collect()
             }
             Source::Json(pointer) => {
                 self.json().and_then(|json| json.pointer(pointer)).and_then(scalar).into_iter().collect()
@@ -155,8 +167,12 @@ impl Selector {
     }
 
     /// The header's name, and the text that says `value` in it; `None` for what is in no header.
-    pub(super) fn write(&self, value: &str) -> Option<(&str, String)> {
-        let Some(Source::Header(name)) = self.from.first() else { return None };
+    pub(super) fn write(&self, value: &str) -> Option<(String, String)> {
+        let name = match self.from.first()? {
+            Source::Header(name) => name.clone(),
+            Source::Numbered(prefix) => format!("{prefix}1"),
+            Source::Json(_) | Source::Form(_) | Source::Query(_) => return None,
+        };
         let mut text = String::new();
         if let (Some(separator), Some(field)) = (&self.kv, &self.field) {
             text.push_str(field);
@@ -193,7 +209,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::UnixMillis;
+    use crate::event::{Header, UnixMillis};
 
     fn selector(row: &str) -> Selector {
         toml::from_str(row).unwrap()
@@ -265,7 +281,7 @@ mod tests {
         ] {
             let selector = selector(row);
             let (name, text) = selector.write("abc").unwrap();
-            let header = Header { name: name.to_owned().into(), value: text.into() };
+            let header = Header { name: name.into(), value: text.into() };
             assert_eq!(read(&selector, &[header], ""), values(&["abc"]));
         }
     }

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{
     Delivery, Secret, SignRequest,
     check::make,
-    rule::{KeyStep, Kind, Rule, Selector, Source, Unit},
+    rule::{KeyStep, Kind, Piece, Rule, Selector, Source, Unit},
     select::Request,
 };
 use crate::event::{Header, UnixMillis};
@@ -36,7 +36,8 @@ pub(super) fn sign(
     secret: &Secret,
 ) -> Result<Vec<Header>, SignError> {
     let in_header = |selector: &Selector| {
-        selector.default.is_some() || matches!(selector.from.first(), Some(Source::Header(_)))
+        selector.default.is_some()
+            || matches!(selector.from.first(), Some(Source::Header(_) | Source::Numbered(_)))
     };
     if !rule.vars.values().chain(rule.sig.first()).all(in_header) {
         return Err(SignError::InBody);
@@ -69,13 +70,20 @@ pub(super) fn sign(
     let texts = variables.iter().map(|(name, value)| (&rule.vars[*name], String::from_utf8_lossy(value)));
     for (selector, text) in texts.chain(rule.sig.first().map(|selector| (selector, signature.into()))) {
         let Some((name, text)) = selector.write(&text) else { continue };
-        match (headers.iter_mut().find(|(present, _)| present == name), &selector.list) {
+        match (headers.iter_mut().find(|(present, _)| *present == name), &selector.list) {
             // Parts of one header, such as `t=…,v1=…`.
             (Some((_, whole)), Some(separator)) => {
                 whole.push_str(separator);
                 whole.push_str(&text);
             }
-            _ => headers.push((name.to_owned(), text)),
+            _ => headers.push((name, text)),
+        }
+    }
+    for requirement in &rule.require {
+        if let (Source::Header(name), [Piece::Literal(text)]) =
+            (&requirement.from, requirement.equals.0.as_slice())
+        {
+            headers.push((name.clone(), text.clone()));
         }
     }
     Ok(headers.into_iter().map(|(name, value)| Header { name: name.into(), value: value.into() }).collect())
