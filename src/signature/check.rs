@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -15,6 +16,9 @@ use super::{
 /// A value that is signed with the body, by name.
 pub(super) type Variable<'r> = (&'r str, Vec<u8>);
 
+/// Most headers that may be named as signed.
+const SIGNED_HEADERS_MAX: usize = 100;
+
 /// Most whole signatures looked at in one header.
 const GROUPS_MAX: usize = 8;
 
@@ -26,6 +30,9 @@ pub(super) struct Wrong {
 
 /// Checks a request against one scheme with every secret. Of several whole signatures in one header, the best counts.
 pub(super) fn check(provider: &str, rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -> Verdict {
+    if let Some(pointer) = &rule.each {
+        return check_each(pointer, provider, rule, request, secrets);
+    }
     let delivery = request.delivery;
     let (Some(separator), Some(Source::Header(name))) =
         (&rule.group, rule.sig.first().and_then(|selector| selector.from.first()))
@@ -46,6 +53,25 @@ pub(super) fn check(provider: &str, rule: &Rule, request: &Request<'_>, secrets:
             if found.rank() > verdict.rank() {
                 verdict = found;
             }
+        }
+    }
+    verdict
+}
+
+/// Checks every item of a list in the body: the first that is not valid decides.
+fn check_each(
+    pointer: &str,
+    provider: &str,
+    rule: &Rule,
+    request: &Request<'_>,
+    secrets: &[Secret],
+) -> Verdict {
+    let items = request.json().and_then(|json| json.pointer(pointer)).and_then(|items| items.as_array());
+    let mut verdict = Verdict::Unsigned;
+    for item in items.into_iter().flatten() {
+        verdict = check_one(provider, rule, &request.of_item(item.clone()), secrets);
+        if !matches!(verdict, Verdict::Valid { .. }) {
+            return verdict;
         }
     }
     verdict
@@ -299,6 +325,13 @@ pub(super) fn content<'a>(
         Piece::Known(Known::Method) => Cow::from(delivery.method),
         Piece::Known(Known::Url) => Cow::from(delivery.url.unwrap_or_default().as_bytes()),
         Piece::Known(Known::Secret) => Cow::from(key),
+        Piece::Known(Known::UrlSorted) => {
+            Cow::from(sorted_query(delivery.url.unwrap_or_default()).into_bytes())
+        }
+        Piece::Known(Known::ContentfulPath) => {
+            Cow::from(contentful_path(delivery.url.unwrap_or_default()).into_bytes())
+        }
+        Piece::Known(Known::ContentfulHeaders) => Cow::from(contentful_headers(request).into_bytes()),
         Piece::Known(Known::BodyEscaped) => {
             Cow::from(escaped(&String::from_utf8_lossy(delivery.body)).into_bytes())
         }
@@ -377,4 +410,54 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// The URL with the parameters of its query in the order of their names and values, as they are written.
+fn sorted_query(url: &str) -> String {
+    let Some((base, query)) = url.split_once('?') else { return url.to_owned() };
+    let mut parameters: Vec<&str> = query.split('&').collect();
+    parameters.sort_unstable();
+    format!("{base}?{}", parameters.join("&"))
+}
+
+/// What `encodeURIComponent` of JavaScript leaves as it is (ECMA-262 section 19.2.6.4).
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// The path, and the query escaped twice, as Contentful's own library does.
+fn contentful_path(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    match path.split_once('?') {
+        Some((path, query)) => {
+            let once = utf8_percent_encode(query, COMPONENT).to_string();
+            format!("{path}?{}", utf8_percent_encode(&once, COMPONENT))
+        }
+        None => path.to_owned(),
+    }
+}
+
+/// `name:value` of the headers that are named as signed, in that order.
+fn contentful_headers(request: &Request<'_>) -> String {
+    let headers = request.delivery.headers;
+    let list = headers.iter().find(|header| header.is("x-contentful-signed-headers"));
+    let list =
+        list.map(|header| String::from_utf8_lossy(&header.value).to_ascii_lowercase()).unwrap_or_default();
+    let one = |name: &str| {
+        let value = headers
+            .iter()
+            .find(|header| header.is(name))
+            .map(|header| String::from_utf8_lossy(&header.value));
+        format!("{name}:{}", value.unwrap_or_default().trim())
+    };
+    let named = list.split(',').map(str::trim).filter(|name| !name.is_empty()).take(SIGNED_HEADERS_MAX);
+    named.map(one).collect::<Vec<_>>().join(";")
 }

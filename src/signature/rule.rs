@@ -48,6 +48,8 @@ pub(super) struct Rule {
     pub(super) require: Vec<Requirement>,
     /// What separates whole signatures, each with its own values, in the header of `sig`.
     pub(super) group: Option<String>,
+    /// A JSON pointer to a list in the body: every item of it must be signed, and pointers begin at the item.
+    pub(super) each: Option<String>,
     /// The URL may have been signed with or without its port.
     #[serde(default)]
     pub(super) url_ports: bool,
@@ -222,6 +224,12 @@ pub(super) enum Known {
     FormSorted,
     /// The same, with equal fields once, and those of one name in the order of their values.
     FormSortedUnique,
+    /// The URL with the parameters of its query in order.
+    UrlSorted,
+    /// Path and query as Contentful signs them: the query escaped twice.
+    ContentfulPath,
+    /// The headers Contentful says it has signed.
+    ContentfulHeaders,
     /// The whole body, with `\uXXXX` in place of everything beyond ASCII.
     BodyEscaped,
 }
@@ -237,6 +245,9 @@ impl Known {
             "form.sorted" => Self::FormSorted,
             "form.sorted_unique" => Self::FormSortedUnique,
             "body.escaped" => Self::BodyEscaped,
+            "url.sorted" => Self::UrlSorted,
+            "contentful.path" => Self::ContentfulPath,
+            "contentful.headers" => Self::ContentfulHeaders,
             _ => return None,
         })
     }

@@ -38,7 +38,13 @@ impl<'a> Request<'a> {
         Self { delivery, tolerance, json: OnceCell::new(), form: OnceCell::new() }
     }
 
-    fn json(&self) -> Option<&Value> {
+    /// The same request with one item of a list in the place of the body's JSON.
+    pub(super) fn of_item(&self, item: Value) -> Self {
+        Self { json: OnceCell::from(Some(item)), ..Self::within(self.delivery, self.tolerance) }
+    }
+
+    /// The body, if it is JSON.
+    pub(super) fn json(&self) -> Option<&Value> {
         self.json.get_or_init(|| serde_json::from_slice(self.delivery.body).ok()).as_ref()
     }
 

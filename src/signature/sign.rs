@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{
     Delivery, Secret, SignRequest,
     check::make,
-    rule::{KeyStep, Kind, Piece, Rule, Selector, Source, Unit},
+    rule::{KeyStep, Kind, Known, Piece, Rule, Selector, Source, Unit},
     select::Request,
 };
 use crate::event::{Header, UnixMillis};
@@ -35,6 +35,10 @@ pub(super) fn sign(
     request: &SignRequest<'_>,
     secret: &Secret,
 ) -> Result<Vec<Header>, SignError> {
+    let over_named_headers = rule.content.iter().flat_map(|template| &template.0);
+    if over_named_headers.into_iter().any(|piece| *piece == Piece::Known(Known::ContentfulHeaders)) {
+        return Err(SignError::Missing("list of signed headers".to_owned()));
+    }
     let in_header = |selector: &Selector| {
         selector.default.is_some()
             || matches!(selector.from.first(), Some(Source::Header(_) | Source::Numbered(_)))
@@ -51,6 +55,8 @@ pub(super) fn sign(
             (_, name) if rule.vars[name].default.is_some() => {
                 rule.vars[name].default.clone().unwrap_or_default()
             }
+            // A number that is used once.
+            (_, "n") => request.at.0.to_string(),
             (_, "id") => request.id.ok_or_else(|| SignError::Missing(name.clone()))?.to_owned(),
             (_, other) => return Err(SignError::Missing(other.to_owned())),
         };
