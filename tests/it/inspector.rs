@@ -1,13 +1,13 @@
 //! The inspector on a real terminal.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use crate::{
     handler::{Handler, Reply},
     picture,
     sender::Sender,
     terminal::Terminal,
-    world::World,
+    world::{World, terminate},
 };
 
 /// A listening client on a terminal, and a sender to it.
@@ -67,8 +67,7 @@ fn a_killed_inspector_gives_the_terminal_back() {
     let world = World::new();
     let handler = Handler::start(Reply::ok());
     let (terminal, _) = listen(&world, 80, 24, &handler.target());
-    let pid = terminal.pid().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    terminate(terminal.pid());
     assert_eq!(terminal.end(), 0);
 }
 

@@ -102,6 +102,12 @@ fn output(mut command: Command) -> Output {
     Output { status: child.wait().unwrap(), stdout, stderr: stderr.recv().unwrap() }
 }
 
+/// Asks a process to end. `kill` is a part of every shell, and not a program everywhere.
+pub fn terminate(pid: u32) {
+    let status = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
+    assert!(status.success());
+}
+
 /// Everything a stream says, once it has ended.
 fn read_all(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, read) = channel();
@@ -171,8 +177,7 @@ impl Program {
 
     /// Asks it to end, and waits until it has.
     pub fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        terminate(self.child.id());
         self.wait()
     }
 
