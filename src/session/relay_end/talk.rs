@@ -12,10 +12,10 @@ use crate::{
 /// What the driver is to do.
 #[derive(Debug)]
 pub enum RelayCommand {
-    /// Decide whether this client may have what it asks for, then call [`RelayEnd::handle_admitted`] or
-    /// [`RelayEnd::close`].
+    /// Decide whether this client may have what it asks for, then call [`RelayEnd::handle_admitted`](super::RelayEnd::handle_admitted) or
+    /// [`RelayEnd::close`](super::RelayEnd::close).
     Admit(Hello),
-    /// Read the first event behind a number if it is not larger than a limit, then call [`RelayEnd::handle_read`].
+    /// Read the first event behind a number if it is not larger than a limit, then call [`RelayEnd::handle_read`](super::RelayEnd::handle_read).
     ReadNext {
         /// The endpoint.
         endpoint: EndpointName,
