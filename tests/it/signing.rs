@@ -40,6 +40,28 @@ fn what_is_signed_verifies_and_what_is_changed_does_not() {
 }
 
 #[test]
+fn what_cannot_be_checked_is_told_from_what_is_not_valid() {
+    let world = World::new();
+    let body = world.write("body.json", BODY);
+    let verify = ["verify", "--provider", "github", "--body-file", text(&body)];
+    for (more, code) in [
+        (&["--secret", ""][..], 2),
+        (&["--secret", "s", "--at", "noon"], 2),
+        (&["--secret", "s", "--header", "no colon"], 2),
+        (&[], 2),
+        (&["--secret", "s"], 1),
+        (&["--secret", "s", "--header", "X-Hub-Signature-256: sha256=00"], 1),
+    ] {
+        assert_eq!(world.fails(&[&verify[..], more].concat()).0, code, "{more:?}");
+    }
+    let (code, said) =
+        world.fails(&["verify", "--provider", "githup", "--secret", "s", "--body-file", text(&body)]);
+    assert!(code == 2 && said.contains("did you mean \"github\""), "{code}: {said}");
+    let (code, said) = world.fails(&["verify", "--secret", "s", "--body-file", "no-such-file"]);
+    assert!(code == 2 && said.contains("no-such-file"), "{code}: {said}");
+}
+
+#[test]
 fn age_is_judged_at_the_time_named() {
     let world = World::new();
     let secret = world.write("secret", "s");

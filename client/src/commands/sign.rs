@@ -52,6 +52,9 @@ pub fn run(args: &SignArgs) -> anyhow::Result<Exit> {
 pub(super) fn secrets(args: &SecretArgs) -> Result<Vec<Secret>, Failure> {
     let mut secrets = load_secrets(&args.named())?;
     if let Some(secret) = &args.secret {
+        if secret.is_empty() {
+            return Err(Failure::new("--secret: the secret is empty"));
+        }
         let _ = writeln!(
             io::stderr(),
             "warning: other users of this machine can see the arguments of a command; prefer --secret-env or --secret-file"
