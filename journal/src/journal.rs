@@ -12,6 +12,7 @@ use std::{
         mpsc,
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -336,6 +337,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How long to wait for a lock that is about to go: its holder is ending, or is starting a process that has a copy of every open
+/// file until it becomes another program.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+
+/// Time between two tries.
+const LOCK_TRY_INTERVAL: Duration = Duration::from_millis(5);
+
 fn take_lock(directory: &Path) -> Result<File, OpenError> {
     let io = |what, path: &Path| {
         let path = path.to_owned();
@@ -345,9 +353,13 @@ fn take_lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("lock");
     let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = opened.map_err(io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.to_owned())),
-        Err(TryLockError::Error(source)) => Err(OpenError::Io { what: "lock", path, source }),
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_TRY_INTERVAL),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(directory.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(OpenError::Io { what: "lock", path, source }),
+        }
     }
 }

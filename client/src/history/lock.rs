@@ -140,7 +140,7 @@ mod tests {
         let error = DataLock::take(&data, holder("third"), Duration::ZERO).unwrap_err();
         assert!(matches!(error, HistoryError::Locked { holder: Some(Holder { socket: None, .. }), .. }));
         drop(first);
-        let second = DataLock::take(&data, holder("x"), Duration::ZERO).unwrap();
+        let second = DataLock::take(&data, holder("x"), Duration::from_secs(600)).unwrap();
         assert_eq!(read_holder(&data.lock()).unwrap(), *second.holder());
     }
 
