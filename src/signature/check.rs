@@ -396,7 +396,7 @@ fn outside(window: &Window, age_ms: i64, tolerance: Option<u64>) -> Option<(i64,
     (age_ms.unsigned_abs() > limit.saturating_mul(1000)).then_some((age_ms / 1000, limit))
 }
 
-/// With `\uXXXX` for everything beyond ASCII.
+/// With `\u` and four hex digits for everything beyond ASCII.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {

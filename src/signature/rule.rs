@@ -230,7 +230,7 @@ pub(super) enum Known {
     ContentfulPath,
     /// The headers Contentful says it has signed.
     ContentfulHeaders,
-    /// The whole body, with `\uXXXX` in place of everything beyond ASCII.
+    /// The whole body, with `\u` and four hex digits in place of everything beyond ASCII.
     BodyEscaped,
 }
 
