@@ -26,7 +26,7 @@ mod sign;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Catalogue, EventNames, Provider, catalogue};
+pub use catalogue::{Catalogue, EventNames, Provider, catalogue, verify_any};
 pub use sign::SignError;
 
 impl Verdict {

@@ -97,6 +97,26 @@ impl Catalogue {
     }
 }
 
+/// The verdict about a request, and whose it is: of several providers that may have signed it, as when they use the same headers, the
+/// first whose signature is right, else the first.
+pub fn verify_any<'p>(
+    providers: impl IntoIterator<Item = &'p Provider>,
+    delivery: &Delivery<'_>,
+    secrets: &[Secret],
+    tolerance_seconds: Option<u64>,
+) -> (Option<&'p Provider>, Verdict) {
+    let mut checked = providers.into_iter().map(|provider| {
+        let verdict = provider.verify_within(delivery, secrets, tolerance_seconds);
+        (Some(provider), verdict)
+    });
+    let is_valid = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Valid { .. });
+    match checked.next() {
+        None => (None, Verdict::Unsigned),
+        Some(first) if is_valid(&first) => first,
+        Some(first) => checked.find(is_valid).unwrap_or(first),
+    }
+}
+
 impl Provider {
     /// Its id in configuration and output, such as `standard_webhooks`.
     pub fn id(&self) -> &str {

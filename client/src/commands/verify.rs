@@ -4,7 +4,7 @@ use std::{env, io, io::IsTerminal, path::Path};
 
 use inhaul_core::{
     event::{Event, Head, Header, UnixMillis},
-    signature::{Delivery, Provider, Secret, Verdict, catalogue},
+    signature::{Delivery, Provider, Secret, Verdict, catalogue, verify_any},
 };
 use serde_json::json;
 
@@ -73,14 +73,7 @@ fn check(
     };
     let candidates =
         provider.map_or_else(|| catalogue().candidates(&request.headers), |provider| vec![provider]);
-    let mut checked = candidates
-        .into_iter()
-        .map(|provider| (Some(provider), provider.verify_within(&delivery, secrets, tolerance)));
-    let Some(first) = checked.next() else { return (None, Verdict::Unsigned) };
-    if matches!(first.1, Verdict::Valid { .. }) {
-        return first;
-    }
-    checked.find(|(_, verdict)| matches!(verdict, Verdict::Valid { .. })).unwrap_or(first)
+    verify_any(candidates, &delivery, secrets, tolerance)
 }
 
 fn given(args: &VerifyArgs) -> Result<Request, Failure> {

@@ -2,7 +2,7 @@
 
 use inhaul_core::{
     event::{Event, Head},
-    signature::{Delivery, Provider, Verdict, catalogue},
+    signature::{Delivery, Provider, Verdict, catalogue, verify_any},
 };
 
 use crate::{cli::VerifyMode, config::Route};
@@ -47,19 +47,7 @@ pub(super) fn recognise(event: &Event, head: &Head, route: &Route, endpoint_url:
         Some(chosen) => vec![chosen.provider()],
         None => catalogue().candidates(&head.headers),
     };
-    let mut checked =
-        candidates.iter().map(|provider| (*provider, provider.verify(&delivery, &route.secrets)));
-    let first = checked.next();
-    let (provider, verdict) = match first {
-        None => (None, Verdict::Unsigned),
-        Some((provider, verdict @ Verdict::Valid { .. })) => (Some(provider), verdict),
-        // Several providers use the same headers: the one whose signature is right made it.
-        Some(first) => {
-            let valid = checked.find(|(_, verdict)| matches!(verdict, Verdict::Valid { .. }));
-            let (provider, verdict) = valid.unwrap_or(first);
-            (Some(provider), verdict)
-        }
-    };
+    let (provider, verdict) = verify_any(candidates, &delivery, &route.secrets, None);
     let look_into = if event.body.len() > LOOK_INTO_BYTES { &[][..] } else { &event.body[..] };
     let names = provider.map(|provider| provider.event_names(&head.headers, look_into)).unwrap_or_default();
     Recognised {
