@@ -9,6 +9,7 @@
 //!  diagnose   why a signature does not match
 //!  sign       the headers a provider would send
 //!  catalogue  the rows, by id and by the headers of a request
+//!  own        rows of a user's own, from a configuration file
 //! ```
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::event::{Header, UnixMillis};
 mod catalogue;
 mod check;
 mod diagnose;
+mod own;
 mod rule;
 mod select;
 mod sign;
@@ -27,6 +29,7 @@ mod sign;
 mod tests;
 
 pub use catalogue::{Catalogue, EventNames, Provider, catalogue, verify_any};
+pub use own::RowError;
 pub use sign::SignError;
 
 impl Verdict {

@@ -18,7 +18,7 @@ use std::{
 
 use etcetera::{BaseStrategy, base_strategy::Xdg};
 
-use inhaul_core::signature::Secret;
+use inhaul_core::signature::{Catalogue, Secret, catalogue};
 
 use crate::cli::{ListenArgs, SignatureArgs};
 
@@ -33,10 +33,11 @@ mod table;
 pub use error::{ConfigError, Origin, Problem};
 pub use file::{ConfigFile, FileRoute};
 pub use relay_url::{RelayUrl, RelayUrlError};
-pub use route::{ProviderChoice, Route, RoutePath, RoutePathError, Routes};
+pub use route::{Route, RoutePath, RoutePathError, Routes};
 pub use secret::Token;
 pub use settings::{
     DEFAULT_ENDPOINT, DEFAULT_PORT, DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Settings,
+    provider_named,
 };
 pub use table::Given;
 
@@ -65,6 +66,17 @@ pub fn load(args: &ListenArgs) -> Result<Settings, ConfigError> {
 /// At the first that cannot be read.
 pub fn load_secrets(args: &SignatureArgs) -> Result<Vec<Secret>, ConfigError> {
     settings::secrets_of_arguments(args, &|name: &str| env::var_os(name))
+}
+
+/// Every provider there is, those of the configuration file that applies among them.
+///
+/// # Errors
+/// At the first thing that is wrong with that file.
+pub fn load_catalogue(named: Option<&Path>) -> Result<Catalogue, ConfigError> {
+    Ok(match find(named) {
+        Some(path) => ConfigFile::read(&path)?.catalogue,
+        None => catalogue().clone(),
+    })
 }
 
 /// The file named, or `inhaul.toml` in the current directory, or in the user's XDG configuration directory.

@@ -1,12 +1,15 @@
 //! The rows of `catalogue.toml`, by id and by the headers of a request.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use serde::Deserialize;
 
 use super::{
     Delivery, Secret, SignError, SignRequest, Verdict, check,
-    rule::{Rule, Selector, Source},
+    rule::{Rule, Selector, Source, one_or_many},
     select::Request,
     sign,
 };
@@ -15,40 +18,41 @@ use crate::event::{Header, UnixMillis};
 /// Longest type or id of an event that is taken from a request; longer ones are no names.
 const NAME_MAX_BYTES: usize = 256;
 
+/// The catalogue's text.
+pub(super) const TEXT: &str = include_str!("catalogue.toml");
+
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    Catalogue::parse(include_str!("catalogue.toml"))
-        .expect("the catalogue is part of the program, and a test reads it")
+    Catalogue::parse(TEXT).expect("the catalogue is part of the program, and a test reads it")
 });
 
-/// Every provider inhaul knows.
+/// Every provider inhaul knows by itself.
 pub fn catalogue() -> &'static Catalogue {
     &CATALOGUE
 }
 
-/// Providers of webhooks and how each signs.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Providers of webhooks and how each signs. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Catalogue {
-    provider: Vec<Provider>,
+    providers: Vec<Arc<Provider>>,
 }
 
 /// One sender of webhooks.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
-    id: String,
-    name: String,
-    docs: String,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) docs: String,
     /// Any of them may apply to one request.
-    scheme: Vec<Rule>,
+    pub(super) scheme: Vec<Rule>,
     /// Where the event's type is: the first that is present.
-    #[serde(default, rename = "type")]
-    event_type: Vec<Source>,
+    #[serde(default, rename = "type", deserialize_with = "one_or_many")]
+    pub(super) event_type: Vec<Source>,
     /// Where the event's id is: the first that is present. The same id means the same event.
-    #[serde(default, rename = "event_id")]
-    event_id: Vec<Source>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub(super) event_id: Vec<Source>,
     /// Seconds after which the sender gives up waiting for the answer.
-    timeout: Option<u64>,
+    pub(super) timeout: Option<u64>,
 }
 
 /// What a sender itself calls an event.
@@ -62,49 +66,68 @@ pub struct EventNames {
 
 impl Catalogue {
     fn parse(text: &str) -> Result<Self, String> {
-        let catalogue: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        for provider in &catalogue.provider {
-            if provider.scheme.is_empty() {
-                return Err(format!("{} has no scheme", provider.id));
-            }
-            if let Some(problem) = provider.scheme.iter().find_map(Rule::problem) {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Rows {
+            provider: Vec<Provider>,
+        }
+        let rows: Rows = toml::from_str(text).map_err(|error| error.to_string())?;
+        for provider in &rows.provider {
+            if let Some(problem) = provider.problem() {
                 return Err(format!("{}: {problem}", provider.id));
             }
         }
-        Ok(catalogue)
+        Ok(Self { providers: rows.provider.into_iter().map(Arc::new).collect() })
     }
 
-    /// The provider of that id; `-` and `_` are the same.
-    pub fn provider(&self, id: &str) -> Option<&Provider> {
-        let id = id.replace('-', "_");
-        self.provider.iter().find(|provider| provider.id == id)
+    /// These providers with others before them.
+    #[must_use]
+    pub fn with(&self, own: impl IntoIterator<Item = Provider>) -> Self {
+        let own = own.into_iter().map(Arc::new);
+        Self { providers: own.chain(self.providers.iter().cloned()).collect() }
+    }
+
+    /// The provider of that name: its id, or `id/scheme` or `id-scheme` for one of its schemes alone; `-` and `_` are the same.
+    pub fn provider(&self, name: &str) -> Option<Arc<Provider>> {
+        let name = name.replace('-', "_");
+        if let Some(provider) = self.providers.iter().find(|provider| provider.id == name) {
+            return Some(Arc::clone(provider));
+        }
+        self.providers.iter().find_map(|provider| {
+            let named = |rule: &&Rule| {
+                let scheme = name.strip_prefix(&provider.id).and_then(|rest| rest.strip_prefix(['/', '_']));
+                scheme == Some(rule.id.as_str()) || rule.alias.as_ref() == Some(&name)
+            };
+            let rule = provider.scheme.iter().find(named)?;
+            Some(Arc::new(Provider { scheme: vec![rule.clone()], ..Provider::clone(provider) }))
+        })
     }
 
     /// Every provider, in the catalogue's order.
-    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
-        self.provider.iter()
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.iter()
     }
 
     /// Providers whose signature headers a request has; those with more of their headers present come first.
-    pub fn candidates(&self, headers: &[Header]) -> Vec<&Provider> {
-        let mut found: Vec<(usize, &Provider)> = self
-            .provider
+    pub fn candidates(&self, headers: &[Header]) -> Vec<Arc<Provider>> {
+        let mut found: Vec<(usize, &Arc<Provider>)> = self
+            .providers
             .iter()
             .filter_map(|provider| Some((provider.headers_present(headers)?, provider)))
             .collect();
         found.sort_by_key(|(present, _)| std::cmp::Reverse(*present));
-        found.into_iter().map(|(_, provider)| provider).collect()
+        found.into_iter().map(|(_, provider)| Arc::clone(provider)).collect()
     }
 }
 
 /// The verdict about a request, and whose it is: of several providers that may have signed it, as when they use the same headers, the
 /// first whose signature is right, else the first.
-pub fn verify_any<'p>(
-    providers: impl IntoIterator<Item = &'p Provider>,
+pub fn verify_any(
+    providers: impl IntoIterator<Item = Arc<Provider>>,
     delivery: &Delivery<'_>,
     secrets: &[Secret],
     tolerance_seconds: Option<u64>,
-) -> (Option<&'p Provider>, Verdict) {
+) -> (Option<Arc<Provider>>, Verdict) {
     let mut checked = providers.into_iter().map(|provider| {
         let verdict = provider.verify_within(delivery, secrets, tolerance_seconds);
         (Some(provider), verdict)
@@ -121,6 +144,14 @@ impl Provider {
     /// Its id in configuration and output, such as `standard_webhooks`.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What is wrong with the row itself, if anything.
+    pub(super) fn problem(&self) -> Option<String> {
+        if self.scheme.is_empty() {
+            return Some("there is no scheme".to_owned());
+        }
+        self.scheme.iter().find_map(Rule::problem)
     }
 
     /// Its name for people.

@@ -1,19 +1,27 @@
 //! The language of the catalogue's rows: where a signature is, what is signed, with which key, how fresh it must be.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer},
+    },
+};
 
 mod key;
 
 pub(super) use key::{Algorithm, Encoding, KeyStep};
 
 /// One way a provider signs.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     /// The scheme's own id within its provider.
     pub(super) id: String,
+    /// Another name it goes by as a provider of its own, such as `adyen_platform`.
+    pub(super) alias: Option<String>,
     /// Its header says nothing of who sent it, so nobody is recognised by it.
     #[serde(default)]
     pub(super) unspecific: bool,
@@ -56,7 +64,7 @@ pub(super) struct Rule {
 }
 
 /// Something that must be so for a signature to count.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Requirement {
     /// What is looked at.
@@ -66,6 +74,13 @@ pub(super) struct Requirement {
 }
 
 impl Rule {
+    /// Everything the rule looks into.
+    pub(super) fn sources(&mut self) -> impl Iterator<Item = &mut Source> {
+        let selectors =
+            self.sig.iter_mut().chain(self.vars.values_mut()).flat_map(|selector| &mut selector.from);
+        selectors.chain(self.require.iter_mut().map(|requirement| &mut requirement.from))
+    }
+
     /// What is wrong with the row itself, if anything.
     pub(super) fn problem(&self) -> Option<String> {
         let unknown = self.content.iter().flat_map(|template| &template.0).find_map(|piece| match piece {
@@ -80,18 +95,33 @@ impl Rule {
     }
 }
 
-/// One value, or a list of them.
-fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either<T> {
-        Many(Vec<T>),
-        One(T),
+/// One value, or a list of them. Written by hand, since an untagged enum would say neither what is wrong nor where.
+pub(super) fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct OneOrMany<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMany<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("one value or a list of them")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            T::deserialize(StrDeserializer::new(text)).map(|one| vec![one])
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(|one| vec![one])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
     }
-    Ok(match Either::deserialize(deserializer)? {
-        Either::Many(many) => many,
-        Either::One(one) => vec![one],
-    })
+
+    deserializer.deserialize_any(OneOrMany(PhantomData))
 }
 
 fn whole_body() -> Vec<Template> {
@@ -192,12 +222,12 @@ impl TryFrom<String> for Source {
 }
 
 /// What is signed: literal text and placeholders in braces.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Template(pub(super) Vec<Piece>);
 
 /// A piece of a template.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// These bytes.
     Literal(String),
@@ -278,7 +308,7 @@ impl TryFrom<String> for Template {
 }
 
 /// How far a signature's own time may be from the time of the event.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Window {
     /// The variable that holds the time.

@@ -1,5 +1,7 @@
 //! Every vector of `assets/signature-vectors`, and signing read back by checking.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -116,7 +118,7 @@ fn every_provider_has_a_vector_that_is_valid_and_one_that_is_not() {
 
 /// A request signed by a provider with secret `secret`, checked with others.
 struct Signed {
-    provider: &'static Provider,
+    provider: Arc<Provider>,
     headers: Vec<Header>,
     body: Vec<u8>,
 }
@@ -135,11 +137,11 @@ fn request(body: &[u8]) -> SignRequest<'_> {
     SignRequest { method: b"POST", url, body, at: AT, id: Some("msg_1"), event_type: Some("call.created") }
 }
 
-fn signed(provider: &'static Provider, body: &[u8]) -> Signed {
+fn signed(provider: &Arc<Provider>, body: &[u8]) -> Signed {
     let secret = Secret::new("signing", secret_of(provider).unwrap());
     let mut headers = provider.sign(&request(body), &secret).unwrap();
     headers.push(header("Content-Type", "application/x-www-form-urlencoded"));
-    Signed { provider, headers, body: body.to_vec() }
+    Signed { provider: Arc::clone(provider), headers, body: body.to_vec() }
 }
 
 impl Signed {
@@ -159,7 +161,7 @@ impl Signed {
 
 #[test]
 fn the_label_of_the_secret_that_matched_is_told_and_no_secret_ever() {
-    let signed = signed(catalogue().provider("standard-webhooks").unwrap(), b"{}");
+    let signed = signed(&catalogue().provider("standard-webhooks").unwrap(), b"{}");
     let secrets = [Secret::new("old", "whsec_b3RoZXI="), Secret::new("new", SECRET)];
     let verdict = signed.verdict(AT, &secrets);
     let expected = Verdict::Valid { scheme: "standard_webhooks/v1".to_owned(), secret: "new".to_owned() };
@@ -177,7 +179,7 @@ fn the_label_of_the_secret_that_matched_is_told_and_no_secret_ever() {
 fn age_is_judged_by_the_time_the_relay_received_it() {
     let of = |id: &str, seconds: i64| {
         let at = UnixMillis(AT.0.checked_add_signed(seconds * 1000).unwrap());
-        signed(catalogue().provider(id).unwrap(), b"{}").verdict(at, &[Secret::new("s", SECRET)])
+        signed(&catalogue().provider(id).unwrap(), b"{}").verdict(at, &[Secret::new("s", SECRET)])
     };
     for (id, seconds, expected) in [
         ("stripe", 300, "valid"),
@@ -198,13 +200,13 @@ fn age_is_judged_by_the_time_the_relay_received_it() {
 #[test]
 fn what_is_signed_besides_the_body_must_be_there() {
     let without = |id: &str, name: &str| {
-        let mut signed = signed(catalogue().provider(id).unwrap(), b"{}");
+        let mut signed = signed(&catalogue().provider(id).unwrap(), b"{}");
         signed.headers.retain(|header| !header.is(name));
         signed.verdict(AT, &[Secret::new("s", SECRET)])
     };
     assert_eq!(short(&without("slack", "x-slack-request-timestamp")), "missing_part");
     assert_eq!(short(&without("standard_webhooks", "webhook-id")), "missing_part");
-    let mut signed = signed(catalogue().provider("slack").unwrap(), b"{}");
+    let mut signed = signed(&catalogue().provider("slack").unwrap(), b"{}");
     for header in &mut signed.headers {
         if header.is("x-slack-request-timestamp") {
             header.value = Bytes::from_static(b"01763970070");
@@ -303,7 +305,7 @@ fn a_secret_in_another_form_is_named() {
 #[test]
 fn a_digest_written_otherwise_is_told_from_a_wrong_one() {
     let github = catalogue().provider("github").unwrap();
-    let right = signed(github, b"{}");
+    let right = signed(&github, b"{}");
     let digest = String::from_utf8(right.headers[0].value.to_vec()).unwrap();
     let bare = digest.strip_prefix("sha256=").unwrap();
     let in_base64 = format!("sha256={}", STANDARD.encode(hex::decode(bare).unwrap()));
@@ -322,7 +324,7 @@ fn a_digest_written_otherwise_is_told_from_a_wrong_one() {
         ("sha256=00".to_owned(), "mismatch"),
         ("sha256=".to_owned(), "malformed_signature"),
     ] {
-        let mut changed = signed(github, b"{}");
+        let mut changed = signed(&github, b"{}");
         changed.headers[0].value = value.clone().into();
         let verdict = changed.verdict(AT, &[Secret::new("s", SECRET)]);
         assert_eq!(short(&verdict), code, "{value}: {verdict:?}");
@@ -390,7 +392,7 @@ fn the_page_about_signatures_lists_every_provider() {
 proptest! {
     #[test]
     fn what_a_provider_signs_it_also_accepts(body: Vec<u8>, index: proptest::sample::Index, flip: proptest::sample::Index) {
-        let makers: Vec<&Provider> = catalogue().providers().filter(|provider| secret_of(provider).is_some()).collect();
+        let makers: Vec<&Arc<Provider>> = catalogue().providers().filter(|provider| secret_of(provider).is_some()).collect();
         let provider = makers[index.index(makers.len())];
         let id = provider.id();
         let mut signed = signed(provider, &body);
@@ -415,7 +417,7 @@ proptest! {
         body: Vec<u8>,
         index: proptest::sample::Index,
     ) {
-        let providers: Vec<&Provider> = catalogue().providers().collect();
+        let providers: Vec<&Arc<Provider>> = catalogue().providers().collect();
         let provider = providers[index.index(providers.len())];
         let names = provider.headers_read();
         let headers: Vec<Header> =

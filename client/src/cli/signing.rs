@@ -66,6 +66,9 @@ pub struct SignArgs {
 /// Secrets, also as an argument: for requests that are tried by hand.
 #[derive(Debug, Default, Args)]
 pub struct SecretArgs {
+    /// Providers of your own [default: ./inhaul.toml, ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Environment variable that holds a secret; repeatable
     #[arg(long, value_name = "NAME")]
     pub secret_env: Vec<String>,
@@ -108,6 +111,9 @@ pub struct MessageArgs {
 /// Arguments of `inhaul providers`.
 #[derive(Debug, Args)]
 pub struct ProvidersArgs {
+    /// Providers of your own [default: ./inhaul.toml, ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Tell about this one
     pub name: Option<String>,
     /// One JSON object a line, as docs/output-json.md describes

@@ -1,9 +1,9 @@
 //! `inhaul demo`: a sender, a relay and a handler on this machine, and what inhaul shows of them.
 
-use std::{future::pending, path::Path};
+use std::{future::pending, path::Path, sync::Arc};
 
 use aws_lc_rs::rand;
-use inhaul_core::signature::Secret;
+use inhaul_core::signature::{Provider, Secret, catalogue};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -13,7 +13,7 @@ use crate::{
         Exit, Failure,
         listen::{Screen, Signals, show},
     },
-    config::{DEFAULT_TIMEOUT, EmbeddedSettings, ProviderChoice, RelaySettings, Route, Routes, Settings},
+    config::{DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Route, Routes, Settings},
     data_dir::DataDir,
     demo::{Cast, Handler, Pace, StoryError, play},
     listen::{ListenConfig, Listening},
@@ -34,22 +34,15 @@ pub async fn run(data: Option<&Path>, args: &DemoArgs) -> anyhow::Result<Exit> {
     let mut signals = Signals::new()?;
     let temporary = if data.is_none() { Some(temporary_directory()?) } else { None };
     let data = DataDir::open(data.or(temporary.as_ref().map(TempDir::path))).map_err(Failure::from)?;
-    let choice =
-        ProviderChoice::named(PROVIDER).ok_or_else(|| Failure::new("the demo's provider is unknown"))?;
+    let provider =
+        catalogue().provider(PROVIDER).ok_or_else(|| Failure::new("the demo's provider is unknown"))?;
     let secret = random_secret()?;
-    let handler = Handler::start(choice.provider(), secret.clone()).await.map_err(Failure::new)?;
-    let settings = settings(choice, &secret, &handler)?;
+    let handler = Handler::start(Arc::clone(&provider), secret.clone()).await.map_err(Failure::new)?;
+    let settings = settings(Arc::clone(&provider), &secret, &handler)?;
     let (listening, live) = Listening::start(ListenConfig { settings, data, ready_file: None }).await?;
     let screen = Screen::new(args.output_mode());
     let (shown, shown_live) = mpsc::channel(SHOWN);
-    let cast = Cast {
-        provider: choice.provider(),
-        secret,
-        handler,
-        replays: listening.replays.clone(),
-        live,
-        shown,
-    };
+    let cast = Cast { provider, secret, handler, replays: listening.replays.clone(), live, shown };
     let pace = if args.once { Pace::AtOnce } else { Pace::ForWatching };
     let playing = tokio::spawn(direct(cast, pace));
     let until = async { playing.await? };
@@ -93,10 +86,10 @@ fn random_secret() -> Result<Secret, Failure> {
     Ok(Secret::new("demo", hex::encode(bytes)))
 }
 
-fn settings(choice: ProviderChoice, secret: &Secret, handler: &Handler) -> Result<Settings, Failure> {
+fn settings(provider: Arc<Provider>, secret: &Secret, handler: &Handler) -> Result<Settings, Failure> {
     let route = Route {
         targets: vec![handler.address().to_string().parse().map_err(Failure::new)?],
-        provider: Some(choice),
+        provider: Some(provider),
         secrets: vec![secret.clone()],
         ..Route::catch_all()
     };

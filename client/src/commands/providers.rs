@@ -1,14 +1,14 @@
 //! `inhaul providers`: whose signatures are known.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
-use inhaul_core::signature::{Provider, catalogue};
+use inhaul_core::signature::Provider;
 use serde_json::{Value, json};
 
 use crate::{
     cli::ProvidersArgs,
     commands::{Exit, Failure},
-    config::{ConfigError, Origin, Problem, ProviderChoice},
+    config::{load_catalogue, provider_named},
     output::{json::line, write_stdout},
 };
 
@@ -17,9 +17,10 @@ use crate::{
 /// # Errors
 /// When there is none of that name, or nothing can be printed.
 pub fn run(args: &ProvidersArgs) -> anyhow::Result<Exit> {
-    let chosen: Vec<&Provider> = match &args.name {
-        Some(name) => vec![named(name, "NAME")?],
-        None => catalogue().providers().collect(),
+    let catalogue = load_catalogue(args.config.as_deref()).map_err(Failure::from)?;
+    let chosen: Vec<Arc<Provider>> = match &args.name {
+        Some(name) => vec![provider_named(name, "NAME", &catalogue).map_err(Failure::from)?],
+        None => catalogue.providers().cloned().collect(),
     };
     let text: String = match (&args.name, args.json) {
         (_, true) => chosen.iter().map(|provider| line(&record(provider))).collect(),
@@ -30,12 +31,6 @@ pub fn run(args: &ProvidersArgs) -> anyhow::Result<Exit> {
     };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Success)
-}
-
-/// The provider of that name, which an argument gave.
-pub(super) fn named(name: &str, argument: &'static str) -> Result<&'static Provider, Failure> {
-    let unknown = || ConfigError::new(Origin::Argument(argument), Problem::UnknownProvider(name.to_owned()));
-    Ok(ProviderChoice::named(name).ok_or_else(unknown)?.provider())
 }
 
 /// Names of the headers a signature is read from, each once.
@@ -70,7 +65,13 @@ fn page(provider: &Provider) -> String {
     let mut text = String::new();
     for (name, value) in [
         ("provider", format!("{} ({})", provider.name(), provider.id())),
-        ("docs", provider.docs().to_owned()),
+        (
+            "docs",
+            Some(provider.docs())
+                .filter(|docs| !docs.is_empty())
+                .unwrap_or("a provider of your own")
+                .to_owned(),
+        ),
         ("schemes", schemes.join(", ")),
         ("headers", headers),
         (

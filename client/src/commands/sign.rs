@@ -14,8 +14,8 @@ use inhaul_core::{
 use crate::{
     cli::{MessageArgs, SecretArgs, SignArgs},
     clock,
-    commands::{Exit, Failure, providers::named},
-    config::load_secrets,
+    commands::{Exit, Failure},
+    config::{load_catalogue, load_secrets, provider_named},
     output::write_stdout,
 };
 
@@ -24,7 +24,8 @@ use crate::{
 /// # Errors
 /// When the secret or the body cannot be read, or the provider's signature cannot be made.
 pub fn run(args: &SignArgs) -> anyhow::Result<Exit> {
-    let provider = named(&args.provider, "--provider")?;
+    let catalogue = load_catalogue(args.secrets.config.as_deref()).map_err(Failure::from)?;
+    let provider = provider_named(&args.provider, "--provider", &catalogue).map_err(Failure::from)?;
     let secrets = secrets(&args.secrets)?;
     let [secret] = secrets.as_slice() else {
         return Err(Failure::new("one secret is needed to sign")

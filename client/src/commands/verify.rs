@@ -1,17 +1,18 @@
 //! `inhaul verify`: the verdict about a stored event, or about a request given by options.
 
-use std::{env, io, io::IsTerminal, path::Path};
+use std::{env, io, io::IsTerminal, path::Path, sync::Arc};
 
 use inhaul_core::{
     event::{Event, Head, Header, UnixMillis},
-    signature::{Delivery, Provider, Secret, Verdict, catalogue, verify_any},
+    signature::{Catalogue, Delivery, Provider, Secret, Verdict, verify_any},
 };
 use serde_json::json;
 
 use crate::{
     cli::VerifyArgs,
     clock,
-    commands::{Exit, Failure, lookup, providers::named, sign},
+    commands::{Exit, Failure, lookup, sign},
+    config::{load_catalogue, provider_named},
     output::{Color, json::line, verdict_line, write_stdout},
 };
 
@@ -29,7 +30,9 @@ struct Request {
 /// # Errors
 /// When there is nothing to check, or nothing to check it with.
 pub async fn run(data: Option<&Path>, args: &VerifyArgs) -> anyhow::Result<Exit> {
-    let provider = args.provider.as_deref().map(|name| named(name, "--provider")).transpose()?;
+    let catalogue = load_catalogue(args.secrets.config.as_deref()).map_err(Failure::from)?;
+    let named = |name| provider_named(name, "--provider", &catalogue).map_err(Failure::from);
+    let provider = args.provider.as_deref().map(named).transpose()?;
     let secrets = sign::secrets(&args.secrets)?;
     let request = match &args.id {
         Some(id) => stored(data, id, args).await?,
@@ -41,12 +44,12 @@ pub async fn run(data: Option<&Path>, args: &VerifyArgs) -> anyhow::Result<Exit>
             .into());
     }
     let tolerance = args.tolerance.map(|time| time.as_secs());
-    let (provider, verdict) = check(&request, provider, &secrets, tolerance);
+    let (provider, verdict) = check(&request, provider, &catalogue, &secrets, tolerance);
     let text = if args.json {
         line(&json!({
             "schema": 1,
             "kind": "verdict",
-            "provider": provider.map(Provider::id),
+            "provider": provider.as_ref().map(|provider| provider.id()),
             "verdict": verdict,
         }))
     } else {
@@ -60,10 +63,11 @@ pub async fn run(data: Option<&Path>, args: &VerifyArgs) -> anyhow::Result<Exit>
 /// The verdict of the provider named, or of the first of those recognised that finds the request valid.
 fn check(
     request: &Request,
-    provider: Option<&'static Provider>,
+    provider: Option<Arc<Provider>>,
+    catalogue: &Catalogue,
     secrets: &[Secret],
     tolerance: Option<u64>,
-) -> (Option<&'static Provider>, Verdict) {
+) -> (Option<Arc<Provider>>, Verdict) {
     let delivery = Delivery {
         method: &request.method,
         url: request.url.as_deref(),
@@ -72,7 +76,7 @@ fn check(
         received_at: request.at,
     };
     let candidates =
-        provider.map_or_else(|| catalogue().candidates(&request.headers), |provider| vec![provider]);
+        provider.map_or_else(|| catalogue.candidates(&request.headers), |provider| vec![provider]);
     verify_any(candidates, &delivery, secrets, tolerance)
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use inhaul_core::{
     event::EndpointNameError,
-    signature::{Provider, catalogue},
+    signature::{Catalogue, RowError},
     visible::visible,
 };
 use thiserror::Error;
@@ -89,9 +89,12 @@ pub enum Problem {
         /// Those there are.
         allowed: &'static [&'static str],
     },
-    /// There is no such provider.
-    #[error("unknown provider {}", or_nearest(.0, &provider_ids()))]
+    /// There is no such provider; the text has the name, and the one it was probably meant to be.
+    #[error("unknown provider {0}")]
     UnknownProvider(String),
+    /// The table of a provider is wrong.
+    #[error(transparent)]
+    Row(#[from] RowError),
     /// A key that must be there is not.
     #[error("`{0}` is missing")]
     Missing(&'static str),
@@ -195,6 +198,7 @@ impl ConfigError {
             | Problem::Endpoint(_)
             | Problem::VariableEmpty(_)
             | Problem::VariableNotText(_)
+            | Problem::Row(_)
             | Problem::SecretUnreadable { .. }
             | Problem::SecretEmpty(_)
             | Problem::SecretNotText(_) => None,
@@ -202,8 +206,12 @@ impl ConfigError {
     }
 }
 
-fn provider_ids() -> Vec<&'static str> {
-    catalogue().providers().map(Provider::id).collect()
+impl Problem {
+    /// There is no provider of that name.
+    pub(crate) fn unknown_provider(name: &str, catalogue: &Catalogue) -> Self {
+        let ids: Vec<&str> = catalogue.providers().map(|provider| provider.id()).collect();
+        Self::UnknownProvider(or_nearest(name, &ids))
+    }
 }
 
 /// The value, and the word it was probably meant to be, or all of them when there are few.

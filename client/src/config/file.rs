@@ -3,15 +3,19 @@
 use std::{
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use inhaul_core::event::EndpointName;
-use toml::de::DeTable;
+use inhaul_core::{
+    event::EndpointName,
+    signature::{Catalogue, Provider, catalogue},
+};
+use toml::{Spanned, de::DeTable};
 
 use crate::{
     cli::VerifyMode,
     config::{
-        ConfigError, Origin, Problem, ProviderChoice, RelayUrl, RoutePath,
+        ConfigError, Origin, Problem, RelayUrl, RoutePath,
         table::{Given, Place, Table},
     },
     data_dir::read_small_file,
@@ -22,7 +26,7 @@ use crate::{
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
-pub(super) const KEYS: &[&str] = &["relay", "endpoint", "token_file", "cacert", "route"];
+pub(super) const KEYS: &[&str] = &["relay", "endpoint", "token_file", "cacert", "route", "provider"];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &["path", "target", "provider", "secret_env", "secret_file", "verify"];
@@ -43,6 +47,8 @@ pub struct ConfigFile {
     pub token_file: Option<Given<PathBuf>>,
     /// `cacert`, relative like `token_file`.
     pub cacert: Option<Given<PathBuf>>,
+    /// Every provider there is: those of `[provider.NAME]`, before those inhaul knows by itself.
+    pub catalogue: Catalogue,
     /// Every `[[route]]`.
     pub routes: Vec<FileRoute>,
 }
@@ -55,7 +61,7 @@ pub struct FileRoute {
     /// `target`
     pub targets: Vec<Given<Target>>,
     /// `provider`
-    pub provider: Option<ProviderChoice>,
+    pub provider: Option<Arc<Provider>>,
     /// `secret_env`
     pub secret_env: Vec<Given<String>>,
     /// `secret_file`, as written; relative like `token_file`.
@@ -91,13 +97,21 @@ impl ConfigFile {
         })?;
         let table = Table { place, table: table.get_ref() };
         table.deny_unknown(KEYS)?;
+        let own = table.named_tables("provider")?;
+        let own = own.iter().map(|(id, table)| own_provider(id, table)).collect::<Result<Vec<_>, _>>()?;
+        let catalogue = catalogue().with(own);
         let file = Self {
             path: path.to_owned(),
             relay: table.text("relay", |text| Ok(text.parse::<RelayUrl>()?))?,
             endpoint: table.text("endpoint", |text| Ok(text.parse::<EndpointName>()?))?,
             token_file: table.text("token_file", |text| Ok(PathBuf::from(text)))?,
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
-            routes: table.tables("route")?.iter().map(FileRoute::read).collect::<Result<_, _>>()?,
+            routes: table
+                .tables("route")?
+                .iter()
+                .map(|route| FileRoute::read(route, &catalogue))
+                .collect::<Result<_, _>>()?,
+            catalogue,
         };
         file.deny_duplicate_routes()?;
         Ok(file)
@@ -124,10 +138,10 @@ impl ConfigFile {
 }
 
 impl FileRoute {
-    fn read((span, table): &(Range<usize>, Table<'_>)) -> Result<Self, ConfigError> {
+    fn read((span, table): &(Range<usize>, Table<'_>), catalogue: &Catalogue) -> Result<Self, ConfigError> {
         table.deny_unknown(ROUTE_KEYS)?;
         let provider =
-            |text: &str| ProviderChoice::named(text).ok_or_else(|| Problem::UnknownProvider(text.to_owned()));
+            |text: &str| catalogue.provider(text).ok_or_else(|| Problem::unknown_provider(text, catalogue));
         Ok(Self {
             path: table
                 .text("path", |text| Ok(text.parse::<RoutePath>()?))?
@@ -139,6 +153,14 @@ impl FileRoute {
             verify: table.text("verify", verify_mode)?.map(|given| given.value),
         })
     }
+}
+
+fn own_provider(id: &Spanned<&str>, table: &Table<'_>) -> Result<Provider, ConfigError> {
+    table.deny_unknown(Provider::TABLE_KEYS)?;
+    Provider::from_table(id.get_ref(), &Spanned::new(id.span(), table.table.clone())).map_err(|error| {
+        let span = error.span().unwrap_or_else(|| id.span());
+        table.place.error(&span, Problem::Row(error))
+    })
 }
 
 fn verify_mode(text: &str) -> Result<VerifyMode, Problem> {

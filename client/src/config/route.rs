@@ -1,8 +1,8 @@
 //! Which part of the request path goes where, and how its events are verified.
 
-use std::{fmt, str::FromStr};
+use std::{str::FromStr, sync::Arc};
 
-use inhaul_core::signature::{Provider, Secret, catalogue};
+use inhaul_core::signature::{Catalogue, Provider, Secret, catalogue};
 use thiserror::Error;
 
 use crate::{cli::VerifyMode, forward::Target};
@@ -15,7 +15,7 @@ pub struct Route {
     /// Where they are forwarded to; nowhere when empty.
     pub targets: Vec<Target>,
     /// Who signs them; recognised by their headers when absent.
-    pub provider: Option<ProviderChoice>,
+    pub provider: Option<Arc<Provider>>,
     /// What they are verified with.
     pub secrets: Vec<Secret>,
     /// What becomes of an event whose signature is not valid.
@@ -32,28 +32,6 @@ impl Route {
             secrets: Vec::new(),
             verify: VerifyMode::default(),
         }
-    }
-}
-
-/// A provider of the catalogue, chosen by a person.
-#[derive(Clone, Copy)]
-pub struct ProviderChoice(&'static Provider);
-
-impl ProviderChoice {
-    /// The provider of that id; `-` and `_` are the same.
-    pub fn named(id: &str) -> Option<Self> {
-        catalogue().provider(id).map(Self)
-    }
-
-    /// The provider.
-    pub fn provider(self) -> &'static Provider {
-        self.0
-    }
-}
-
-impl fmt::Debug for ProviderChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ProviderChoice({})", self.0.id())
     }
 }
 
@@ -120,13 +98,25 @@ pub struct Routes {
     routes: Vec<Route>,
     /// The one for everything else.
     catch_all: Route,
+    catalogue: Catalogue,
 }
 
 impl Routes {
     /// Orders routes with paths of their own before the one for everything else.
     pub fn new(catch_all: Route, mut routes: Vec<Route>) -> Self {
         routes.sort_by_key(|route| std::cmp::Reverse(route.path.0.len()));
-        Self { routes, catch_all }
+        Self { routes, catch_all, catalogue: catalogue().clone() }
+    }
+
+    /// The same, with other providers than those inhaul knows by itself.
+    #[must_use]
+    pub fn with_catalogue(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
+    /// Providers that are recognised by their headers.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// The route of an event, by what of its request target goes to the app.

@@ -3,15 +3,18 @@
 //! Arguments about targets and signatures describe the route `/`, which everything takes that no other route of the
 //! file claims. A route without targets or without a word on verifying has those of `/`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use inhaul_core::{event::EndpointName, signature::Secret};
+use inhaul_core::{
+    event::EndpointName,
+    signature::{Catalogue, Provider, Secret, catalogue},
+};
 
 use crate::{
     cli::{AnswerMode, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
-        ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, ProviderChoice, RelayUrl, Route,
-        Routes, Token, secret, table::Given,
+        ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, RelayUrl, Route, Routes, Token,
+        secret, table::Given,
     },
     forward::Target,
 };
@@ -193,13 +196,14 @@ fn routes(
         let route = Route {
             path: given.path.value.clone(),
             targets: allowed(&given.targets, external)?,
-            provider: given.provider,
+            provider: given.provider.clone(),
             secrets: secrets_of_file(file, given, environment)?,
             verify: given.verify.unwrap_or_default(),
         };
         if route.path.is_root() { catch_all = route } else { others.push((given, route)) }
     }
-    lay_arguments_over(&mut catch_all, args, environment)?;
+    let catalogue = file.map_or_else(|| catalogue().clone(), |file| file.catalogue.clone());
+    lay_arguments_over(&mut catch_all, args, &catalogue, environment)?;
     let routes = others.into_iter().map(|(given, mut route)| {
         if route.targets.is_empty() {
             route.targets.clone_from(&catch_all.targets);
@@ -208,12 +212,13 @@ fn routes(
         route
     });
     let routes = routes.collect();
-    Ok(Routes::new(catch_all, routes))
+    Ok(Routes::new(catch_all, routes).with_catalogue(catalogue))
 }
 
 fn lay_arguments_over(
     route: &mut Route,
     args: &ListenArgs,
+    catalogue: &Catalogue,
     environment: Environment<'_>,
 ) -> Result<(), ConfigError> {
     if !args.targets.is_empty() {
@@ -226,9 +231,7 @@ fn lay_arguments_over(
         route.targets = allowed(&targets, args.allow_external)?;
     }
     if let Some(name) = &args.signatures.provider {
-        let problem = || Problem::UnknownProvider(name.clone());
-        let unknown = || ConfigError::new(Origin::Argument("--provider"), problem());
-        route.provider = Some(ProviderChoice::named(name).ok_or_else(unknown)?);
+        route.provider = Some(provider_named(name, "--provider", catalogue)?);
     }
     let secrets = secrets_of_arguments(&args.signatures, environment)?;
     if !secrets.is_empty() {
@@ -238,6 +241,19 @@ fn lay_arguments_over(
         route.verify = verify;
     }
     Ok(())
+}
+
+/// The provider that an argument names.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn provider_named(
+    name: &str,
+    argument: &'static str,
+    catalogue: &Catalogue,
+) -> Result<Arc<Provider>, ConfigError> {
+    let unknown = || ConfigError::new(Origin::Argument(argument), Problem::unknown_provider(name, catalogue));
+    catalogue.provider(name).ok_or_else(unknown)
 }
 
 fn allowed(targets: &[Given<Target>], allow_external: bool) -> Result<Vec<Target>, ConfigError> {

@@ -121,6 +121,28 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The tables of a key that are written as `[key.NAME]`: each name and its table.
+    pub(super) fn named_tables(
+        &self,
+        key: &'static str,
+    ) -> Result<Vec<(Spanned<&'a str>, Table<'a>)>, ConfigError> {
+        let place = self.place.below(key);
+        let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
+        let expected = "tables, each below its own [provider.NAME]";
+        let DeValue::Table(tables) = value.get_ref() else {
+            return Err(wrong_type(&place, value, expected));
+        };
+        let mut found = Vec::new();
+        for (name, value) in tables {
+            let place = place.below(name.get_ref());
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(wrong_type(&place, value, expected));
+            };
+            found.push((Spanned::new(name.span(), name.get_ref().as_ref()), Table { place, table }));
+        }
+        Ok(found)
+    }
+
     /// The tables of a key that is written as `[[key]]`, each with where it stands.
     pub(super) fn tables(&self, key: &'static str) -> Result<Vec<(Range<usize>, Table<'a>)>, ConfigError> {
         let expected = "a list of tables, each below its own [[route]]";

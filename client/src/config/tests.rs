@@ -70,6 +70,21 @@ fn the_sample_says_the_defaults() {
 }
 
 #[test]
+fn the_examples_of_the_page_about_signatures_can_be_used() {
+    let page = include_str!("../../../docs/signatures.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let file = ConfigFile::parse(Path::new("inhaul.toml"), example).unwrap();
+    let ids: Vec<&str> = file.catalogue.providers().map(|provider| provider.id()).take(3).collect();
+    assert_eq!(ids, ["acme", "globex", "callpaymin"]);
+    for key in inhaul_core::signature::Provider::TABLE_KEYS {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+    }
+    let route = format!("{example}[[route]]\npath = '/acme'\nprovider = 'acme'\n");
+    let settings = resolve("", &[], Some(&route)).unwrap();
+    assert_eq!(settings.routes.for_target(b"/acme").provider.as_ref().unwrap().id(), "acme");
+}
+
+#[test]
 fn the_examples_of_the_sample_can_be_used() {
     let examples: Vec<&str> = SAMPLE.lines().filter_map(|line| line.strip_prefix("#     ")).collect();
     let file = ConfigFile::parse(Path::new("inhaul.toml"), &examples.join("\n")).unwrap();
@@ -165,12 +180,12 @@ fn arguments_describe_the_route_for_everything_else() {
 
     assert_eq!(targets(route("/")), ["http://localhost:3000", "http://localhost:4000"]);
     assert_eq!(labels(route("/")), ["NEW"]);
-    assert_eq!(route("/").provider.unwrap().provider().id(), "github");
+    assert_eq!(route("/").provider.as_ref().unwrap().id(), "github");
     assert_eq!(route("/").verify, VerifyMode::Reject);
 
     assert_eq!(targets(route("/stripe/x")), targets(route("/")));
     assert_eq!(labels(route("/stripe/x")), ["A", "B"]);
-    assert_eq!(route("/stripe/x").provider.unwrap().provider().id(), "stripe");
+    assert_eq!(route("/stripe/x").provider.as_ref().unwrap().id(), "stripe");
     assert_eq!(route("/stripe/x").verify, VerifyMode::Reject);
 
     assert_eq!(targets(route("/own")), ["http://localhost:5", "http://localhost:6"]);

@@ -40,7 +40,7 @@ pub struct Handler {
 }
 
 struct Shared {
-    provider: &'static Provider,
+    provider: Arc<Provider>,
     secret: Secret,
     /// Ids of events that were taken on: an event that comes again is not done again.
     taken: Mutex<HashSet<String>>,
@@ -53,7 +53,7 @@ impl Handler {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn start(provider: &'static Provider, secret: Secret) -> io::Result<Self> {
+    pub async fn start(provider: Arc<Provider>, secret: Secret) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (queue, queued) = mpsc::channel(QUEUE_EVENTS);

@@ -1,6 +1,6 @@
 //! The scenes of the demo, and the one who plays them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use inhaul_core::{
@@ -105,7 +105,7 @@ pub enum StoryError {
 /// Who plays.
 pub struct Cast {
     /// Who sends.
-    pub provider: &'static Provider,
+    pub provider: Arc<Provider>,
     /// What the sender signs with, and the handler checks with.
     pub secret: Secret,
     /// Who receives.

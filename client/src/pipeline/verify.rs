@@ -1,8 +1,10 @@
 //! Who signed an event, whether rightly, and what the sender calls it.
 
+use std::sync::Arc;
+
 use inhaul_core::{
     event::{Event, Head},
-    signature::{Delivery, Provider, Verdict, catalogue, verify_any},
+    signature::{Catalogue, Delivery, Verdict, verify_any},
 };
 
 use crate::{cli::VerifyMode, config::Route};
@@ -34,7 +36,13 @@ impl Recognised {
 }
 
 /// Recognises and verifies an event. Age is judged by when the relay received it, so late events stay valid.
-pub(super) fn recognise(event: &Event, head: &Head, route: &Route, endpoint_url: &str) -> Recognised {
+pub(super) fn recognise(
+    event: &Event,
+    head: &Head,
+    route: &Route,
+    catalogue: &Catalogue,
+    endpoint_url: &str,
+) -> Recognised {
     let url = full_url(event, head, endpoint_url);
     let delivery = Delivery {
         method: &head.method,
@@ -43,13 +51,14 @@ pub(super) fn recognise(event: &Event, head: &Head, route: &Route, endpoint_url:
         body: &event.body,
         received_at: event.received_at,
     };
-    let candidates: Vec<&Provider> = match route.provider {
-        Some(chosen) => vec![chosen.provider()],
-        None => catalogue().candidates(&head.headers),
+    let candidates = match &route.provider {
+        Some(chosen) => vec![Arc::clone(chosen)],
+        None => catalogue.candidates(&head.headers),
     };
     let (provider, verdict) = verify_any(candidates, &delivery, &route.secrets, None);
     let look_into = if event.body.len() > LOOK_INTO_BYTES { &[][..] } else { &event.body[..] };
-    let names = provider.map(|provider| provider.event_names(&head.headers, look_into)).unwrap_or_default();
+    let names =
+        provider.as_ref().map(|provider| provider.event_names(&head.headers, look_into)).unwrap_or_default();
     Recognised {
         event_type: names.event_type,
         provider_event_id: names.event_id,
