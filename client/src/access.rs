@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::{
     control::{Remote, RemoteError},
     history::{Found, History, HistoryError, Holder, Opened, Options},
+    pipeline::Signing,
     row::{Attempt, EventRow},
 };
 
@@ -171,10 +172,15 @@ impl Access {
     ///
     /// # Errors
     /// When none is running, or no attempt was made. Whoever has the history by itself sends the event by itself.
-    pub async fn replay(&self, id: EventId, to: Option<&str>) -> Result<Attempt, AccessError> {
+    pub async fn replay(
+        &self,
+        id: EventId,
+        to: Option<&str>,
+        signing: Signing,
+    ) -> Result<Attempt, AccessError> {
         match self {
             Self::Direct(_) => Err(AccessError::NotRunning),
-            Self::Remote(remote) => Ok(remote.replay(id, to).await?),
+            Self::Remote(remote) => Ok(remote.replay(id, to, signing).await?),
         }
     }
 

@@ -7,12 +7,12 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use inhaul_core::event::EndpointName;
 
-use crate::{config::RelayUrl, forward::Target};
+use crate::{config::RelayUrl, forward::Target, pipeline::Signing};
 
 mod signing;
 mod values;
 
-pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, VerifyArgs};
+pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
 pub use values::{AnswerMode, DurationError, OnAbsent, OutputMode, VerifyMode, parse_duration};
 
 /// What `--help` says about how the program ends; the same for every command.
@@ -87,6 +87,12 @@ pub enum Command {
     ///
     /// Example: `inhaul sign --provider github --secret-env SECRET --body-file body.json`
     Sign(Box<SignArgs>),
+    /// Send a sample event, signed as its provider signs
+    ///
+    /// Example: `inhaul trigger stripe invoice.payment_failed --secret-env STRIPE_WEBHOOK_SECRET`. It goes to the running `inhaul
+    /// listen`, as if the provider had sent it. Without EVENT it lists the provider's samples, without PROVIDER all of them.
+    #[command(after_long_help = signing::TRIGGER_STATUS)]
+    Trigger(Box<TriggerArgs>),
     /// List the providers whose signatures are known, or tell about one
     Providers(ProvidersArgs),
     /// See it all work in a minute: a relay, a handler and signed events
@@ -172,7 +178,7 @@ pub struct EmbeddedArgs {
 }
 
 /// Arguments that say how signatures are checked.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Signatures")]
 pub struct SignatureArgs {
     /// Who signs, such as stripe [default: recognised by the headers]
@@ -233,12 +239,47 @@ pub struct ReplayArgs {
     /// Send it to this port, host:port or URL [default: where it went before]
     #[arg(long, value_name = "TARGET")]
     pub to: Option<Target>,
+    /// Sign it anew, as its provider would now; the body stays as it is
+    #[arg(long)]
+    pub resign: bool,
+    /// Keep the event's id where the provider sends it in a header
+    #[arg(long, requires = "resign")]
+    pub keep_id: bool,
+    /// Environment variable that holds the secret, when no client is running
+    #[arg(long, value_name = "NAME", requires = "resign")]
+    pub secret_env: Option<String>,
+    /// File that holds the secret, when no client is running
+    #[arg(long, value_name = "FILE", requires = "resign")]
+    pub secret_file: Option<PathBuf>,
+    /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE", requires = "resign")]
+    pub config: Option<PathBuf>,
     /// Allow a target that is not on this machine
     #[arg(long)]
     pub allow_external: bool,
     /// The attempt as one JSON object, as docs/output-json.md describes
     #[arg(long)]
     pub json: bool,
+}
+
+impl ReplayArgs {
+    /// How the event is signed.
+    pub(crate) fn signing(&self) -> Signing {
+        match (self.resign, self.keep_id) {
+            (false, _) => Signing::AsReceived,
+            (true, false) => Signing::Anew,
+            (true, true) => Signing::AnewWithSameId,
+        }
+    }
+
+    /// What names the secret.
+    pub(crate) fn signatures(&self) -> SignatureArgs {
+        SignatureArgs {
+            secret_env: self.secret_env.iter().cloned().collect(),
+            secret_file: self.secret_file.iter().cloned().collect(),
+            ..SignatureArgs::default()
+        }
+    }
 }
 
 /// Arguments of `inhaul demo`.

@@ -14,6 +14,7 @@ pub mod providers;
 pub mod replay;
 pub mod show;
 pub mod sign;
+pub mod trigger;
 pub mod verify;
 
 pub use failure::Failure;
@@ -49,6 +50,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(data, &args).await?,
         Command::Verify(args) => verify::run(data, &args).await?,
         Command::Sign(args) => sign::run(&args)?,
+        Command::Trigger(args) => trigger::run(data, &args).await?,
         Command::Providers(args) => providers::run(&args)?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "relay")]

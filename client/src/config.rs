@@ -68,14 +68,56 @@ pub fn load_secrets(args: &SignatureArgs) -> Result<Vec<Secret>, ConfigError> {
     settings::secrets_of_arguments(args, &|name: &str| env::var_os(name))
 }
 
+/// The configuration file that applies, if there is one; secrets it names are not read.
+///
+/// # Errors
+/// At the first thing that is wrong with it.
+pub fn load_file(named: Option<&Path>) -> Result<Option<ConfigFile>, ConfigError> {
+    find(named).map(|path| ConfigFile::read(&path)).transpose()
+}
+
+/// The routes of the configuration file that applies, with every secret they and the arguments name.
+///
+/// # Errors
+/// At the first thing that is wrong.
+pub fn load_routes(named: Option<&Path>, signatures: &SignatureArgs) -> Result<Routes, ConfigError> {
+    let args = ListenArgs { allow_external: true, signatures: signatures.clone(), ..ListenArgs::default() };
+    settings::routes(&args, &|name: &str| env::var_os(name), load_file(named)?.as_ref())
+}
+
 /// Every provider there is, those of the configuration file that applies among them.
 ///
 /// # Errors
 /// At the first thing that is wrong with that file.
 pub fn load_catalogue(named: Option<&Path>) -> Result<Catalogue, ConfigError> {
-    Ok(match find(named) {
-        Some(path) => ConfigFile::read(&path)?.catalogue,
-        None => catalogue().clone(),
+    Ok(load_file(named)?.map_or_else(|| catalogue().clone(), |file| file.catalogue))
+}
+
+/// What the configuration file says about a provider's events.
+#[derive(Debug)]
+pub struct RouteOfProvider {
+    /// The path they are posted to.
+    pub path: String,
+    /// What they are verified with.
+    pub secrets: Vec<Secret>,
+}
+
+impl Default for RouteOfProvider {
+    fn default() -> Self {
+        Self { path: "/".to_owned(), secrets: Vec::new() }
+    }
+}
+
+/// The route of a provider's events, with its secrets, or one without any.
+///
+/// # Errors
+/// When a secret cannot be read.
+pub fn route_of_provider(file: &ConfigFile, id: &str) -> Result<RouteOfProvider, ConfigError> {
+    let is_its = |route: &&FileRoute| route.provider.as_ref().is_some_and(|provider| provider.id() == id);
+    let Some(route) = file.routes.iter().find(is_its) else { return Ok(RouteOfProvider::default()) };
+    Ok(RouteOfProvider {
+        path: route.path.value.as_str().to_owned(),
+        secrets: settings::secrets_of_file(file, route, &|name: &str| env::var_os(name))?,
     })
 }
 

@@ -10,7 +10,7 @@ use std::{
     fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -30,6 +30,7 @@ pub use self::remote::{Remote, RemoteError};
 use crate::{
     data_dir::create_private_dir,
     history::{History, HistoryError, Holder, Status},
+    pipeline::Signing,
     row::Attempt,
 };
 
@@ -47,8 +48,19 @@ pub struct ReplayRequest {
     pub id: EventId,
     /// Where to, if not to the targets the client has.
     pub to: Option<String>,
+    /// How it is signed.
+    pub signing: Signing,
     /// Where the finished attempt goes, or the reason why there is none.
     pub answer: oneshot::Sender<Result<Attempt, String>>,
+}
+
+/// Where webhooks reach the running process.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Reach {
+    /// The endpoint's public URL.
+    pub endpoint_url: String,
+    /// Certificate authorities to trust for it instead of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The running process, as it describes itself.
@@ -58,6 +70,8 @@ pub struct Running {
     pub holder: Holder,
     /// Its history in numbers.
     pub history: Status,
+    /// Where webhooks reach it; nowhere before the relay has said so.
+    pub reach: Option<Reach>,
 }
 
 /// Why nothing could be served on a socket.
@@ -110,11 +124,12 @@ pub fn serve(
     path: &Path,
     history: History,
     replays: mpsc::Sender<ReplayRequest>,
+    reach: Arc<OnceLock<Reach>>,
 ) -> Result<ControlServer, ControlError> {
     let listener = listen(path, history.data_dir().path())?;
     let socket = Socket { path: path.to_owned(), history: history.clone() };
     history.announce(Some(path))?;
-    let task = tokio::spawn(accept(listener, Desk { history, replays }));
+    let task = tokio::spawn(accept(listener, Desk { history, replays, reach }));
     Ok(ControlServer { task, _socket: socket })
 }
 
@@ -189,6 +204,7 @@ async fn accept(listener: UnixListener, desk: Desk) {
 struct Desk {
     history: History,
     replays: mpsc::Sender<ReplayRequest>,
+    reach: Arc<OnceLock<Reach>>,
 }
 
 impl Desk {
@@ -234,15 +250,15 @@ impl Desk {
                 Ok(None) => Ok(Answer::Event { row: None, record_bytes: 0 }),
                 Err(error) => Err(error),
             },
-            Request::Replay { id, to } => Ok(self.replay(id, to).await),
+            Request::Replay { id, to, signing } => Ok(self.replay(id, to, signing).await),
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
     }
 
-    async fn replay(&self, id: EventId, to: Option<String>) -> Answer {
+    async fn replay(&self, id: EventId, to: Option<String>, signing: Signing) -> Answer {
         let (answer, answered) = oneshot::channel();
-        match self.replays.try_send(ReplayRequest { id, to, answer }) {
+        match self.replays.try_send(ReplayRequest { id, to, signing, answer }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 return Answer::error("too many replays are waiting; try again later");
@@ -257,7 +273,11 @@ impl Desk {
     }
 
     async fn status(&self) -> Result<Running, HistoryError> {
-        Ok(Running { holder: self.history.holder()?, history: self.history.status().await? })
+        Ok(Running {
+            holder: self.history.holder()?,
+            history: self.history.status().await?,
+            reach: self.reach.get().cloned(),
+        })
     }
 }
 

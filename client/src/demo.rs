@@ -2,12 +2,10 @@
 //!
 //! ```text
 //!  handler  verifies, answers at once, works from a queue, does each event once
-//!  sender   posts signed events as a provider would
 //!  story    the scenes, in order, and what is said about them
 //! ```
 
 mod handler;
-mod sender;
 mod story;
 
 pub use handler::Handler;

@@ -227,7 +227,7 @@ fn explain(error: &hyper::Error) -> String {
 }
 
 /// The first address that takes a connection; `localhost` is 127.0.0.1, then ::1.
-async fn connect(target: &Target) -> io::Result<TcpStream> {
+pub(crate) async fn connect(target: &Target) -> io::Result<TcpStream> {
     let stream = match target.loopback_addresses() {
         Some(addresses) => TcpStream::connect(addresses.as_slice()).await?,
         None => TcpStream::connect((target.host(), target.port())).await?,

@@ -16,6 +16,8 @@ pub mod live;
 pub mod output;
 pub mod pipeline;
 pub mod row;
+pub mod sample;
+pub mod sender;
 pub mod session;
 pub mod tls;
 pub mod tui;

@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     commands::Failure,
     config::{RelaySettings, RelayUrl, Routes, Settings},
-    control::{self, ControlServer, ReplayRequest},
+    control::{self, ControlError, ControlServer, Reach, ReplayRequest},
     data_dir::DataDir,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
@@ -101,14 +101,10 @@ impl Listening {
             // There is room: nobody else has sent anything yet, and notes are few.
             let _ = live.try_send(Live::Notice(note));
         }
-        let control = match control::serve(&data.control_socket(), history.clone(), replays.clone()) {
-            Ok(control) => Some(control),
-            Err(error) => {
-                let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");
-                let _ = live.try_send(Live::Notice(text));
-                None
-            }
-        };
+        let reach = Arc::new(OnceLock::new());
+        let served =
+            control::serve(&data.control_socket(), history.clone(), replays.clone(), Arc::clone(&reach));
+        let control = noting_failure(served, &live);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
             history: history.clone(),
@@ -126,6 +122,8 @@ impl Listening {
                 targets: target_names(&routes),
                 data_dir: data.path().display().to_string(),
             },
+            reach,
+            ca_file: source.cacert.clone(),
             live,
         };
         let session =
@@ -195,6 +193,20 @@ impl Listening {
             tracing::warn!(%error, "the history was not closed cleanly; its next start repairs it");
         }
     }
+}
+
+/// The control socket, or a notice of what does not work without it.
+fn noting_failure(
+    served: Result<ControlServer, ControlError>,
+    live: &mpsc::Sender<Live>,
+) -> Option<ControlServer> {
+    served
+        .map_err(|error| {
+            let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");
+            // There is room, as for the notes.
+            let _ = live.try_send(Live::Notice(text));
+        })
+        .ok()
 }
 
 fn interrupted() -> Failure {
@@ -270,12 +282,12 @@ async fn replay(pipeline: Pipeline, mut requests: mpsc::Receiver<ReplayRequest>,
             () = stop.cancelled() => break,
             request = requests.recv() => request,
         };
-        let Some(ReplayRequest { id, to, answer }) = request else { break };
+        let Some(ReplayRequest { id, to, signing, answer }) = request else { break };
         let pipeline = pipeline.clone();
         under_way.spawn(async move {
             let target = to.map(|to| to.parse::<Target>().map_err(|error| error.to_string())).transpose();
             let attempted = match target {
-                Ok(target) => pipeline.replay(id, target).await,
+                Ok(target) => pipeline.replay(id, target, signing).await,
                 Err(reason) => Err(reason),
             };
             // Whoever asked may have gone; the attempt is on record.
@@ -290,6 +302,9 @@ async fn replay(pipeline: Pipeline, mut requests: mpsc::Receiver<ReplayRequest>,
 struct Teller {
     ready_file: Option<ReadyFile>,
     ready: Ready,
+    /// Where other commands find the endpoint's URL.
+    reach: Arc<OnceLock<Reach>>,
+    ca_file: Option<PathBuf>,
     live: mpsc::Sender<Live>,
 }
 
@@ -306,6 +321,11 @@ impl Teller {
                     if let Some(endpoint) = welcome.endpoints.into_iter().next() {
                         self.ready.endpoint_url = endpoint.url;
                     }
+                    // It is told once.
+                    let _ = self.reach.set(Reach {
+                        endpoint_url: self.ready.endpoint_url.clone(),
+                        ca_file: self.ca_file.clone(),
+                    });
                     let live = Live::Ready(Box::new(self.ready.clone()));
                     // Nobody watches any more; whoever waits for the file still does.
                     let _ = self.live.send(live).await;

@@ -29,6 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::VerifyMode,
+    clock,
     config::{Route, Routes},
     forward::{Answer, Forwarded, Forwarder, Target},
     history::{Facts, History, HistoryError, Stored},
@@ -37,7 +38,11 @@ use crate::{
     session::{Arrival, Report, WINDOW},
 };
 
+mod resign;
 mod verify;
+
+pub use resign::Signing;
+pub use verify::sender_url;
 
 use verify::{Recognised, recognise};
 
@@ -346,12 +351,20 @@ impl Pipeline {
     ///
     /// # Errors
     /// With a sentence for that person.
-    pub async fn replay(&self, id: EventId, to: Option<Target>) -> Result<Attempt, String> {
+    pub async fn replay(&self, id: EventId, to: Option<Target>, signing: Signing) -> Result<Attempt, String> {
         let found = self.history.event(id).await.map_err(|error| error.to_string())?;
         let (event, row) = found.ok_or_else(|| format!("there is no event {id}"))?;
         let target = match to {
             Some(target) => target,
             None => self.usual_target(&event, &row)?,
+        };
+        let event = match signing {
+            Signing::AsReceived => event,
+            Signing::Anew | Signing::AnewWithSameId => {
+                let route = self.routes.for_target(row.target.as_bytes());
+                let same_id = signing == Signing::AnewWithSameId;
+                resign::resigned(&event, &row, route, self.routes.catalogue(), same_id, clock::now())?
+            }
         };
         let replayed = self.attempt(&event, &target, AttemptCause::Replay, false).await;
         let (_, forwarded) = replayed.map_err(|error| error.to_string())?;

@@ -162,10 +162,10 @@ impl Errands {
                         Err(error) => Err(error.to_string()),
                     },
                 ),
-                Effect::Replay(id) => {
+                Effect::Replay(id, signing) => {
                     let (answer, answered) = oneshot::channel();
                     let stopping = || Err("the client is stopping".to_owned());
-                    let result = match replays.send(ReplayRequest { id, to: None, answer }).await {
+                    let result = match replays.send(ReplayRequest { id, to: None, signing, answer }).await {
                         Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
                         Err(_) => stopping(),
                     };

@@ -21,7 +21,7 @@ pub enum SignError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The signature, or its time, is a part of the body.
+    /// The signature is a part of the body.
     #[error("this provider's signature is a part of the body, and the body is not changed here")]
     InBody,
     /// A value is signed that the request does not have.
@@ -39,22 +39,27 @@ pub(super) fn sign(
     if over_named_headers.into_iter().any(|piece| *piece == Piece::Known(Known::ContentfulHeaders)) {
         return Err(SignError::Missing("list of signed headers".to_owned()));
     }
-    let in_header = |selector: &Selector| {
-        selector.default.is_some()
-            || matches!(selector.from.first(), Some(Source::Header(_) | Source::Numbered(_)))
-    };
-    if !rule.vars.values().chain(rule.sig.first()).all(in_header) {
+    if !rule.sig.first().is_some_and(is_header) {
         return Err(SignError::InBody);
     }
     let key = KeyStep::apply_all(&rule.key, &secret.text)
         .map_err(|why| SignError::Secret { label: secret.label.clone(), why })?;
+    let SignRequest { method, url, body, at, .. } = *request;
+    // A signature over fields is one of a form.
+    let form = [Header { name: "content-type".into(), value: "application/x-www-form-urlencoded".into() }];
+    let delivery = Delivery { method, url, headers: &form, body, received_at: at };
+    let reading = Request::new(&delivery);
     let mut variables = Vec::new();
     for name in rule.vars.keys() {
+        let selector = &rule.vars[name];
+        if !is_header(selector) && selector.default.is_none() {
+            let value = selector.read_one(&reading).map_err(|_| SignError::Missing(name.clone()))?;
+            variables.push((name.as_str(), value));
+            continue;
+        }
         let value = match (rule.ts.as_ref(), name.as_str()) {
             (Some(window), name) if window.var == name => written(request.at, window.unit),
-            (_, name) if rule.vars[name].default.is_some() => {
-                rule.vars[name].default.clone().unwrap_or_default()
-            }
+            (_, _) if selector.default.is_some() => selector.default.clone().unwrap_or_default(),
             // A number that is used once.
             (_, "n") => request.at.0.to_string(),
             (_, "id") => request.id.ok_or_else(|| SignError::Missing(name.clone()))?.to_owned(),
@@ -62,12 +67,8 @@ pub(super) fn sign(
         };
         variables.push((name.as_str(), value.into_bytes()));
     }
-    let SignRequest { method, url, body, at, .. } = *request;
-    // A signature over fields is one of a form.
-    let form = [Header { name: "content-type".into(), value: "application/x-www-form-urlencoded".into() }];
-    let delivery = Delivery { method, url, headers: &form, body, received_at: at };
     let Some(template) = rule.content.first() else { return Err(SignError::Missing("content".to_owned())) };
-    let made = make(rule, template, &Request::new(&delivery), &variables, &key);
+    let made = make(rule, template, &reading, &variables, &key);
     let signature = match rule.kind {
         Kind::Token => String::from_utf8_lossy(&made).into_owned(),
         Kind::Hmac | Kind::Hash => rule.enc.encode(&made),
@@ -93,6 +94,10 @@ pub(super) fn sign(
         }
     }
     Ok(headers.into_iter().map(|(name, value)| Header { name: name.into(), value: value.into() }).collect())
+}
+
+fn is_header(selector: &Selector) -> bool {
+    matches!(selector.from.first(), Some(Source::Header(_) | Source::Numbered(_)))
 }
 
 fn written(at: UnixMillis, unit: Unit) -> String {

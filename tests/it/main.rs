@@ -29,4 +29,5 @@ mod kill;
 mod offline;
 mod signing;
 mod tidy;
+mod trigger;
 mod verify;

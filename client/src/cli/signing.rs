@@ -1,10 +1,26 @@
-//! Arguments of the commands about signatures alone: `verify`, `sign` and `providers`.
+//! Arguments of the commands about signatures: `verify`, `sign`, `trigger` and `providers`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use super::{SignatureArgs, parse_duration};
+use crate::{
+    config::{RoutePath, RoutePathError},
+    forward::Target,
+};
+
+/// What `--help` of `trigger` says about how it ends.
+pub(super) const TRIGGER_STATUS: &str = "\
+Examples:
+  inhaul trigger github push --secret-env GITHUB_WEBHOOK_SECRET
+  inhaul trigger stripe charge.refunded --to 3000 --set data.object.amount=500 --secret-file secret
+  inhaul trigger acme order.made --body-file order.json --dry-run --unsigned
+
+Exit status:
+  0  sent, and each answered 2xx
+  1  one was answered otherwise
+  2  it could not be sent";
 
 /// What `--help` of `verify` says about how it ends.
 pub(super) const VERIFY_STATUS: &str = "\
@@ -119,4 +135,67 @@ pub struct ProvidersArgs {
     /// One JSON object a line, as docs/output-json.md describes
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `inhaul trigger`.
+#[derive(Debug, Args)]
+pub struct TriggerArgs {
+    /// Whose event, such as stripe
+    pub provider: Option<String>,
+    /// Which event, such as invoice.paid
+    pub event: Option<String>,
+    /// Send it to this port, host:port or URL instead of the endpoint
+    #[arg(long, value_name = "TARGET", conflicts_with = "path")]
+    pub to: Option<Target>,
+    /// Path behind the endpoint's URL [default: that of the provider's route]
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub path: Option<String>,
+    /// Set a value of the body, such as data.object.amount=500; repeatable
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Send this body in place of a sample; - is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "set")]
+    pub body_file: Option<PathBuf>,
+    /// The event's id, for providers that send it in a header [default: a fresh one]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// How many events, one after the other
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub count: NonZeroU32,
+    /// Environment variable with the secret [default: that of the provider's route]
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Option<String>,
+    /// File that holds the secret
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
+    pub secret_file: Option<PathBuf>,
+    /// Send it without a signature
+    #[arg(long, conflicts_with_all = ["secret_env", "secret_file"])]
+    pub unsigned: bool,
+    /// Print the request and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Allow a target that is not on this machine
+    #[arg(long)]
+    pub allow_external: bool,
+    /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One JSON object a line, as docs/output-json.md describes
+    #[arg(long, conflicts_with = "dry_run")]
+    pub json: bool,
+}
+
+impl TriggerArgs {
+    /// What names the secret.
+    pub(crate) fn signatures(&self) -> SignatureArgs {
+        SignatureArgs {
+            secret_env: self.secret_env.iter().cloned().collect(),
+            secret_file: self.secret_file.iter().cloned().collect(),
+            ..SignatureArgs::default()
+        }
+    }
+}
+
+fn path(text: &str) -> Result<String, RoutePathError> {
+    text.parse::<RoutePath>().map(|path| path.as_str().to_owned())
 }

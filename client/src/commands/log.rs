@@ -68,6 +68,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Replay(_)
         | Command::Verify(_)
         | Command::Sign(_)
+        | Command::Trigger(_)
         | Command::Providers(_) => return false,
         #[cfg(feature = "relay")]
         Command::Relay(_) => return false,

@@ -9,11 +9,11 @@ use crate::{
     access::Access,
     cli::{OutputMode, ReplayArgs},
     commands::{Exit, Failure, listen::Screen, lookup},
-    config::{Route, Routes},
+    config::{Route, Routes, load_routes},
     forward::{ForwardOptions, Forwarder, Target},
     history::History,
     output::Printer,
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Signing},
     row::Attempt,
     tls,
 };
@@ -31,10 +31,15 @@ pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit>
     let access = lookup::open(data).await?;
     let id = lookup::event_id(&access, &args.id).await?;
     let attempt = match &access {
-        Access::Direct(history) => replay_here(history, id, args.to.clone()).await?,
+        Access::Direct(history) => replay_here(history, id, args).await?,
         Access::Remote(_) => {
+            if args.secret_env.is_some() || args.secret_file.is_some() || args.config.is_some() {
+                return Err(Failure::new("the running `inhaul listen` signs with its own secrets")
+                    .hint("leave `--secret-env`, `--secret-file` and `--config` out, or stop it first")
+                    .into());
+            }
             let to = args.to.as_ref().map(ToString::to_string);
-            access.replay(id, to.as_deref()).await.map_err(Failure::from)?
+            access.replay(id, to.as_deref(), args.signing()).await.map_err(Failure::from)?
         }
     };
     let found = access.event(id).await.map_err(Failure::from)?;
@@ -46,17 +51,24 @@ pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit>
     Ok(if attempt.outcome.is_success() { Exit::Success } else { Exit::No })
 }
 
-async fn replay_here(history: &History, id: EventId, to: Option<Target>) -> Result<Attempt, Failure> {
+async fn replay_here(history: &History, id: EventId, args: &ReplayArgs) -> Result<Attempt, Failure> {
+    let to = args.to.clone();
+    let signing = args.signing();
+    let routes = if signing == Signing::AsReceived {
+        Routes::new(Route::catch_all(), Vec::new())
+    } else {
+        load_routes(args.config.as_deref(), &args.signatures())?
+    };
     let https = to.as_ref().is_some_and(Target::is_https);
     let tls = if https { Some(tls::client_config(None)?) } else { None };
     // Nobody is connected and nobody watches.
     let ((reports, _), (live, _)) = (mpsc::channel(1), mpsc::channel(1));
     let pipeline = Pipeline {
         history: history.clone(),
-        routes: Arc::new(Routes::new(Route::catch_all(), Vec::new())),
+        routes: Arc::new(routes),
         forwarder: Forwarder::new(ForwardOptions { tls, ..ForwardOptions::default() }),
         reports,
         live,
     };
-    pipeline.replay(id, to).await.map_err(Failure::new)
+    pipeline.replay(id, to, signing).await.map_err(Failure::new)
 }

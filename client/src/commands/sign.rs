@@ -67,7 +67,11 @@ pub(super) fn secrets(args: &SecretArgs) -> Result<Vec<Secret>, Failure> {
 
 /// The body's exact bytes.
 pub(super) fn body(args: &MessageArgs) -> Result<Vec<u8>, Failure> {
-    let Some(path) = &args.body_file else { return Ok(Vec::new()) };
+    args.body_file.as_deref().map_or_else(|| Ok(Vec::new()), read_body)
+}
+
+/// The bytes of a file, or of stdin for `-`.
+pub(super) fn read_body(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = if path == Path::new("-") {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)

@@ -3,7 +3,7 @@
 use std::{env, io, io::IsTerminal, path::Path, sync::Arc};
 
 use inhaul_core::{
-    event::{Event, Head, Header, UnixMillis},
+    event::{Header, UnixMillis},
     signature::{Catalogue, Delivery, Provider, Secret, Verdict, verify_any},
 };
 use serde_json::json;
@@ -14,6 +14,7 @@ use crate::{
     commands::{Exit, Failure, lookup, sign},
     config::{load_catalogue, provider_named},
     output::{Color, json::line, verdict_line, write_stdout},
+    pipeline::sender_url,
 };
 
 /// A request to check.
@@ -105,25 +106,9 @@ async fn stored(data: Option<&Path>, id: &str, args: &VerifyArgs) -> Result<Requ
     let head = event.parsed_head().map_err(Failure::new)?;
     Ok(Request {
         method: args.message.method.clone().map_or_else(|| head.method.to_vec(), String::into_bytes),
-        url: args.message.url.clone().or_else(|| url_of(&event, &head)),
+        url: args.message.url.clone().or_else(|| sender_url(&event, &head)),
         at: args.message.at.map_or(event.received_at, |seconds| UnixMillis(seconds.saturating_mul(1000))),
         headers: head.headers,
         body: event.body.to_vec(),
     })
-}
-
-/// The URL as the sender most likely used it: its `Host`, over HTTPS unless that is this machine.
-fn url_of(event: &Event, head: &Head) -> Option<String> {
-    let host = std::str::from_utf8(head.header("host")?).ok()?;
-    let target = std::str::from_utf8(&head.target).ok()?;
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_here = name == "localhost"
-        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let scheme = if is_here { "http" } else { "https" };
-    // An absolute target says everything itself.
-    if target.starts_with('/') && event.prefix_bytes <= target.len() {
-        Some(format!("{scheme}://{host}{target}"))
-    } else {
-        Some(target.to_owned())
-    }
 }

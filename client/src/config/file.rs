@@ -122,6 +122,11 @@ impl ConfigFile {
         self.path.parent().map_or_else(|| named.to_owned(), |directory| directory.join(named))
     }
 
+    /// The file of the certificate authorities to trust.
+    pub fn cacert(&self) -> Option<PathBuf> {
+        self.cacert.as_ref().map(|cacert| self.resolve(&cacert.value))
+    }
+
     fn deny_duplicate_routes(&self) -> Result<(), ConfigError> {
         for (index, route) in self.routes.iter().enumerate() {
             let earlier = self.routes[..index].iter().find(|earlier| earlier.path.value == route.path.value);

@@ -84,10 +84,7 @@ impl Settings {
         environment: Environment<'_>,
         file: Option<ConfigFile>,
     ) -> Result<Self, ConfigError> {
-        let cacert_of_file = || {
-            let file = file.as_ref()?;
-            file.cacert.as_ref().map(|cacert| file.resolve(&cacert.value))
-        };
+        let cacert_of_file = || file.as_ref()?.cacert();
         Ok(Self {
             relay: relay(args, environment, file.as_ref())?,
             cacert: args.relay.cacert.clone().or_else(cacert_of_file),
@@ -184,7 +181,7 @@ fn deny_embedded_arguments(args: &EmbeddedArgs, relay: &Origin) -> Result<(), Co
     }
 }
 
-fn routes(
+pub(super) fn routes(
     args: &ListenArgs,
     environment: Environment<'_>,
     file: Option<&ConfigFile>,
@@ -270,7 +267,7 @@ fn allowed(targets: &[Given<Target>], allow_external: bool) -> Result<Vec<Target
         .collect()
 }
 
-fn secrets_of_file(
+pub(super) fn secrets_of_file(
     file: &ConfigFile,
     route: &FileRoute,
     environment: Environment<'_>,

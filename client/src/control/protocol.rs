@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use super::Running;
 use crate::{
     history::Found,
+    pipeline::Signing,
     row::{Attempt, EventRow},
 };
 
@@ -24,7 +25,7 @@ pub(super) enum Request {
     Rows { before: Option<EventId>, limit: usize },
     Find { prefix: String },
     Event { id: EventId },
-    Replay { id: EventId, to: Option<String> },
+    Replay { id: EventId, to: Option<String>, signing: Signing },
     Status,
 }
 
@@ -104,8 +105,8 @@ mod tests {
             (Request::Find { prefix: "01935b1e".into() }, r#"{"request":"find","prefix":"01935b1e"}"#),
             (Request::Event { id }, r#"{"request":"event","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
             (
-                Request::Replay { id, to: Some("http://localhost:3000/".into()) },
-                r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/"}"#,
+                Request::Replay { id, to: Some("http://localhost:3000/".into()), signing: Signing::Anew },
+                r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/","signing":"anew"}"#,
             ),
             (Request::Status, r#"{"request":"status"}"#),
         ] {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     history::Found,
+    pipeline::Signing,
     row::{Attempt, EventRow},
 };
 
@@ -121,8 +122,13 @@ impl Remote {
     ///
     /// # Errors
     /// When it does not answer, or no attempt was made.
-    pub async fn replay(&self, id: EventId, to: Option<&str>) -> Result<Attempt, RemoteError> {
-        match self.ask(&Request::Replay { id, to: to.map(str::to_owned) }).await? {
+    pub async fn replay(
+        &self,
+        id: EventId,
+        to: Option<&str>,
+        signing: Signing,
+    ) -> Result<Attempt, RemoteError> {
+        match self.ask(&Request::Replay { id, to: to.map(str::to_owned), signing }).await? {
             (Answer::Attempt { attempt }, _) => Ok(attempt),
             other => Err(unexpected(other.0)),
         }

@@ -28,7 +28,8 @@ fn listening() -> Listening {
     let world = World::new();
     let history = world.open_well();
     let (sender, replays) = mpsc::channel(1);
-    let server = serve(&history.data_dir().control_socket(), history.clone(), sender).unwrap();
+    let server =
+        serve(&history.data_dir().control_socket(), history.clone(), sender, Arc::default()).unwrap();
     Listening { world, history, server, replays }
 }
 
@@ -97,9 +98,9 @@ async fn a_replay_is_passed_on_and_its_outcome_comes_back() {
     let attempt = expected.clone();
     let client = async {
         let access = access(&running.world).await.unwrap();
-        let first = access.replay(id, Some("http://localhost:4000/")).await.unwrap();
-        let second = access.replay(id, None).await.unwrap_err();
-        let third = access.replay(id, None).await.unwrap_err();
+        let first = access.replay(id, Some("http://localhost:4000/"), Signing::AsReceived).await.unwrap();
+        let second = access.replay(id, None, Signing::AsReceived).await.unwrap_err();
+        let third = access.replay(id, None, Signing::AsReceived).await.unwrap_err();
         (first, second.to_string(), third.to_string())
     };
     let sending = async {
@@ -122,8 +123,8 @@ async fn replays_beyond_the_queue_are_refused() {
     let id = store(&running.history, 1, b"x").await.id;
     let (first, second) = (remote(&running.world).await, remote(&running.world).await);
     let outcome = tokio::select! {
-        outcome = first.replay(id, None) => outcome,
-        outcome = second.replay(id, None) => outcome,
+        outcome = first.replay(id, None, Signing::AsReceived) => outcome,
+        outcome = second.replay(id, None, Signing::AsReceived) => outcome,
     };
     assert_eq!(outcome.unwrap_err().to_string(), "too many replays are waiting; try again later");
 }
@@ -176,7 +177,7 @@ async fn without_a_running_one_a_command_opens_the_history_itself() {
     assert_eq!(access.rows(None, 5).await.unwrap()[0].id, id);
     assert_eq!(access.find(&id.to_string()[..5]).await.unwrap(), Found::One(id));
     assert_eq!(access.event(id).await.unwrap().unwrap().0.body, "x");
-    let error = access.replay(id, None).await.unwrap_err();
+    let error = access.replay(id, None, Signing::AsReceived).await.unwrap_err();
     assert!(matches!(error, AccessError::NotRunning));
     access.close().await.unwrap();
     drop(world.open_well());
@@ -210,7 +211,8 @@ async fn a_command_waits_for_one_that_is_just_starting() {
     let mut waiting = Box::pin(Access::open_with(&path, &options, Duration::from_secs(600)));
     let first = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
     assert!(first.is_err(), "nothing answers yet");
-    let _server = serve(&history.data_dir().control_socket(), history.clone(), sender).unwrap();
+    let _server =
+        serve(&history.data_dir().control_socket(), history.clone(), sender, Arc::default()).unwrap();
     assert!(matches!(waiting.await.unwrap(), Access::Remote(_)));
 }
 
@@ -229,7 +231,7 @@ async fn what_is_in_the_way_of_the_socket() {
     let world = World::new();
     let history = world.open_well();
     let socket = history.data_dir().control_socket();
-    let try_serve = || serve(&socket, history.clone(), mpsc::channel(1).0);
+    let try_serve = || serve(&socket, history.clone(), mpsc::channel(1).0, Arc::default());
     // A dead process's socket is no obstacle.
     drop(StdListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -248,7 +250,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     let history = History::open_with(&path, options()).unwrap().history;
     let data = DataDir::open(Some(&path)).unwrap();
     let socket = data.control_socket();
-    let server = serve(&socket, history.clone(), mpsc::channel(1).0).unwrap();
+    let server = serve(&socket, history.clone(), mpsc::channel(1).0, Arc::default()).unwrap();
     let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
     assert!(matches!(access, Access::Remote(_)));
     assert_eq!(access.rows(None, 1).await.unwrap(), []);
@@ -256,7 +258,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
 
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = serve(&socket, history, mpsc::channel(1).0).unwrap_err();
+    let error = serve(&socket, history, mpsc::channel(1).0, Arc::default()).unwrap_err();
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();

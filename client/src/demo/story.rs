@@ -4,17 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use inhaul_core::{
-    event::EventId,
+    event::{EventId, Header},
     signature::{Provider, Secret, SignError, SignRequest},
 };
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    Handler,
-    sender::{self, SendError},
+use super::Handler;
+use crate::{
+    clock,
+    control::ReplayRequest,
+    forward::TargetError,
+    live::Live,
+    pipeline::Signing,
+    row::Outcome,
+    sender::{SendError, Sender},
 };
-use crate::{clock, control::ReplayRequest, live::Live, row::Outcome};
 
 /// The header in which the relay tells the sender the event's id.
 const ID_HEADER: &str = "x-inhaul-event-id";
@@ -43,16 +48,16 @@ const fn scene(said: &'static str, body: &'static str) -> Scene {
     Scene { said, body, forged: false, status: 200 }
 }
 
-const CHARGED: &str = include_str!("../../../assets/samples/callpaymin/call.billing.charged.json");
+const CHARGED: &str = include_str!("../../../assets/demo/call.billing.charged.json");
 
 /// Six events, one of them twice and one forged.
 const SCENES: [Scene; 8] = [
     scene(
         "CallPayMin tells that a call was created. It is stored, its signature checked, forwarded, and your answer passed back.",
-        include_str!("../../../assets/samples/callpaymin/call.created.json"),
+        include_str!("../../../assets/demo/call.created.json"),
     ),
-    scene("The call is answered …", include_str!("../../../assets/samples/callpaymin/call.started.json")),
-    scene("… and ends.", include_str!("../../../assets/samples/callpaymin/call.ended.json")),
+    scene("The call is answered …", include_str!("../../../assets/demo/call.started.json")),
+    scene("… and ends.", include_str!("../../../assets/demo/call.ended.json")),
     scene("It is charged: money moves, so this must happen once.", CHARGED),
     scene(
         "Its sender did not hear the answer and sends it again. The handler knows the id and charges nobody.",
@@ -64,11 +69,8 @@ const SCENES: [Scene; 8] = [
         forged: true,
         status: 401,
     },
-    scene("A balance runs low.", include_str!("../../../assets/samples/callpaymin/user.balance_low.json")),
-    scene(
-        "The summary of the call is ready.",
-        include_str!("../../../assets/samples/callpaymin/summary.ready.json"),
-    ),
+    scene("A balance runs low.", include_str!("../../../assets/demo/user.balance_low.json")),
+    scene("The summary of the call is ready.", include_str!("../../../assets/demo/summary.ready.json")),
 ];
 
 /// Why the story did not go as told.
@@ -77,6 +79,9 @@ pub enum StoryError {
     /// A post failed.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// The endpoint has no URL.
+    #[error(transparent)]
+    Url(#[from] TargetError),
     /// A request could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -159,8 +164,13 @@ impl Stage {
             id: None,
             event_type: None,
         };
-        let headers = self.cast.provider.sign(&request, secret)?;
-        let answer = sender::post(&self.url, &headers, body).await?;
+        let mut headers = vec![
+            Header { name: "User-Agent".into(), value: "CallPayMin-Webhooks/1.0 (demo)".into() },
+            Header { name: "Content-Type".into(), value: "application/json".into() },
+        ];
+        headers.extend(self.cast.provider.sign(&request, secret)?);
+        let target = self.url.parse()?;
+        let answer = Sender::default().post(&target, &headers, body).await?;
         let id = answer.headers().get(ID_HEADER).and_then(|id| id.to_str().ok()?.parse::<EventId>().ok());
         let id = id.ok_or(StoryError::NoId)?;
         self.wait_for(|live| matches!(live, Live::Attempt(row, _) if row.id == id)).await?;
@@ -173,7 +183,7 @@ impl Stage {
     async fn replay(&mut self, id: EventId) -> Result<(), StoryError> {
         self.say("You replay the charge from the history: a second attempt on its record, and still nobody is charged twice.").await;
         let (answer, answered) = oneshot::channel();
-        let request = ReplayRequest { id, to: None, answer };
+        let request = ReplayRequest { id, to: None, signing: Signing::AsReceived, answer };
         self.cast.replays.send(request).await.map_err(|_| StoryError::Ended)?;
         let attempt = answered.await.map_err(|_| StoryError::Ended)?.map_err(StoryError::Replay)?;
         self.wait_for(|live| matches!(live, Live::Attempt(_, shown) if *shown == attempt)).await?;

@@ -76,3 +76,19 @@ fn full_url(event: &Event, head: &Head, endpoint_url: &str) -> Option<String> {
     let path_start = target.find("/in/").filter(|start| *start <= event.prefix_bytes)?;
     Some(format!("{base}{}", &target[path_start..]))
 }
+
+/// The URL as the sender most likely used it: its `Host`, over HTTPS unless that is this machine.
+pub fn sender_url(event: &Event, head: &Head) -> Option<String> {
+    let host = std::str::from_utf8(head.header("host")?).ok()?;
+    let target = std::str::from_utf8(&head.target).ok()?;
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_here = name == "localhost"
+        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let scheme = if is_here { "http" } else { "https" };
+    // An absolute target says everything itself.
+    if target.starts_with('/') && event.prefix_bytes <= target.len() {
+        Some(format!("{scheme}://{host}{target}"))
+    } else {
+        Some(target.to_owned())
+    }
+}

@@ -10,6 +10,7 @@ pub(super) enum Action {
     OtherPane,
     Back,
     Replay,
+    ReplaySigned,
     Filter,
     Follow,
     Help,
@@ -43,7 +44,7 @@ const NONE: KeyModifiers = KeyModifiers::NONE;
 const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
 
 /// The table, in the order of the help.
-pub(super) const BINDINGS: [Binding; 14] = [
+pub(super) const BINDINGS: [Binding; 15] = [
     Binding {
         keys: "j ↓",
         text: "next event, or a line down in the detail",
@@ -106,6 +107,13 @@ pub(super) const BINDINGS: [Binding; 14] = [
         hint: Some("replay"),
         action: Action::Replay,
         codes: &[(KeyCode::Char('r'), NONE)],
+    },
+    Binding {
+        keys: "R",
+        text: "replay signed anew: with the time of now and, in a header, a fresh id",
+        hint: None,
+        action: Action::ReplaySigned,
+        codes: &[(KeyCode::Char('R'), NONE), (KeyCode::Char('R'), KeyModifiers::SHIFT)],
     },
     Binding {
         keys: "/",

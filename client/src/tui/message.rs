@@ -3,7 +3,11 @@
 use crossterm::event::KeyEvent;
 use inhaul_core::event::{Event, EventId};
 
-use crate::{live::Live, row::Attempt, row::EventRow};
+use crate::{
+    live::Live,
+    pipeline::Signing,
+    row::{Attempt, EventRow},
+};
 
 /// Something happened.
 pub(super) enum Message {
@@ -34,7 +38,7 @@ pub(super) enum Effect {
     /// Load an event's bytes.
     Load(EventId),
     /// Send an event once more.
-    Replay(EventId),
+    Replay(EventId, Signing),
     /// End.
     Quit,
 }

@@ -23,6 +23,7 @@ use crate::{
     connection::ConnectionState,
     live::Live,
     output::{Color, Ready},
+    pipeline::Signing,
     row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
 };
 
@@ -273,7 +274,7 @@ fn a_filter_narrows_the_list_while_it_is_typed() {
 fn a_replay_is_asked_for_and_its_outcome_told() {
     let mut stage = Stage::with_events(120, 16);
     stage.keys("gr");
-    assert!(stage.effects.contains(&Effect::Replay(id(1))), "{:?}", stage.effects);
+    assert!(stage.effects.contains(&Effect::Replay(id(1), Signing::AsReceived)), "{:?}", stage.effects);
     let replayed = Attempt { cause: AttemptCause::Replay, ..answered(2, 503) };
     let mut after = row(1);
     after.attempts.push(replayed.clone());

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     live::Live,
     output::attempt_text,
+    pipeline::Signing,
     row::{Attempt, EventRow},
 };
 
@@ -118,7 +119,8 @@ fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         Action::Follow => {
             state.follows = !state.follows;
         }
-        Action::Replay => replay(state, effects),
+        Action::Replay => replay(state, Signing::AsReceived, effects),
+        Action::ReplaySigned => replay(state, Signing::Anew, effects),
         Action::Open => state.pane = if state.selected.is_some() { Pane::Detail } else { Pane::List },
         Action::OtherPane => {
             state.pane =
@@ -132,10 +134,10 @@ fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     }
 }
 
-fn replay(state: &mut State, effects: &mut Vec<Effect>) {
+fn replay(state: &mut State, signing: Signing, effects: &mut Vec<Effect>) {
     if let Some(id) = state.selected {
         state.toast = Some(Toast { text: format!("replaying {}", short(id)), kind: ToastKind::Note });
-        effects.push(Effect::Replay(id));
+        effects.push(Effect::Replay(id, signing));
     }
 }
 
