@@ -8,6 +8,10 @@
 //!  check      the verdict
 //!  diagnose   why a signature does not match
 //!  sign       the headers a provider would send
+//!  public_key signatures that are checked with a public key
+//!  jwt        signed claims
+//!  x5c        signatures that bring their certificates along
+//!  message    HTTP Message Signatures
 //!  catalogue  the rows, by id and by the headers of a request
 //!  own        rows of a user's own, from a configuration file
 //! ```
@@ -21,12 +25,16 @@ use crate::event::{Header, UnixMillis};
 mod catalogue;
 mod check;
 mod diagnose;
+mod jwt;
+mod message;
 mod own;
+mod public_key;
 mod rule;
 mod select;
 mod sign;
 #[cfg(test)]
 mod tests;
+mod x5c;
 
 pub use catalogue::{Catalogue, EventNames, Provider, catalogue, verify_any};
 pub use own::RowError;
@@ -36,14 +44,15 @@ impl Verdict {
     /// How much a verdict says, when several ways of signing apply to one request: the highest counts.
     fn rank(&self) -> u8 {
         match self {
-            Self::Valid { .. } => 7,
-            Self::Stale { .. } => 6,
-            Self::Invalid { code, .. } if diagnose::CODES.contains(&code.as_str()) => 5,
+            Self::Valid { .. } => 8,
+            Self::Stale { .. } => 7,
+            Self::Invalid { code, .. } if diagnose::CODES.contains(&code.as_str()) => 6,
             // These say that the scheme may be another one.
-            Self::Invalid { code, .. } if code == "requirement" => 3,
-            Self::Invalid { code, .. } if code == "not_a_form" => 2,
-            Self::Invalid { .. } => 4,
-            Self::NoSecret { .. } => 1,
+            Self::Invalid { code, .. } if code == "requirement" => 4,
+            Self::Invalid { code, .. } if code == "not_a_form" => 3,
+            Self::Invalid { code, .. } if code == "malformed_signature" => 1,
+            Self::Invalid { .. } => 5,
+            Self::NoSecret { .. } => 2,
             Self::Unsigned => 0,
         }
     }
@@ -60,6 +69,12 @@ impl Secret {
     /// A secret and what it is called; the label is shown and stored, the text never is.
     pub fn new(label: impl Into<String>, text: impl Into<String>) -> Self {
         Self { label: label.into(), text: text.into() }
+    }
+
+    /// The secret without white space around it, if there is any.
+    fn trimmed(&self) -> Option<Self> {
+        let text = self.text.trim();
+        (text.len() < self.text.len() && !text.is_empty()).then(|| Self::new(self.label.as_str(), text))
     }
 
     /// What the secret is called.

@@ -51,6 +51,9 @@ pub struct Provider {
     /// Where the event's id is: the first that is present. The same id means the same event.
     #[serde(default, deserialize_with = "one_or_many")]
     pub(super) event_id: Vec<Source>,
+    /// Headers that say who sent a request whose signature is in the body.
+    #[serde(default)]
+    pub(super) recognise: Vec<String>,
     /// Seconds after which the sender gives up waiting for the answer.
     pub(super) timeout: Option<u64>,
 }
@@ -164,7 +167,7 @@ impl Provider {
         &self.docs
     }
 
-    /// Ids of the ways it signs; the first is the one [`Provider::sign`] uses.
+    /// Ids of the ways it signs; [`Provider::sign`] uses the first that the secret is of the form of.
     pub fn schemes(&self) -> impl Iterator<Item = &str> {
         self.scheme.iter().map(|rule| rule.id.as_str())
     }
@@ -214,7 +217,9 @@ impl Provider {
     /// # Errors
     /// When the secret is not of the provider's form, or an id is missing that is signed.
     pub fn sign(&self, request: &SignRequest<'_>, secret: &Secret) -> Result<Vec<Header>, SignError> {
-        let mut headers = sign::sign(&self.scheme[0], request, secret)?;
+        let mut signed = self.scheme.iter().map(|rule| sign::sign(rule, request, secret));
+        let first = signed.next().unwrap_or(Err(SignError::InBody));
+        let mut headers = first.or_else(|error| signed.find_map(Result::ok).ok_or(error))?;
         for (sources, name) in [(&self.event_type, request.event_type), (&self.event_id, request.id)] {
             let header = sources.iter().find_map(|source| match source {
                 Source::Header(header) => Some(header),
@@ -248,6 +253,9 @@ impl Provider {
             Source::Json(_) | Source::Form(_) | Source::Query(_) => false,
         };
         let read = |selector: &Selector| selector.from.iter().any(present);
+        if self.recognise.iter().any(|name| headers.iter().any(|header| header.is(name))) {
+            return Some(1);
+        }
         let own = self.event_type.iter().chain(&self.event_id).filter(|source| present(source)).count();
         self.scheme
             .iter()

@@ -9,8 +9,13 @@ use subtle::ConstantTimeEq;
 use super::{
     Delivery, Secret, Verdict,
     diagnose::{Case, diagnose, misplaced},
-    rule::{Compare, KeyStep, Kind, Known, Piece, Rule, Selector, Source, Template, Unit, Window},
+    jwt, message, public_key,
+    rule::{
+        Compare, Encoding, Key, Kind, Known, Piece, Requirement, Rule, Selector, Source, Template, Unit,
+        Window,
+    },
     select::{Found, Request},
+    x5c,
 };
 
 /// A value that is signed with the body, by name.
@@ -18,6 +23,9 @@ pub(super) type Variable<'r> = (&'r str, Vec<u8>);
 
 /// Most headers that may be named as signed.
 const SIGNED_HEADERS_MAX: usize = 100;
+
+/// Most signatures that are verified with one public key.
+const PUBLIC_SIGNATURES_MAX: usize = 16;
 
 /// Most whole signatures looked at in one header.
 const GROUPS_MAX: usize = 8;
@@ -90,7 +98,15 @@ fn check_one(provider: &str, rule: &Rule, request: &Request<'_>, secrets: &[Secr
     if secrets.is_empty() {
         return Verdict::NoSecret { provider: provider.to_owned() };
     }
-    match judge(rule, request, &signatures, secrets) {
+    let judged = match rule.kind {
+        Kind::Jwt => jwt::judge(rule, request, &signatures, secrets),
+        Kind::X5c => x5c::judge(&signatures, secrets),
+        Kind::Message => message::judge(request, secrets),
+        Kind::Hmac | Kind::Hash | Kind::Token | Kind::Ed25519 | Kind::Ecdsa | Kind::Rsa => {
+            judge(rule, request, &signatures, secrets)
+        }
+    };
+    match judged {
         Err(Wrong { code, reason }) => Verdict::Invalid { scheme, code: code.to_owned(), reason },
         Ok((_, Some((age_seconds, tolerance_seconds)))) => {
             Verdict::Stale { scheme, age_seconds, tolerance_seconds }
@@ -132,12 +148,9 @@ fn misplaced_signature(rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -
 }
 
 /// The label of the secret that matches, and age and tolerance when the signature is too old or too new.
-fn judge(
-    rule: &Rule,
-    request: &Request<'_>,
-    signatures: &[Vec<u8>],
-    secrets: &[Secret],
-) -> Result<(String, Option<(i64, u64)>), Wrong> {
+pub(super) type Judged = Result<(String, Option<(i64, u64)>), Wrong>;
+
+fn judge(rule: &Rule, request: &Request<'_>, signatures: &[Vec<u8>], secrets: &[Secret]) -> Judged {
     let variables = variables(rule, request)?;
     require(rule, request, &variables)?;
     let age = match rule.ts.as_ref().filter(|window| window.past.is_some() || window.future.is_some()) {
@@ -149,7 +162,7 @@ fn judge(
 }
 
 /// What must be so besides the signature. A signature over the fields of a form says nothing of a body that is none.
-fn require(rule: &Rule, request: &Request<'_>, variables: &[Variable<'_>]) -> Result<(), Wrong> {
+pub(super) fn require(rule: &Rule, request: &Request<'_>, variables: &[Variable<'_>]) -> Result<(), Wrong> {
     let over_fields = rule
         .content
         .iter()
@@ -160,17 +173,46 @@ fn require(rule: &Rule, request: &Request<'_>, variables: &[Variable<'_>]) -> Re
         return Err(Wrong { code: "not_a_form", reason });
     }
     for requirement in &rule.require {
-        let expected = content(&requirement.equals, request, variables, &[]).concat();
-        let found = Selector::first_of(vec![requirement.from.clone()]).read_one(request);
-        if !found.is_ok_and(|found| found == expected) {
-            let reason = match requirement.equals.0.as_slice() {
-                [Piece::Literal(text)] => format!("{} is not `{text}`", name(&requirement.from)),
-                _ => format!("{} does not belong to this request", name(&requirement.from)),
-            };
-            return Err(Wrong { code: "requirement", reason });
+        let found = Selector::first_of(vec![requirement.from.clone()]).read_one(request).unwrap_or_default();
+        if let Some(reason) = unmet(requirement, &found, request, variables) {
+            return Err(Wrong {
+                code: "requirement",
+                reason: format!("{} {reason}", name(&requirement.from)),
+            });
         }
     }
     Ok(())
+}
+
+/// What is wrong with a value of which something is required.
+fn unmet(
+    requirement: &Requirement,
+    found: &[u8],
+    request: &Request<'_>,
+    variables: &[Variable<'_>],
+) -> Option<String> {
+    if let Some(template) = &requirement.equals
+        && content(template, request, variables, None).concat() != found
+    {
+        return Some(match template.0.as_slice() {
+            [Piece::Literal(text)] => format!("is not `{text}`"),
+            _ => "does not belong to this request".to_owned(),
+        });
+    }
+    let found = String::from_utf8_lossy(found);
+    let known = requirement.url.is_empty() || requirement.url.iter().any(|pattern| begins(&found, pattern));
+    (!known).then(|| format!("is not at a place of the provider's own: {}", requirement.url.join(", ")))
+}
+
+/// Whether a URL begins as a pattern does, in which `*` is one label of the host.
+fn begins(url: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => url.starts_with(pattern),
+        Some((before, after)) => url.strip_prefix(before).is_some_and(|rest| {
+            let label = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-').count();
+            label > 0 && begins(&rest[label..], after)
+        }),
+    }
 }
 
 fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
@@ -212,7 +254,7 @@ fn matching_secret(
     let mut unusable = None;
     let mut usable = false;
     for secret in secrets {
-        let key = match KeyStep::apply_all(&rule.key, &secret.text) {
+        let key = match usable_key(rule, secret) {
             Ok(key) => key,
             Err(why) => {
                 unusable =
@@ -241,22 +283,42 @@ fn matching_secret(
     if let Some(reason) = unusable.filter(|_| !usable) {
         return Err(Wrong { code: "unusable_secret", reason });
     }
-    let reason = match rule.kind {
-        Kind::Token => "the token is another one than the secret",
-        Kind::Hmac | Kind::Hash => "the signature belongs to another body or was made with another secret",
+    let reason = if rule.kind == Kind::Token {
+        "the token is another one than the secret"
+    } else if rule.kind.is_public() {
+        "the signature belongs to another body or was made with another key"
+    } else {
+        "the signature belongs to another body or was made with another secret"
     };
     Err(Wrong { code: "mismatch", reason: reason.to_owned() })
 }
 
-/// Whether a key makes one of the signatures.
+fn usable_key<'s>(rule: &Rule, secret: &'s Secret) -> Result<Key<'s>, &'static str> {
+    let key = Key::read(&rule.key, &secret.text)?;
+    if public_key::is_key(rule.kind, &key.bytes) {
+        Ok(key)
+    } else {
+        Err("is no public key of the right kind")
+    }
+}
+
+/// Whether a key makes one of the signatures, or is the public key of who made it.
 pub(super) fn fits(
     rule: &Rule,
     request: &Request<'_>,
     signatures: &[Vec<u8>],
     variables: &[Variable<'_>],
-    key: &[u8],
+    key: &Key<'_>,
 ) -> bool {
     rule.content.iter().any(|template| {
+        if rule.kind.is_public() {
+            let content = content(template, request, variables, Some(key)).concat();
+            let verify = |signature: Vec<u8>| {
+                public_key::verify(rule.kind, rule.alg, &key.bytes, &content, &signature)
+            };
+            let tried = signatures.iter().take(PUBLIC_SIGNATURES_MAX);
+            return tried.filter_map(|signature| rule.enc.decode(signature)).any(verify);
+        }
         let made = make(rule, template, request, variables, key);
         signatures.iter().any(|signature| matches(rule, &made, signature))
     })
@@ -280,13 +342,15 @@ pub(super) fn make(
     template: &Template,
     request: &Request<'_>,
     variables: &[Variable<'_>],
-    key: &[u8],
+    key: &Key<'_>,
 ) -> Vec<u8> {
-    let content = || content(template, request, variables, key);
+    let content = || content(template, request, variables, Some(key));
     match rule.kind {
-        Kind::Hmac => rule.alg.mac(key, &content()),
+        Kind::Hmac => rule.alg.mac(&key.bytes, &content()),
         Kind::Hash => rule.alg.digest(&content()),
-        Kind::Token => key.to_vec(),
+        Kind::Token => key.bytes.clone(),
+        // These are verified, or made elsewhere; no signature is empty.
+        Kind::Ed25519 | Kind::Ecdsa | Kind::Rsa | Kind::Jwt | Kind::X5c | Kind::Message => Vec::new(),
     }
 }
 
@@ -294,6 +358,7 @@ pub(super) fn make(
 pub(super) fn matches(rule: &Rule, made: &[u8], signature: &[u8]) -> bool {
     match (rule.kind, rule.compare) {
         (Kind::Token, _) => bool::from(made.ct_eq(signature)),
+        _ if made.is_empty() => false,
         (_, Compare::Text) => bool::from(rule.enc.encode(made).as_bytes().ct_eq(signature)),
         (_, Compare::Bytes) => {
             rule.enc.decode(signature).is_some_and(|signature| bool::from(made.ct_eq(&signature)))
@@ -306,7 +371,7 @@ pub(super) fn content<'a>(
     template: &'a Template,
     request: &'a Request<'_>,
     variables: &'a [Variable<'_>],
-    key: &'a [u8],
+    key: Option<&'a Key<'_>>,
 ) -> Vec<Cow<'a, [u8]>> {
     let delivery = request.delivery;
     let value = |name: &str| {
@@ -324,7 +389,20 @@ pub(super) fn content<'a>(
         }
         Piece::Known(Known::Method) => Cow::from(delivery.method),
         Piece::Known(Known::Url) => Cow::from(delivery.url.unwrap_or_default().as_bytes()),
-        Piece::Known(Known::Secret) => Cow::from(key),
+        Piece::Known(Known::Secret) => Cow::from(key.map_or(&[][..], |key| &key.bytes)),
+        Piece::SecretPart(name) => Cow::from(key.map(|key| key.part(name)).unwrap_or_default().into_bytes()),
+        Piece::Known(Known::BodySha256Base64) => {
+            Cow::from(Encoding::Base64.encode(&Sha256::digest(delivery.body)).into_bytes())
+        }
+        Piece::Known(Known::BodySha256Base64url) => {
+            Cow::from(Encoding::Base64url.encode(&Sha256::digest(delivery.body)).into_bytes())
+        }
+        Piece::Known(Known::BodyCrc32) => Cow::from(crc32fast::hash(delivery.body).to_string().into_bytes()),
+        Piece::Known(Known::BodyCompact) => match request.json() {
+            Some(json) => Cow::from(json.to_string().into_bytes()),
+            None => Cow::from(delivery.body),
+        },
+        Piece::Known(Known::SnsMessage) => Cow::from(sns_message(request).into_bytes()),
         Piece::Known(Known::UrlSorted) => {
             Cow::from(sorted_query(delivery.url.unwrap_or_default()).into_bytes())
         }
@@ -349,6 +427,19 @@ pub(super) fn content<'a>(
         }
     };
     template.0.iter().map(part).collect()
+}
+
+/// The members of an Amazon SNS message that are signed, in their order, each name and value on a line of its own
+/// (docs.aws.amazon.com, "Verifying the signatures of Amazon SNS messages").
+fn sns_message(request: &Request<'_>) -> String {
+    let Some(json) = request.json() else { return String::new() };
+    let of = |name: &str| json.get(name).and_then(|value| value.as_str());
+    let names: &[&str] = if of("Type") == Some("Notification") {
+        &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
+    } else {
+        &["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
+    };
+    names.iter().filter_map(|name| Some(format!("{name}\n{}\n", of(name)?))).collect()
 }
 
 /// How much later than it was signed a request was received, in milliseconds. Times in whole seconds are compared as such.

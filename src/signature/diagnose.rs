@@ -9,12 +9,15 @@ use serde_json::Value;
 use super::{
     Delivery, Secret,
     check::{Variable, Wrong, escaped, fits, make, matches},
-    rule::{Algorithm, Encoding, KeyStep, Kind, Known, Piece, Rule},
+    rule::{Algorithm, Encoding, Key, KeyStep, Kind, Known, Piece, Rule},
     select::Request,
 };
 
 /// Largest body that is tried in other forms.
 const BODY_MAX_BYTES: usize = 256 * 1024;
+
+/// What is said of a secret that fits once it is trimmed.
+const SURROUNDED: &str = "has white space around it that does not belong to it";
 
 /// Most secrets and most signatures that are tried.
 const TRIED_MAX: usize = 8;
@@ -29,8 +32,17 @@ pub(super) struct Case<'a> {
 }
 
 /// The codes of what is found here: an invalid signature with one of them is explained.
-pub(super) const CODES: [&str; 6] =
-    ["wrong_encoding", "wrong_prefix", "secret_form", "other_algorithm", "body_changed", "other_url"];
+pub(super) const CODES: [&str; 9] = [
+    "wrong_encoding",
+    "wrong_prefix",
+    "secret_form",
+    "other_algorithm",
+    "body_changed",
+    "other_url",
+    "expired",
+    "claim",
+    "body_not_covered",
+];
 
 /// The first mistake that explains the mismatch.
 pub(super) fn diagnose(case: &Case<'_>) -> Option<Wrong> {
@@ -38,13 +50,19 @@ pub(super) fn diagnose(case: &Case<'_>) -> Option<Wrong> {
         return token(case);
     }
     let secrets = || case.secrets.iter().take(TRIED_MAX);
-    let own = |secret: &Secret| KeyStep::apply_all(&case.rule.key, &secret.text).ok();
+    if case.rule.kind.is_public() {
+        let keys = || secrets().filter_map(|secret| Key::read(&case.rule.key, &secret.text).ok());
+        return keys().find_map(|key| body(case, &key));
+    }
+    fn own<'s>(case: &Case<'_>, secret: &'s Secret) -> Option<Key<'s>> {
+        Key::read(&case.rule.key, &secret.text).ok()
+    }
     secrets()
-        .find_map(|secret| encoding(case, &own(secret)?))
+        .find_map(|secret| encoding(case, &own(case, secret)?))
         .or_else(|| secrets().find_map(|secret| secret_form(case, secret)))
-        .or_else(|| secrets().find_map(|secret| algorithm(case, &own(secret)?)))
-        .or_else(|| secrets().find_map(|secret| body(case, &own(secret)?)))
-        .or_else(|| secrets().find_map(|secret| url(case, &own(secret)?)))
+        .or_else(|| secrets().find_map(|secret| algorithm(case, &own(case, secret)?)))
+        .or_else(|| secrets().find_map(|secret| body(case, &own(case, secret)?)))
+        .or_else(|| secrets().find_map(|secret| url(case, &own(case, secret)?)))
 }
 
 impl Case<'_> {
@@ -53,7 +71,7 @@ impl Case<'_> {
     }
 
     /// Whether a key would make one of the signatures.
-    fn fits(&self, request: &Request<'_>, key: &[u8]) -> bool {
+    fn fits(&self, request: &Request<'_>, key: &Key<'_>) -> bool {
         let signatures = &self.signatures[..self.signatures.len().min(TRIED_MAX)];
         fits(self.rule, request, signatures, self.variables, key)
     }
@@ -74,12 +92,12 @@ fn token(case: &Case<'_>) -> Option<Wrong> {
         case.secrets.iter().flat_map(|secret| case.signatures().map(move |token| (secret, token)));
     pairs.find_map(|(secret, token)| {
         let same = secret.text.as_bytes().trim_ascii() == token.trim_ascii();
-        same.then(|| secret_reason(secret, "has white space around it that does not belong to it"))
+        same.then(|| surrounded(secret))
     })
 }
 
 /// The right digest, written in another way.
-fn encoding(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+fn encoding(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
     let made: Vec<Vec<u8>> = case
         .rule
         .content
@@ -90,7 +108,8 @@ fn encoding(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
         let text = String::from_utf8_lossy(signature);
         let written = |text: &str| {
             [(Encoding::Hex, "hex"), (Encoding::Base64, "base64")].into_iter().find(|(encoding, _)| {
-                encoding.decode(text.as_bytes()).is_some_and(|digest| made.contains(&digest))
+                let digest = encoding.decode(text.as_bytes()).filter(|digest| !digest.is_empty());
+                digest.is_some_and(|digest| made.contains(&digest))
             })
         };
         let expected = match case.rule.enc {
@@ -118,7 +137,7 @@ fn encoding(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
 /// A right digest where no signature of the provider's form is: without its prefix, or under another name.
 pub(super) fn misplaced(case: &Case<'_>) -> Option<Wrong> {
     let keys = case.secrets.iter().take(TRIED_MAX);
-    keys.filter_map(|secret| KeyStep::apply_all(&case.rule.key, &secret.text).ok()).find_map(|key| {
+    keys.filter_map(|secret| Key::read(&case.rule.key, &secret.text).ok()).find_map(|key| {
         encoding(case, &key)?;
         wrong(
             "wrong_prefix",
@@ -133,7 +152,7 @@ fn secret_form(case: &Case<'_>, secret: &Secret) -> Option<Wrong> {
     let trimmed = text.trim();
     let strip = || KeyStep::Strip("whsec_".to_owned());
     let readings: [(&str, &[KeyStep], &str); 6] = [
-        (trimmed, &case.rule.key, "has white space around it that does not belong to it"),
+        (trimmed, &case.rule.key, SURROUNDED),
         (trimmed, &[], "is the key as it is, and was decoded"),
         (trimmed, &[strip()], "is the key as text, without its `whsec_`"),
         (trimmed, &[strip(), KeyStep::Base64], "is base64 of the key, and was taken as text"),
@@ -141,9 +160,14 @@ fn secret_form(case: &Case<'_>, secret: &Secret) -> Option<Wrong> {
         (trimmed, &[KeyStep::Hex], "is the key in hex, and was taken as text"),
     ];
     readings.into_iter().find_map(|(text, steps, what)| {
-        let key = KeyStep::apply_all(steps, text).ok()?;
+        let key = Key::read(steps, text).ok()?;
         case.fits(case.request, &key).then(|| secret_reason(secret, what))
     })
+}
+
+/// A secret that would fit without the white space around it.
+pub(super) fn surrounded(secret: &Secret) -> Wrong {
+    secret_reason(secret, SURROUNDED)
 }
 
 fn secret_reason(secret: &Secret, what: &str) -> Wrong {
@@ -151,15 +175,15 @@ fn secret_reason(secret: &Secret, what: &str) -> Wrong {
 }
 
 /// Another digest.
-fn algorithm(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+fn algorithm(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
     let all = [(Algorithm::Sha1, "SHA-1"), (Algorithm::Sha256, "SHA-256"), (Algorithm::Sha512, "SHA-512")];
     all.into_iter().filter(|(algorithm, _)| *algorithm != case.rule.alg).find_map(|(algorithm, name)| {
         case.rule.content.iter().find_map(|template| {
-            let content = super::check::content(template, case.request, case.variables, key);
+            let content = super::check::content(template, case.request, case.variables, Some(key));
             let made = if case.rule.kind == Kind::Hash {
                 algorithm.digest(&content)
             } else {
-                algorithm.mac(key, &content)
+                algorithm.mac(&key.bytes, &content)
             };
             let fits = case.signatures().any(|signature| matches(case.rule, &made, signature));
             fits.then(|| Wrong {
@@ -171,7 +195,7 @@ fn algorithm(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
 }
 
 /// A body that was changed on the way.
-fn body(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+fn body(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
     let delivery = case.request.delivery;
     if delivery.body.len() > BODY_MAX_BYTES || !(case.signs(Known::Body) || case.signs(Known::BodySha256Hex))
     {
@@ -188,7 +212,7 @@ fn body(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
 }
 
 /// The body as it may have been when it was signed, and what has happened to it then.
-fn other_bodies(body: &[u8]) -> Vec<(Cow<'_, [u8]>, &'static str)> {
+pub(super) fn other_bodies(body: &[u8]) -> Vec<(Cow<'_, [u8]>, &'static str)> {
     let mut bodies: Vec<(Cow<'_, [u8]>, &'static str)> = Vec::new();
     for end in [&b"\r\n"[..], b"\n"] {
         if let Some(shorter) = body.strip_suffix(end) {
@@ -240,7 +264,7 @@ fn compact_with_spaces(compact: &str) -> String {
 }
 
 /// Another spelling of the URL.
-fn url(case: &Case<'_>, key: &[u8]) -> Option<Wrong> {
+fn url(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
     let delivery = case.request.delivery;
     let url = delivery.url.filter(|_| case.signs(Known::Url))?;
     other_urls(url).into_iter().find_map(|other| {

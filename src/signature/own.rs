@@ -89,6 +89,10 @@ impl Provider {
         "group",
         "each",
         "url_ports",
+        "jws",
+        "claims",
+        "max_age",
+        "leeway",
     ];
 
     /// A provider from a table of a configuration file: the keys of a row of the catalogue, where `name` and `docs` may be left out and
@@ -148,6 +152,7 @@ impl Provider {
             scheme,
             event_type: or_base(facts.event_type, |base| &base.event_type),
             event_id: or_base(facts.event_id, |base| &base.event_id),
+            recognise: Vec::new(),
             timeout: facts.timeout.or_else(|| base.as_ref()?.timeout),
         };
         match provider.problem() {
@@ -317,7 +322,7 @@ mod tests {
         let one_key = read("like = 'github'\nsig = { from = 'header:Acme', strip = 'sha256=' }").unwrap();
         assert!(accepts(&one_key, "github", &[("X-Hub-Signature-256", "Acme")]));
         let one_variable =
-            read("like = 'standard-webhooks'\nvars.id = { from = 'header:Acme-Id' }\nts = { var = 't' }")
+            read("like = 'standard-webhooks/v1'\nvars.id = { from = 'header:Acme-Id' }\nts = { var = 't' }")
                 .unwrap();
         assert!(accepts(&one_variable, "standard_webhooks", &[("webhook-id", "Acme-Id")]));
         let own_type = read("like = 'github'\nrename_headers = { X-GitHub-Event = 'Acme-Event' }");

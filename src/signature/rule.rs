@@ -12,7 +12,7 @@ use serde::{
 
 mod key;
 
-pub(super) use key::{Algorithm, Encoding, KeyStep};
+pub(super) use key::{Algorithm, Encoding, Key, KeyStep};
 
 /// One way a provider signs.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,6 +51,16 @@ pub(super) struct Rule {
     pub(super) compare: Compare,
     /// The signature's own time, and how far it may be from the event's.
     pub(super) ts: Option<Window>,
+    /// How a token is signed.
+    pub(super) jws: Option<Jws>,
+    /// What the claims of a token must be: any of the values given.
+    #[serde(default, deserialize_with = "lists")]
+    pub(super) claims: BTreeMap<String, Vec<Template>>,
+    /// Seconds since a token was issued; any when absent.
+    pub(super) max_age: Option<u64>,
+    /// Seconds by which clocks may differ where a token says from when to when it is valid.
+    #[serde(default)]
+    pub(super) leeway: u64,
     /// What must be so besides.
     #[serde(default)]
     pub(super) require: Vec<Requirement>,
@@ -70,7 +80,10 @@ pub(super) struct Requirement {
     /// What is looked at.
     pub(super) from: Source,
     /// What it must be.
-    pub(super) equals: Template,
+    pub(super) equals: Option<Template>,
+    /// Beginnings of URLs, of which it must have one; `*` in a host is one label.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub(super) url: Vec<String>,
 }
 
 impl Rule {
@@ -85,10 +98,15 @@ impl Rule {
     pub(super) fn problem(&self) -> Option<String> {
         let unknown = self.content.iter().flat_map(|template| &template.0).find_map(|piece| match piece {
             Piece::Variable(name) if !self.vars.contains_key(name) => Some(name),
-            Piece::Variable(_) | Piece::Literal(_) | Piece::Known(_) => None,
+            Piece::Variable(_) | Piece::Literal(_) | Piece::Known(_) | Piece::SecretPart(_) => None,
         });
         if let Some(name) = unknown {
             return Some(format!("content names {{{name}}}, which is not among vars"));
+        }
+        if (self.kind == Kind::Jwt) != self.jws.is_some() {
+            return Some(
+                "jws says how a token is signed, and there is one exactly when kind is \"jwt\"".to_owned(),
+            );
         }
         let window = self.ts.as_ref().filter(|window| !self.vars.contains_key(&window.var));
         window.map(|window| format!("ts names {:?}, which is not among vars", window.var))
@@ -124,6 +142,15 @@ pub(super) fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_any(OneOrMany(PhantomData))
 }
 
+/// Lists by name, each one value or a list of them.
+fn lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<Template>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct List(#[serde(deserialize_with = "one_or_many")] Vec<Template>);
+    let lists = BTreeMap::<String, List>::deserialize(deserializer)?;
+    Ok(lists.into_iter().map(|(name, List(list))| (name, list)).collect())
+}
+
 fn whole_body() -> Vec<Template> {
     vec![Template(vec![Piece::Known(Known::Body)])]
 }
@@ -139,6 +166,36 @@ pub(super) enum Kind {
     Hash,
     /// The secret itself.
     Token,
+    /// An Ed25519 signature (RFC 8032); the secret is the provider's public key.
+    Ed25519,
+    /// An ECDSA signature on P-256, in ASN.1 (RFC 3279 section 2.2.3).
+    Ecdsa,
+    /// An RSA signature, RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2).
+    Rsa,
+    /// A JSON Web Token whose claims say what it is for (RFC 7519).
+    Jwt,
+    /// A JSON Web Signature whose certificates come with it, as Apple's (RFC 7515 section 4.1.6).
+    X5c,
+    /// HTTP Message Signatures (RFC 9421).
+    Message,
+}
+
+impl Kind {
+    /// Whether the secret is a public key, and a signature verified with it.
+    pub(super) fn is_public(self) -> bool {
+        matches!(self, Self::Ed25519 | Self::Ecdsa | Self::Rsa)
+    }
+}
+
+/// How a JSON Web Token is signed (RFC 7518 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Jws {
+    /// HMAC with SHA-256.
+    HS256,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
 }
 
 /// How a signature is compared, always in constant time.
@@ -184,6 +241,8 @@ pub(super) struct Selector {
     /// The last of several values counts, not the first.
     #[serde(default)]
     pub(super) last: bool,
+    /// The value is base64 of a JSON document, and this pointer leads to what counts in it.
+    pub(super) inside: Option<String>,
     /// The value when there is none.
     pub(super) default: Option<String>,
 }
@@ -235,6 +294,8 @@ pub(super) enum Piece {
     Known(Known),
     /// A value of `vars`.
     Variable(String),
+    /// A part of the secret: a member, where it is a JSON object, and for `id` else what stands before its first colon.
+    SecretPart(String),
 }
 
 /// A placeholder that is not among `vars`.
@@ -244,6 +305,16 @@ pub(super) enum Known {
     Body,
     /// Its SHA-256 in lower-case hex.
     BodySha256Hex,
+    /// The same in base64, padded.
+    BodySha256Base64,
+    /// The same in base64 for URLs, without padding.
+    BodySha256Base64url,
+    /// Its CRC-32 (ISO 3309) in decimal.
+    BodyCrc32,
+    /// The body, which is JSON, written without white space.
+    BodyCompact,
+    /// The parts of an Amazon SNS message that are signed.
+    SnsMessage,
     /// The request method.
     Method,
     /// The whole URL, as the sender used it.
@@ -269,6 +340,11 @@ impl Known {
         Some(match name {
             "body" => Self::Body,
             "body.sha256hex" => Self::BodySha256Hex,
+            "body.sha256base64" => Self::BodySha256Base64,
+            "body.sha256base64url" => Self::BodySha256Base64url,
+            "body.crc32" => Self::BodyCrc32,
+            "body.compact" => Self::BodyCompact,
+            "sns.message" => Self::SnsMessage,
             "method" => Self::Method,
             "url" => Self::Url,
             "secret" => Self::Secret,
@@ -296,8 +372,11 @@ impl TryFrom<String> for Template {
             let (name, after) = after
                 .split_once('}')
                 .ok_or_else(|| format!("content {text:?} has a brace that is not closed"))?;
-            let known = Known::named(name).map(Piece::Known);
-            pieces.push(known.unwrap_or_else(|| Piece::Variable(name.to_owned())));
+            pieces.push(match (Known::named(name), name.strip_prefix("secret.")) {
+                (Some(known), _) => Piece::Known(known),
+                (None, Some(part)) => Piece::SecretPart(part.to_owned()),
+                (None, None) => Piece::Variable(name.to_owned()),
+            });
             rest = after;
         }
         if !rest.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Delivery,
-    rule::{Selector, Source},
+    rule::{Encoding, Selector, Source},
 };
 
 /// What a selector found.
@@ -113,6 +113,7 @@ impl Selector {
             strip: None,
             strip_optional: false,
             last: false,
+            inside: None,
             default: None,
         }
     }
@@ -150,7 +151,14 @@ impl Selector {
         if let Some(index) = self.index {
             parts = parts.into_iter().skip(index).take(if self.rest { usize::MAX } else { 1 }).collect();
         }
-        parts.into_iter().filter_map(|part| self.part(part)).map(<[u8]>::to_vec).collect()
+        parts.into_iter().filter_map(|part| self.part(part)).filter_map(|part| self.within(part)).collect()
+    }
+
+    /// What counts of a part that is base64 of JSON; any other part is whole.
+    fn within(&self, part: &[u8]) -> Option<Vec<u8>> {
+        let Some(pointer) = &self.inside else { return Some(part.to_vec()) };
+        let json: Value = serde_json::from_slice(&Encoding::Base64.decode(part)?).ok()?;
+        scalar(json.pointer(pointer)?)
     }
 
     fn part<'v>(&self, part: &'v [u8]) -> Option<&'v [u8]> {

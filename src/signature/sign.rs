@@ -4,8 +4,9 @@ use thiserror::Error;
 
 use super::{
     Delivery, Secret, SignRequest,
-    check::make,
-    rule::{KeyStep, Kind, Known, Piece, Rule, Selector, Source, Unit},
+    check::{Variable, content, make},
+    jwt, message, public_key,
+    rule::{Key, KeyStep, Kind, Known, Piece, Rule, Selector, Source, Unit},
     select::Request,
 };
 use crate::event::{Header, UnixMillis};
@@ -42,37 +43,16 @@ pub(super) fn sign(
     if !rule.sig.first().is_some_and(is_header) {
         return Err(SignError::InBody);
     }
-    let key = KeyStep::apply_all(&rule.key, &secret.text)
-        .map_err(|why| SignError::Secret { label: secret.label.clone(), why })?;
+    if rule.kind == Kind::Message {
+        return message::sign(request, secret);
+    }
     let SignRequest { method, url, body, at, .. } = *request;
     // A signature over fields is one of a form.
     let form = [Header { name: "content-type".into(), value: "application/x-www-form-urlencoded".into() }];
     let delivery = Delivery { method, url, headers: &form, body, received_at: at };
     let reading = Request::new(&delivery);
-    let mut variables = Vec::new();
-    for name in rule.vars.keys() {
-        let selector = &rule.vars[name];
-        if !is_header(selector) && selector.default.is_none() {
-            let value = selector.read_one(&reading).map_err(|_| SignError::Missing(name.clone()))?;
-            variables.push((name.as_str(), value));
-            continue;
-        }
-        let value = match (rule.ts.as_ref(), name.as_str()) {
-            (Some(window), name) if window.var == name => written(request.at, window.unit),
-            (_, _) if selector.default.is_some() => selector.default.clone().unwrap_or_default(),
-            // A number that is used once.
-            (_, "n") => request.at.0.to_string(),
-            (_, "id") => request.id.ok_or_else(|| SignError::Missing(name.clone()))?.to_owned(),
-            (_, other) => return Err(SignError::Missing(other.to_owned())),
-        };
-        variables.push((name.as_str(), value.into_bytes()));
-    }
-    let Some(template) = rule.content.first() else { return Err(SignError::Missing("content".to_owned())) };
-    let made = make(rule, template, &reading, &variables, &key);
-    let signature = match rule.kind {
-        Kind::Token => String::from_utf8_lossy(&made).into_owned(),
-        Kind::Hmac | Kind::Hash => rule.enc.encode(&made),
-    };
+    let variables = variables(rule, request, &reading)?;
+    let signature = signature(rule, request, &reading, &variables, secret)?;
     let mut headers: Vec<(String, String)> = Vec::new();
     let texts = variables.iter().map(|(name, value)| (&rule.vars[*name], String::from_utf8_lossy(value)));
     for (selector, text) in texts.chain(rule.sig.first().map(|selector| (selector, signature.into()))) {
@@ -87,13 +67,68 @@ pub(super) fn sign(
         }
     }
     for requirement in &rule.require {
-        if let (Source::Header(name), [Piece::Literal(text)]) =
-            (&requirement.from, requirement.equals.0.as_slice())
-        {
+        let equals = requirement.equals.as_ref().map(|template| template.0.as_slice());
+        if let (Source::Header(name), Some([Piece::Literal(text)])) = (&requirement.from, equals) {
             headers.push((name.clone(), text.clone()));
         }
     }
     Ok(headers.into_iter().map(|(name, value)| Header { name: name.into(), value: value.into() }).collect())
+}
+
+/// Everything that is signed besides the body: from the request, or made for it.
+fn variables<'r>(
+    rule: &'r Rule,
+    request: &SignRequest<'_>,
+    reading: &Request<'_>,
+) -> Result<Vec<Variable<'r>>, SignError> {
+    let value = |(name, selector): (&'r String, &Selector)| {
+        let missing = || SignError::Missing(name.clone());
+        let made = match (rule.ts.as_ref(), name.as_str()) {
+            _ if !is_header(selector) && selector.default.is_none() => {
+                return Ok((name.as_str(), selector.read_one(reading).map_err(|_| missing())?));
+            }
+            (Some(window), name) if window.var == name => written(request.at, window.unit),
+            _ if selector.default.is_some() => selector.default.clone().unwrap_or_default(),
+            // A number that is used once.
+            (_, "n") => request.at.0.to_string(),
+            (_, "id") => request.id.ok_or_else(missing)?.to_owned(),
+            _ => return Err(missing()),
+        };
+        Ok((name.as_str(), made.into_bytes()))
+    };
+    rule.vars.iter().map(value).collect()
+}
+
+/// The signature as it is written.
+fn signature(
+    rule: &Rule,
+    request: &SignRequest<'_>,
+    reading: &Request<'_>,
+    variables: &[Variable<'_>],
+    secret: &Secret,
+) -> Result<String, SignError> {
+    let unusable = |why| SignError::Secret { label: secret.label.clone(), why };
+    let template = rule.content.first().ok_or_else(|| SignError::Missing("content".to_owned()))?;
+    Ok(match rule.kind {
+        Kind::Token | Kind::Hmac | Kind::Hash => {
+            let key = Key::read(&rule.key, &secret.text).map_err(unusable)?;
+            let made = make(rule, template, reading, variables, &key);
+            if rule.kind == Kind::Token {
+                String::from_utf8_lossy(&made).into_owned()
+            } else {
+                rule.enc.encode(&made)
+            }
+        }
+        Kind::Ed25519 | Kind::Ecdsa | Kind::Rsa => {
+            // A private key, alone or as the member `key` beside what is signed too.
+            let private = Key::read(&[KeyStep::Member("key".to_owned())], &secret.text).map_err(unusable)?;
+            let content = content(template, reading, variables, Some(&private)).concat();
+            let pem = String::from_utf8_lossy(&private.bytes);
+            rule.enc.encode(&public_key::sign(rule.kind, rule.alg, &pem, &content).map_err(unusable)?)
+        }
+        Kind::Jwt => jwt::sign(rule, request, secret)?,
+        Kind::X5c | Kind::Message => return Err(SignError::InBody),
+    })
 }
 
 fn is_header(selector: &Selector) -> bool {

@@ -54,7 +54,7 @@ fn every_provider_is_recognised_and_verified() {
         };
         assert_eq!(send(&sender, &lines), 200, "there is no app to wait for");
         let event = client.event();
-        if provider.id() == "auth0" {
+        if lines.iter().any(|line| line.starts_with("Authorization:")) {
             assert_eq!(event["verdict"]["state"], "unsigned", "an Authorization header is nobody's mark");
             continue;
         }

@@ -10,9 +10,11 @@ use base64::{
     },
 };
 use hmac::{Hmac, KeyInit, Mac};
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, pem::PemObject};
 use serde::Deserialize;
+use serde_json::Value;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use unicode_normalization::UnicodeNormalization;
 
 /// A digest an HMAC is made with (RFC 2104, FIPS 180-4).
@@ -22,6 +24,7 @@ pub(in crate::signature) enum Algorithm {
     Sha1,
     #[default]
     Sha256,
+    Sha384,
     Sha512,
 }
 
@@ -37,6 +40,7 @@ impl Algorithm {
         match self {
             Self::Sha1 => mac::<Hmac<Sha1>>(key, parts),
             Self::Sha256 => mac::<Hmac<Sha256>>(key, parts),
+            Self::Sha384 => mac::<Hmac<Sha384>>(key, parts),
             Self::Sha512 => mac::<Hmac<Sha512>>(key, parts),
         }
     }
@@ -51,6 +55,7 @@ impl Algorithm {
         match self {
             Self::Sha1 => digest::<Sha1>(parts),
             Self::Sha256 => digest::<Sha256>(parts),
+            Self::Sha384 => digest::<Sha384>(parts),
             Self::Sha512 => digest::<Sha512>(parts),
         }
     }
@@ -105,6 +110,12 @@ pub(in crate::signature) enum KeyStep {
     Sha1,
     /// Unicode normalisation form KD (UAX #15).
     Nfkd,
+    /// Takes what stands behind the first of these.
+    AfterFirst(String),
+    /// Takes the member of that name of a secret that is a JSON object; any other is the key as it is.
+    Member(String),
+    /// Reads a public key: SubjectPublicKeyInfo (RFC 5280 section 4.1) in PEM or base64, or a certificate in PEM.
+    PublicKey,
     /// Puts characters in place of the HTML entities of `& < > " '`.
     Html,
 }
@@ -133,6 +144,19 @@ impl KeyStep {
             },
             Self::Sha1 => Ok(Sha1::digest(&key).to_vec()),
             Self::Nfkd => Ok(String::from_utf8_lossy(&key).nfkd().collect::<String>().into_bytes()),
+            Self::AfterFirst(separator) => {
+                let at = key.windows(separator.len()).position(|window| window == separator.as_bytes());
+                Ok(at.map(|at| key[at + separator.len()..].to_vec()).unwrap_or(key))
+            }
+            Self::Member(name) => Ok(match serde_json::from_slice::<Value>(&key) {
+                Ok(Value::Object(members)) => match members.get(name) {
+                    Some(Value::String(text)) => text.clone().into_bytes(),
+                    Some(member) => member.to_string().into_bytes(),
+                    None => key,
+                },
+                _ => key,
+            }),
+            Self::PublicKey => public_key(&key).ok_or("is no public key in PEM"),
             Self::Html => Ok(without_entities(&String::from_utf8_lossy(&key)).into_bytes()),
         }
     }
@@ -140,6 +164,53 @@ impl KeyStep {
     /// The key of a secret's text.
     pub(in crate::signature) fn apply_all(steps: &[Self], text: &str) -> Result<Vec<u8>, &'static str> {
         steps.iter().try_fold(text.as_bytes().to_vec(), |key, step| step.apply(key))
+    }
+}
+
+/// The DER of a public key.
+fn public_key(text: &[u8]) -> Option<Vec<u8>> {
+    if let Ok(key) = SubjectPublicKeyInfoDer::from_pem_slice(text) {
+        return Some(key.to_vec());
+    }
+    if let Ok(certificate) = CertificateDer::from_pem_slice(text) {
+        let certificate = webpki::EndEntityCert::try_from(&certificate).ok()?;
+        return Some(certificate.subject_public_key_info().to_vec());
+    }
+    // As it stands between the lines of a PEM file, and with the line ends that were lost.
+    let bare = String::from_utf8_lossy(text);
+    let bare = bare
+        .trim()
+        .trim_start_matches("-----BEGIN PUBLIC KEY-----")
+        .trim_end_matches("-----END PUBLIC KEY-----");
+    let bare: String = bare.split_whitespace().collect();
+    LENIENT.decode(bare).ok().filter(|der| der.first() == Some(&0x30))
+}
+
+/// The key of a rule, and the secret it was made of.
+#[derive(Clone, Debug)]
+pub(in crate::signature) struct Key<'s> {
+    pub(in crate::signature) bytes: Vec<u8>,
+    secret: &'s str,
+}
+
+impl<'s> Key<'s> {
+    /// Reads a secret; an error tells in words what it should have been.
+    pub(in crate::signature) fn read(steps: &[KeyStep], secret: &'s str) -> Result<Self, &'static str> {
+        let bytes = KeyStep::apply_all(steps, secret)?;
+        if bytes.is_empty() { Err("holds no key") } else { Ok(Self { bytes, secret }) }
+    }
+
+    /// A part of the secret that is signed too.
+    pub(in crate::signature) fn part(&self, name: &str) -> String {
+        match serde_json::from_str::<Value>(self.secret) {
+            Ok(Value::Object(members)) => match members.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => String::new(),
+            },
+            _ if name == "id" => self.secret.split(':').next().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        }
     }
 }
 
@@ -171,9 +242,14 @@ impl TryFrom<String> for KeyStep {
             (_, Some(("after_last", separator))) if !separator.is_empty() => {
                 Ok(Self::AfterLast(separator.to_owned()))
             }
+            (_, Some(("after_first", separator))) if !separator.is_empty() => {
+                Ok(Self::AfterFirst(separator.to_owned()))
+            }
+            (_, Some(("member", name))) => Ok(Self::Member(name.to_owned())),
+            ("public_key", _) => Ok(Self::PublicKey),
             (_, Some(("base64_if", prefix))) => Ok(Self::Base64If(prefix.to_owned())),
             _ => Err(format!(
-                "{text:?} is no step of a key: base64, base64_if:PREFIX, hex, sha1, nfkd, html, strip:PREFIX, after_last:SEPARATOR"
+                "{text:?} is no step of a key: base64, base64_if:PREFIX, hex, sha1, nfkd, html, strip:PREFIX, after_last:SEPARATOR, after_first:SEPARATOR, member:NAME, public_key"
             )),
         }
     }
