@@ -13,6 +13,7 @@
 //!  x5c        signatures that bring their certificates along
 //!  message    HTTP Message Signatures
 //!  catalogue  the rows, by id and by the headers of a request
+//!  challenge  the questions providers ask an endpoint before they send to it
 //!  own        rows of a user's own, from a configuration file
 //! ```
 
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Header, UnixMillis};
 
 mod catalogue;
+mod challenge;
 mod check;
 mod diagnose;
 mod jwt;
@@ -37,6 +39,7 @@ mod tests;
 mod x5c;
 
 pub use catalogue::{Catalogue, EventNames, Provider, catalogue, verify_any};
+pub use challenge::{Challenge, ChallengeAnswer, challenge};
 pub use own::RowError;
 pub use sign::SignError;
 

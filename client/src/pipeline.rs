@@ -209,14 +209,21 @@ impl Pipeline {
         Ok(rejected)
     }
 
-    /// Step 7 for an event that goes nowhere: its sender need not wait.
+    /// Step 7 for an event that goes nowhere: its sender need not wait, and gets the answer to its question, if it asked one.
     async fn answer_for_no_app(&self, came: &Came, rejected: bool) {
         if came.deadline.is_none() {
             return;
         }
-        let kind = if rejected { ResultKind::Rejected } else { ResultKind::NoApp };
+        let (kind, headers, body) = match &came.recognised.answer {
+            _ if rejected => (ResultKind::Rejected, Bytes::new(), Bytes::new()),
+            None => (ResultKind::NoApp, Bytes::new(), Bytes::new()),
+            Some(answer) => {
+                let body_bytes = answer.body.len() as u64;
+                let kind = ResultKind::Answered { status: answer.status, body_bytes };
+                (kind, Head::write_headers(&answer.headers).into(), answer.body.clone().into())
+            }
+        };
         let header = ResultHeader { id: came.event.id, kind, latency_ms: 0 };
-        let (headers, body) = (Bytes::new(), Bytes::new());
         self.report(Report::Result { session: came.session, header, headers, body }).await;
     }
 

@@ -17,6 +17,7 @@ use hyper::body::{Body, Incoming};
 use inhaul_core::{
     event::{Event, EventId, Head, Peer, UnixMillis},
     session::AppAnswer,
+    signature::{ChallengeAnswer, Delivery, challenge},
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -41,6 +42,9 @@ pub const INGEST_PREFIX: &[u8] = b"/in/";
 
 /// What a sender is asked to wait after a refusal that time alone heals.
 const RETRY_SOON: Duration = Duration::from_secs(5);
+
+/// Largest body in which a provider's question to the endpoint is looked for.
+const QUESTION_MAX_BYTES: usize = 64 * 1024;
 
 /// Everything ingest needs.
 pub struct Ingest {
@@ -147,15 +151,23 @@ impl Ingest {
             body_sha256,
         };
         self.metrics.received(&endpoint.name, (event.head.len() + event.body.len()) as u64);
-        let mut response = match endpoint.answer {
-            AnswerMode::Relay => {
+        let question = Question::in_event(&event);
+        let held = self.hub.is_held(&endpoint.name);
+        let mut response = match (endpoint.answer, &question) {
+            // The client has the secrets that the answer takes.
+            (AnswerMode::Relay, Some(Question::ForClient)) if held => {
+                self.ask_the_app(&endpoint, &event, arrived, method).await?
+            }
+            (AnswerMode::App, _) if held => self.ask_the_app(&endpoint, &event, arrived, method).await?,
+            (_, Some(Question::Answered(answer))) => {
+                self.store(&event, false).await?;
+                self.challenge_answer(answer, method)
+            }
+            (AnswerMode::Relay, _) => {
                 self.store(&event, false).await?;
                 self.accepted(StatusCode::OK, event.id)
             }
-            AnswerMode::App if self.hub.is_held(&endpoint.name) => {
-                self.ask_the_app(&endpoint, &event, arrived, method).await?
-            }
-            AnswerMode::App => self.without_client(&endpoint, &event).await?,
+            (AnswerMode::App, _) => self.without_client(&endpoint, &event).await?,
         };
         if let Ok(id) = HeaderValue::from_str(&event.id.to_string()) {
             response.headers_mut().insert(EVENT_ID_HEADER, id);
@@ -290,6 +302,19 @@ impl Ingest {
         response
     }
 
+    /// The answer to a provider's question.
+    fn challenge_answer(&self, answer: &ChallengeAnswer, method: &Method) -> Response<Full<Bytes>> {
+        let headers = Head::write_headers(&answer.headers).into();
+        match passed_on(answer.status, &headers, answer.body.clone().into(), method) {
+            Ok(mut response) => {
+                self.metrics.answered("relay", answer.status);
+                response.headers_mut().insert(SOURCE_HEADER, HeaderValue::from_static("relay"));
+                response
+            }
+            Err(reason) => self.come_again(StatusCode::BAD_GATEWAY, reason),
+        }
+    }
+
     fn come_again(&self, status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
         self.metrics.answered("relay", status.as_u16());
         let mut response = relay_answer(status, text);
@@ -322,6 +347,35 @@ impl Ingest {
                 relay_answer(StatusCode::UNAUTHORIZED, "the signature of this webhook is not valid\n")
             }
         }
+    }
+}
+
+/// A provider's question to the endpoint, before it sends to it.
+enum Question {
+    /// It can be answered here.
+    Answered(ChallengeAnswer),
+    /// The answer takes a secret, which only the client has.
+    ForClient,
+}
+
+impl Question {
+    fn in_event(event: &Event) -> Option<Self> {
+        if event.body.len() > QUESTION_MAX_BYTES {
+            return None;
+        }
+        let head = event.parsed_head().ok()?;
+        let target = std::str::from_utf8(&head.target).ok()?;
+        // Only the query counts for what can be answered here.
+        let url = format!("https://relay{target}");
+        let delivery = Delivery {
+            method: &head.method,
+            url: Some(&url),
+            headers: &head.headers,
+            body: &event.body,
+            received_at: event.received_at,
+        };
+        let asked = challenge(&delivery)?;
+        Some(asked.answer(&delivery, &[]).map_or(Self::ForClient, Self::Answered))
     }
 }
 

@@ -19,6 +19,7 @@ mod world;
 
 mod app_answers;
 mod bad_input;
+mod challenges;
 mod commands;
 mod demo;
 mod embedded;

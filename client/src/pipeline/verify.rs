@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use inhaul_core::{
     event::{Event, Head},
-    signature::{Catalogue, Delivery, Verdict, verify_any},
+    signature::{Catalogue, ChallengeAnswer, Delivery, Verdict, challenge, verify_any},
 };
 
 use crate::{cli::VerifyMode, config::Route};
 
 /// Largest body that is looked into for the event's type and id.
 const LOOK_INTO_BYTES: usize = 1 << 20;
+
+/// The type of events that are questions to the endpoint.
+const CHALLENGE: &str = "challenge";
 
 /// What is known of an event from its bytes and the configuration.
 pub(super) struct Recognised {
@@ -20,6 +23,8 @@ pub(super) struct Recognised {
     pub(super) verdict: Option<Verdict>,
     /// Its route keeps events back that are not valid.
     pub(super) must_be_valid: bool,
+    /// The answer, when it is a question to the endpoint that can be answered here.
+    pub(super) answer: Option<ChallengeAnswer>,
 }
 
 impl Recognised {
@@ -31,6 +36,7 @@ impl Recognised {
             provider_event_id: None,
             verdict: None,
             must_be_valid: false,
+            answer: None,
         }
     }
 }
@@ -59,10 +65,13 @@ pub(super) fn recognise(
     let look_into = if event.body.len() > LOOK_INTO_BYTES { &[][..] } else { &event.body[..] };
     let names =
         provider.as_ref().map(|provider| provider.event_names(&head.headers, look_into)).unwrap_or_default();
+    let asked = challenge(&delivery);
+    let asking = asked.filter(|asked| asked.is_specific()).map(|asked| asked.provider().to_owned());
     Recognised {
-        event_type: names.event_type,
+        event_type: asked.map(|_| CHALLENGE.to_owned()).or(names.event_type),
         provider_event_id: names.event_id,
-        provider: provider.map(|provider| provider.id().to_owned()),
+        provider: provider.map(|provider| provider.id().to_owned()).or(asking),
+        answer: asked.and_then(|asked| asked.answer(&delivery, &route.secrets)),
         verdict: Some(verdict),
         must_be_valid: route.verify == VerifyMode::Reject,
     }
