@@ -56,6 +56,13 @@ pub struct Provider {
     pub(super) recognise: Vec<String>,
     /// Seconds after which the sender gives up waiting for the answer.
     pub(super) timeout: Option<u64>,
+    /// The answers that count as received, where not any 2xx.
+    pub(super) success: Option<String>,
+    /// What the sender does when there is none.
+    pub(super) retries: Option<String>,
+    /// What else to know, a sentence each.
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
 }
 
 /// What a sender itself calls an event.
@@ -184,6 +191,21 @@ impl Provider {
     /// How long it waits for an answer, where it says so.
     pub fn sender_timeout(&self) -> Option<Duration> {
         self.timeout.map(Duration::from_secs)
+    }
+
+    /// The answers that count as received.
+    pub fn success(&self) -> &str {
+        self.success.as_deref().unwrap_or("2xx")
+    }
+
+    /// What it does when it gets none of them, where it says so.
+    pub fn retries(&self) -> Option<&str> {
+        self.retries.as_deref()
+    }
+
+    /// What else to know about its webhooks, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Checks a request against every scheme and every secret.

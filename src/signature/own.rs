@@ -15,7 +15,8 @@ use super::{
 };
 
 /// Keys of the table of a provider that are not keys of a scheme.
-const FACTS: [&str; 7] = ["name", "docs", "type", "event_id", "timeout", "like", "rename_headers"];
+const FACTS: [&str; 10] =
+    ["name", "docs", "type", "event_id", "timeout", "success", "retries", "notes", "like", "rename_headers"];
 
 /// What is wrong with the table of a provider.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -52,6 +53,10 @@ struct Facts {
     #[serde(default, deserialize_with = "one_or_many")]
     event_id: Vec<Source>,
     timeout: Option<u64>,
+    success: Option<String>,
+    retries: Option<String>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    notes: Vec<String>,
     like: Option<Spanned<String>>,
     #[serde(default)]
     rename_headers: BTreeMap<String, Spanned<String>>,
@@ -71,6 +76,9 @@ impl Provider {
         "type",
         "event_id",
         "timeout",
+        "success",
+        "retries",
+        "notes",
         "like",
         "rename_headers",
         "scheme",
@@ -153,6 +161,9 @@ impl Provider {
             event_type: or_base(facts.event_type, |base| &base.event_type),
             event_id: or_base(facts.event_id, |base| &base.event_id),
             recognise: Vec::new(),
+            success: facts.success,
+            retries: facts.retries,
+            notes: facts.notes,
             timeout: facts.timeout.or_else(|| base.as_ref()?.timeout),
         };
         match provider.problem() {

@@ -10,6 +10,7 @@ use crate::{
     commands::{Exit, Failure},
     config::{load_catalogue, provider_named},
     output::{json::line, write_stdout},
+    sample::Samples,
 };
 
 /// Lists providers, or tells about one.
@@ -54,6 +55,10 @@ fn record(provider: &Provider) -> Value {
         "schemes": provider.schemes().collect::<Vec<_>>(),
         "headers": headers(provider),
         "sender_timeout_seconds": provider.sender_timeout().map(|timeout| timeout.as_secs()),
+        "success": provider.success(),
+        "retries": provider.retries(),
+        "notes": provider.notes(),
+        "samples": Samples::of(provider.id()).iter().flat_map(Samples::names).collect::<Vec<_>>(),
     })
 }
 
@@ -78,9 +83,20 @@ fn page(provider: &Provider) -> String {
             "waits",
             provider.sender_timeout().map_or("not stated".to_owned(), |time| format!("{} s", time.as_secs())),
         ),
+        ("success", provider.success().to_owned()),
+        ("retries", provider.retries().unwrap_or("not stated").to_owned()),
         ("use", format!("inhaul listen 3000 --provider {} --secret-env NAME", provider.id())),
     ] {
         let _ = writeln!(text, "{name:9} {value}");
+    }
+    let samples = Samples::of(provider.id());
+    let samples: Vec<&str> = samples.iter().flat_map(Samples::names).collect();
+    if let Some(first) = samples.first() {
+        let _ = writeln!(text, "{:9} inhaul trigger {} {first} --secret-env NAME", "try", provider.id());
+        let _ = writeln!(text, "{:9} {}", "samples", samples.join(", "));
+    }
+    for note in provider.notes() {
+        let _ = writeln!(text, "{:9} {note}", "note");
     }
     text
 }
