@@ -6,6 +6,7 @@
 //!  rule       the language of the rows: where a signature is, what is signed, with which key
 //!  select     reads values out of a request, and writes them into one
 //!  check      the verdict
+//!  content    the bytes that are signed
 //!  diagnose   why a signature does not match
 //!  sign       the headers a provider would send
 //!  public_key signatures that are checked with a public key
@@ -26,6 +27,7 @@ use crate::event::{Header, UnixMillis};
 mod catalogue;
 mod challenge;
 mod check;
+mod content;
 mod diagnose;
 mod jwt;
 mod message;

@@ -177,10 +177,7 @@ impl Pipeline {
         let (recognised, forward) = match event.parsed_head() {
             Ok(head) => {
                 let route = self.route(&event, &head);
-                (
-                    recognise(&event, &head, route, self.routes.catalogue(), &endpoint_url),
-                    !missed && !route.targets.is_empty(),
-                )
+                (recognise(&event, &head, &self.routes, &endpoint_url), !missed && !route.targets.is_empty())
             }
             // The relay sends none such; it is stored and shown as it is.
             Err(_) => (Recognised::nothing(), false),

@@ -8,12 +8,15 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Delivery, Secret, SignError, SignRequest, Verdict, check,
-    rule::{Rule, Selector, Source, one_or_many},
+    Delivery, Secret, SignError, SignRequest, Verdict, check, diagnose,
+    rule::{Kind, Known, Piece, Rule, Selector, Source, one_or_many},
     select::Request,
     sign,
 };
 use crate::event::{Header, UnixMillis};
+
+/// Most other providers that are tried when a signature is wrong.
+const OTHERS_MAX: usize = 8;
 
 /// Longest type or id of an event that is taken from a request; longer ones are no names.
 const NAME_MAX_BYTES: usize = 256;
@@ -223,10 +226,34 @@ impl Provider {
         secrets: &[Secret],
         tolerance_seconds: Option<u64>,
     ) -> Verdict {
-        let request = Request::within(delivery, tolerance_seconds);
+        let own = self.verify_alone(&Request::within(delivery, tolerance_seconds), secrets);
+        let unexplained = match &own {
+            Verdict::Unsigned => true,
+            Verdict::Invalid { code, .. } => !diagnose::CODES.contains(&code.as_str()),
+            Verdict::Valid { .. } | Verdict::Stale { .. } | Verdict::NoSecret { .. } => false,
+        };
+        if unexplained { self.of_another(delivery, secrets).unwrap_or(own) } else { own }
+    }
+
+    /// What there is to say when a request is rightly signed by another provider with one of the secrets.
+    fn of_another(&self, delivery: &Delivery<'_>, secrets: &[Secret]) -> Option<Verdict> {
+        let others = catalogue().candidates(delivery.headers);
+        let request = Request::unexplained(delivery);
+        let mut others = others.into_iter().filter(|other| other.id != self.id).take(OTHERS_MAX);
+        let other = others.find(|other| {
+            matches!(other.verify_alone(&request, secrets), Verdict::Valid { .. } | Verdict::Stale { .. })
+        })?;
+        Some(Verdict::Invalid {
+            scheme: format!("{}/{}", self.id, self.schemes().next().unwrap_or_default()),
+            code: "other_provider".to_owned(),
+            reason: format!("the secret is right, and the signature is one of {} ({})", other.name, other.id),
+        })
+    }
+
+    fn verify_alone(&self, request: &Request<'_>, secrets: &[Secret]) -> Verdict {
         let mut verdict = Verdict::Unsigned;
         for rule in &self.scheme {
-            let found = check::check(&self.id, rule, &request, secrets);
+            let found = check::check(&self.id, rule, request, secrets);
             if found.rank() > verdict.rank() {
                 verdict = found;
             }
@@ -254,6 +281,21 @@ impl Provider {
             }
         }
         Ok(headers)
+    }
+
+    /// Whether a handler would refuse a body that it parses as JSON and writes anew before it checks the signature, as with
+    /// `JSON.stringify(req.body)`: the signature is over the bytes, and those would be others.
+    pub fn needs_raw_body(&self, body: &[u8]) -> bool {
+        let rules = || self.scheme.iter().filter(|rule| rule.kind != Kind::Token);
+        let pieces = || rules().flat_map(|rule| &rule.content).flat_map(|template| &template.0);
+        let claims =
+            || self.scheme.iter().flat_map(|rule| rule.claims.values().flatten()).flat_map(|claim| &claim.0);
+        let bytes = [Known::Body, Known::BodySha256Hex, Known::BodySha256Base64, Known::BodySha256Base64url];
+        let over_bytes = pieces().chain(claims()).any(|piece| bytes.map(Piece::Known).contains(piece));
+        let written_anew = || {
+            serde_json::from_slice::<serde_json::Value>(body).ok().map(|json| json.to_string().into_bytes())
+        };
+        over_bytes && written_anew().is_some_and(|anew| anew != body)
     }
 
     /// What the sender calls an event.

@@ -1,19 +1,13 @@
 //! The verdict about one request under one scheme.
 
-use std::borrow::Cow;
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
     Delivery, Secret, Verdict,
+    content::content,
     diagnose::{Case, diagnose, misplaced},
     jwt, message, public_key,
-    rule::{
-        Compare, Encoding, Key, Kind, Known, Piece, Requirement, Rule, Selector, Source, Template, Unit,
-        Window,
-    },
+    rule::{Compare, Key, Kind, Known, Piece, Requirement, Rule, Selector, Source, Template, Unit, Window},
     select::{Found, Request},
     x5c,
 };
@@ -21,8 +15,8 @@ use super::{
 /// A value that is signed with the body, by name.
 pub(super) type Variable<'r> = (&'r str, Vec<u8>);
 
-/// Most headers that may be named as signed.
-const SIGNED_HEADERS_MAX: usize = 100;
+/// Most signatures of one request that are looked at.
+const SIGNATURES_MAX: usize = 100;
 
 /// Most signatures that are verified with one public key.
 const PUBLIC_SIGNATURES_MAX: usize = 16;
@@ -57,7 +51,7 @@ pub(super) fn check(provider: &str, rule: &Rule, request: &Request<'_>, secrets:
             let mut headers = delivery.headers.to_vec();
             headers[at].value = group.to_owned().into();
             let one = Delivery { headers: &headers, ..*delivery };
-            let found = check_one(provider, rule, &Request::within(&one, request.tolerance), secrets);
+            let found = check_one(provider, rule, &request.with(&one), secrets);
             if found.rank() > verdict.rank() {
                 verdict = found;
             }
@@ -126,6 +120,7 @@ fn signatures(rule: &Rule, request: &Request<'_>) -> Result<Option<Vec<Vec<u8>>>
             Found::Values(values) => signatures.extend(values),
         }
     }
+    signatures.truncate(SIGNATURES_MAX);
     match malformed {
         Some(source) if signatures.is_empty() => Err(Wrong {
             code: "malformed_signature",
@@ -137,6 +132,9 @@ fn signatures(rule: &Rule, request: &Request<'_>) -> Result<Option<Vec<Vec<u8>>>
 
 /// What is there in place of a signature, if that can be said.
 fn misplaced_signature(rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -> Option<Wrong> {
+    if !request.explained {
+        return None;
+    }
     let raw =
         rule.sig.iter().flat_map(|selector| match Selector::first_of(selector.from.clone()).read(request) {
             Found::Values(values) => values,
@@ -144,7 +142,7 @@ fn misplaced_signature(rule: &Rule, request: &Request<'_>, secrets: &[Secret]) -
         });
     let signatures: Vec<Vec<u8>> = raw.collect();
     let variables = variables(rule, request).ok()?;
-    misplaced(&Case { rule, request, signatures: &signatures, variables: &variables, secrets })
+    misplaced(&Case::new(rule, request, &signatures, &variables, secrets))
 }
 
 /// The label of the secret that matches, and age and tolerance when the signature is too old or too new.
@@ -276,8 +274,9 @@ fn matching_secret(
             }
         }
     }
-    let case = Case { rule, request, signatures, variables, secrets };
-    if let Some(found) = diagnose(&case) {
+    if request.explained
+        && let Some(found) = diagnose(&Case::new(rule, request, signatures, variables, secrets))
+    {
         return Err(found);
     }
     if let Some(reason) = unusable.filter(|_| !usable) {
@@ -366,82 +365,6 @@ pub(super) fn matches(rule: &Rule, made: &[u8], signature: &[u8]) -> bool {
     }
 }
 
-/// What is signed, in parts.
-pub(super) fn content<'a>(
-    template: &'a Template,
-    request: &'a Request<'_>,
-    variables: &'a [Variable<'_>],
-    key: Option<&'a Key<'_>>,
-) -> Vec<Cow<'a, [u8]>> {
-    let delivery = request.delivery;
-    let value = |name: &str| {
-        variables
-            .iter()
-            .find(|(variable, _)| *variable == name)
-            .map_or(&[][..], |(_, value)| value.as_slice())
-    };
-    let part = |piece: &'a Piece| match piece {
-        Piece::Literal(text) => Cow::from(text.as_bytes()),
-        Piece::Variable(name) => Cow::from(value(name)),
-        Piece::Known(Known::Body) => Cow::from(delivery.body),
-        Piece::Known(Known::BodySha256Hex) => {
-            Cow::from(hex::encode(Sha256::digest(delivery.body)).into_bytes())
-        }
-        Piece::Known(Known::Method) => Cow::from(delivery.method),
-        Piece::Known(Known::Url) => Cow::from(delivery.url.unwrap_or_default().as_bytes()),
-        Piece::Known(Known::Secret) => Cow::from(key.map_or(&[][..], |key| &key.bytes)),
-        Piece::SecretPart(name) => Cow::from(key.map(|key| key.part(name)).unwrap_or_default().into_bytes()),
-        Piece::Known(Known::BodySha256Base64) => {
-            Cow::from(Encoding::Base64.encode(&Sha256::digest(delivery.body)).into_bytes())
-        }
-        Piece::Known(Known::BodySha256Base64url) => {
-            Cow::from(Encoding::Base64url.encode(&Sha256::digest(delivery.body)).into_bytes())
-        }
-        Piece::Known(Known::BodyCrc32) => Cow::from(crc32fast::hash(delivery.body).to_string().into_bytes()),
-        Piece::Known(Known::BodyCompact) => match request.json() {
-            Some(json) => Cow::from(json.to_string().into_bytes()),
-            None => Cow::from(delivery.body),
-        },
-        Piece::Known(Known::SnsMessage) => Cow::from(sns_message(request).into_bytes()),
-        Piece::Known(Known::UrlSorted) => {
-            Cow::from(sorted_query(delivery.url.unwrap_or_default()).into_bytes())
-        }
-        Piece::Known(Known::ContentfulPath) => {
-            Cow::from(contentful_path(delivery.url.unwrap_or_default()).into_bytes())
-        }
-        Piece::Known(Known::ContentfulHeaders) => Cow::from(contentful_headers(request).into_bytes()),
-        Piece::Known(Known::BodyEscaped) => {
-            Cow::from(escaped(&String::from_utf8_lossy(delivery.body)).into_bytes())
-        }
-        Piece::Known(known @ (Known::FormSorted | Known::FormSortedUnique)) => {
-            let mut fields: Vec<&(String, String)> = request.form().iter().collect();
-            if *known == Known::FormSorted {
-                fields.sort_by(|a, b| a.0.cmp(&b.0));
-            } else {
-                fields.sort();
-                fields.dedup();
-            }
-            Cow::from(
-                fields.iter().map(|(name, value)| format!("{name}{value}")).collect::<String>().into_bytes(),
-            )
-        }
-    };
-    template.0.iter().map(part).collect()
-}
-
-/// The members of an Amazon SNS message that are signed, in their order, each name and value on a line of its own
-/// (docs.aws.amazon.com, "Verifying the signatures of Amazon SNS messages").
-fn sns_message(request: &Request<'_>) -> String {
-    let Some(json) = request.json() else { return String::new() };
-    let of = |name: &str| json.get(name).and_then(|value| value.as_str());
-    let names: &[&str] = if of("Type") == Some("Notification") {
-        &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
-    } else {
-        &["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
-    };
-    names.iter().filter_map(|name| Some(format!("{name}\n{}\n", of(name)?))).collect()
-}
-
 /// How much later than it was signed a request was received, in milliseconds. Times in whole seconds are compared as such.
 fn age_ms(window: &Window, variables: &[Variable<'_>], received_at_ms: u64) -> Result<i64, Wrong> {
     let received = i64::try_from(received_at_ms).unwrap_or(i64::MAX);
@@ -485,70 +408,4 @@ fn outside(window: &Window, age_ms: i64, tolerance: Option<u64>) -> Option<(i64,
     let own = if age_ms < 0 { window.future } else { window.past }?;
     let limit = tolerance.unwrap_or(own);
     (age_ms.unsigned_abs() > limit.saturating_mul(1000)).then_some((age_ms / 1000, limit))
-}
-
-/// With `\u` and four hex digits for everything beyond ASCII.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_ascii() {
-            out.push(letter);
-        } else {
-            let mut units = [0; 2];
-            for unit in letter.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    out
-}
-
-/// The URL with the parameters of its query in the order of their names and values, as they are written.
-fn sorted_query(url: &str) -> String {
-    let Some((base, query)) = url.split_once('?') else { return url.to_owned() };
-    let mut parameters: Vec<&str> = query.split('&').collect();
-    parameters.sort_unstable();
-    format!("{base}?{}", parameters.join("&"))
-}
-
-/// What `encodeURIComponent` of JavaScript leaves as it is (ECMA-262 section 19.2.6.4).
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
-
-/// The path, and the query escaped twice, as Contentful's own library does.
-fn contentful_path(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.find('/').map_or("/", |at| &rest[at..]);
-    match path.split_once('?') {
-        Some((path, query)) => {
-            let once = utf8_percent_encode(query, COMPONENT).to_string();
-            format!("{path}?{}", utf8_percent_encode(&once, COMPONENT))
-        }
-        None => path.to_owned(),
-    }
-}
-
-/// `name:value` of the headers that are named as signed, in that order.
-fn contentful_headers(request: &Request<'_>) -> String {
-    let headers = request.delivery.headers;
-    let list = headers.iter().find(|header| header.is("x-contentful-signed-headers"));
-    let list =
-        list.map(|header| String::from_utf8_lossy(&header.value).to_ascii_lowercase()).unwrap_or_default();
-    let one = |name: &str| {
-        let value = headers
-            .iter()
-            .find(|header| header.is(name))
-            .map(|header| String::from_utf8_lossy(&header.value));
-        format!("{name}:{}", value.unwrap_or_default().trim())
-    };
-    let named = list.split(',').map(str::trim).filter(|name| !name.is_empty()).take(SIGNED_HEADERS_MAX);
-    named.map(one).collect::<Vec<_>>().join(";")
 }

@@ -2,13 +2,15 @@
 //!
 //! Tried only after a mismatch, on bodies of bounded size, with each secret in turn; what is found is said, never accepted.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Read};
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::{
     Delivery, Secret,
-    check::{Variable, Wrong, escaped, fits, make, matches},
+    check::{Variable, Wrong, fits, make, matches},
+    content::{content, escaped},
     rule::{Algorithm, Encoding, Key, KeyStep, Kind, Known, Piece, Rule},
     select::Request,
 };
@@ -16,23 +18,29 @@ use super::{
 /// Largest body that is tried in other forms.
 const BODY_MAX_BYTES: usize = 256 * 1024;
 
+/// Longest name of a field that is shown.
+const NAME_SHOWN_CHARS: usize = 100;
+
 /// What is said of a secret that fits once it is trimmed.
 const SURROUNDED: &str = "has white space around it that does not belong to it";
 
 /// Most secrets and most signatures that are tried.
 const TRIED_MAX: usize = 8;
 
+/// Longest signature that is read in other ways.
+const SIGNATURE_MAX_BYTES: usize = 4 * 1024;
+
 /// Everything a diagnosis looks at.
 pub(super) struct Case<'a> {
-    pub(super) rule: &'a Rule,
-    pub(super) request: &'a Request<'a>,
-    pub(super) signatures: &'a [Vec<u8>],
-    pub(super) variables: &'a [Variable<'a>],
-    pub(super) secrets: &'a [Secret],
+    rule: &'a Rule,
+    request: &'a Request<'a>,
+    signatures: Vec<Vec<u8>>,
+    variables: &'a [Variable<'a>],
+    secrets: &'a [Secret],
 }
 
 /// The codes of what is found here: an invalid signature with one of them is explained.
-pub(super) const CODES: [&str; 9] = [
+pub(super) const CODES: [&str; 13] = [
     "wrong_encoding",
     "wrong_prefix",
     "secret_form",
@@ -42,6 +50,10 @@ pub(super) const CODES: [&str; 9] = [
     "expired",
     "claim",
     "body_not_covered",
+    "form_field",
+    "other_provider",
+    "other_secret",
+    "placeholder_secret",
 ];
 
 /// The first mistake that explains the mismatch.
@@ -49,7 +61,10 @@ pub(super) fn diagnose(case: &Case<'_>) -> Option<Wrong> {
     if case.rule.kind == Kind::Token {
         return token(case);
     }
-    let secrets = || case.secrets.iter().take(TRIED_MAX);
+    if case.signatures.is_empty() {
+        return None;
+    }
+    let secrets = || case.secrets.iter();
     if case.rule.kind.is_public() {
         let keys = || secrets().filter_map(|secret| Key::read(&case.rule.key, &secret.text).ok());
         return keys().find_map(|key| body(case, &key));
@@ -63,17 +78,26 @@ pub(super) fn diagnose(case: &Case<'_>) -> Option<Wrong> {
         .or_else(|| secrets().find_map(|secret| algorithm(case, &own(case, secret)?)))
         .or_else(|| secrets().find_map(|secret| body(case, &own(case, secret)?)))
         .or_else(|| secrets().find_map(|secret| url(case, &own(case, secret)?)))
+        .or_else(|| secrets().find_map(placeholder))
 }
 
-impl Case<'_> {
-    fn signatures(&self) -> impl Iterator<Item = &Vec<u8>> {
-        self.signatures.iter().take(TRIED_MAX)
+impl<'a> Case<'a> {
+    /// Of many secrets and signatures, the first few; of signatures, those that are not too long to be one.
+    pub(super) fn new(
+        rule: &'a Rule,
+        request: &'a Request<'a>,
+        signatures: &[Vec<u8>],
+        variables: &'a [Variable<'a>],
+        secrets: &'a [Secret],
+    ) -> Self {
+        let short = signatures.iter().filter(|signature| signature.len() <= SIGNATURE_MAX_BYTES);
+        let signatures = short.take(TRIED_MAX).cloned().collect();
+        Self { rule, request, signatures, variables, secrets: &secrets[..secrets.len().min(TRIED_MAX)] }
     }
 
     /// Whether a key would make one of the signatures.
     fn fits(&self, request: &Request<'_>, key: &Key<'_>) -> bool {
-        let signatures = &self.signatures[..self.signatures.len().min(TRIED_MAX)];
-        fits(self.rule, request, signatures, self.variables, key)
+        fits(self.rule, request, &self.signatures, self.variables, key)
     }
 
     /// Whether the content names something of the request.
@@ -89,7 +113,7 @@ fn wrong(code: &'static str, reason: impl Into<String>) -> Option<Wrong> {
 /// The token with white space around it.
 fn token(case: &Case<'_>) -> Option<Wrong> {
     let mut pairs =
-        case.secrets.iter().flat_map(|secret| case.signatures().map(move |token| (secret, token)));
+        case.secrets.iter().flat_map(|secret| case.signatures.iter().map(move |token| (secret, token)));
     pairs.find_map(|(secret, token)| {
         let same = secret.text.as_bytes().trim_ascii() == token.trim_ascii();
         same.then(|| surrounded(secret))
@@ -104,7 +128,7 @@ fn encoding(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
         .iter()
         .map(|template| make(case.rule, template, case.request, case.variables, key))
         .collect();
-    case.signatures().find_map(|signature| {
+    case.signatures.iter().find_map(|signature| {
         let text = String::from_utf8_lossy(signature);
         let written = |text: &str| {
             [(Encoding::Hex, "hex"), (Encoding::Base64, "base64")].into_iter().find(|(encoding, _)| {
@@ -136,8 +160,8 @@ fn encoding(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
 
 /// A right digest where no signature of the provider's form is: without its prefix, or under another name.
 pub(super) fn misplaced(case: &Case<'_>) -> Option<Wrong> {
-    let keys = case.secrets.iter().take(TRIED_MAX);
-    keys.filter_map(|secret| Key::read(&case.rule.key, &secret.text).ok()).find_map(|key| {
+    let mut keys = case.secrets.iter().filter_map(|secret| Key::read(&case.rule.key, &secret.text).ok());
+    keys.find_map(|key| {
         encoding(case, &key)?;
         wrong(
             "wrong_prefix",
@@ -179,13 +203,13 @@ fn algorithm(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
     let all = [(Algorithm::Sha1, "SHA-1"), (Algorithm::Sha256, "SHA-256"), (Algorithm::Sha512, "SHA-512")];
     all.into_iter().filter(|(algorithm, _)| *algorithm != case.rule.alg).find_map(|(algorithm, name)| {
         case.rule.content.iter().find_map(|template| {
-            let content = super::check::content(template, case.request, case.variables, Some(key));
+            let signed = content(template, case.request, case.variables, Some(key));
             let made = if case.rule.kind == Kind::Hash {
-                algorithm.digest(&content)
+                algorithm.digest(&signed)
             } else {
-                algorithm.mac(&key.bytes, &content)
+                algorithm.mac(&key.bytes, &signed)
             };
-            let fits = case.signatures().any(|signature| matches(case.rule, &made, signature));
+            let fits = case.signatures.iter().any(|signature| matches(case.rule, &made, signature));
             fits.then(|| Wrong {
                 code: "other_algorithm",
                 reason: format!("the signature was made with {name}, which this provider does not use"),
@@ -201,14 +225,26 @@ fn body(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
     {
         return None;
     }
-    other_bodies(delivery.body).into_iter().find_map(|(body, what)| {
-        let delivery = Delivery { body: &body, ..*delivery };
-        let fits = case.fits(&Request::new(&delivery), key);
-        fits.then(|| Wrong {
-            code: "body_changed",
-            reason: format!("the body was changed after it was signed: {what}"),
-        })
-    })
+    let fits = |body: &[u8]| case.fits(&Request::new(&Delivery { body, ..*delivery }), key);
+    if let Some((_, what)) = other_bodies(delivery.body).into_iter().find(|(body, _)| fits(body)) {
+        let reason = format!("the body was changed after it was signed: {what}");
+        return Some(Wrong { code: "body_changed", reason });
+    }
+    let fields = if case.request.is_form() { case.request.form() } else { &[] };
+    let (name, _) = fields.iter().take(TRIED_MAX).find(|(_, value)| fits(value.as_bytes()))?;
+    let shown: String = name.chars().take(NAME_SHOWN_CHARS).collect();
+    wrong("form_field", format!("the signature is over the form's field {shown:?}, not over the whole body"))
+}
+
+/// A secret that stands in an example.
+fn placeholder(secret: &Secret) -> Option<Wrong> {
+    const WORDS: [&str; 9] =
+        ["...", "\u{2026}", "your_", "your-", "changeme", "change_me", "placeholder", "replace", "xxxx"];
+    let text = secret.text.to_ascii_lowercase();
+    let stands_for_another =
+        WORDS.iter().any(|word| text.contains(word)) || (text.starts_with('<') && text.ends_with('>'));
+    let reason = || format!("the secret {:?} looks like an example's, not like a secret", secret.label);
+    if stands_for_another { wrong("placeholder_secret", reason()) } else { None }
 }
 
 /// The body as it may have been when it was signed, and what has happened to it then.
@@ -225,6 +261,9 @@ pub(super) fn other_bodies(body: &[u8]) -> Vec<(Cow<'_, [u8]>, &'static str)> {
         bodies.push((without.into(), "a byte order mark was put before it"));
     }
     bodies.push(([b"\xef\xbb\xbf", body].concat().into(), "its byte order mark was taken away"));
+    if let Some(unpacked) = unpacked(body) {
+        bodies.push((unpacked.into(), "it is packed with gzip, and was signed unpacked"));
+    }
     let Ok(text) = std::str::from_utf8(body) else { return bodies };
     if text.contains('\n') {
         let unix = text.replace("\r\n", "\n");
@@ -245,6 +284,17 @@ pub(super) fn other_bodies(body: &[u8]) -> Vec<(Cow<'_, [u8]>, &'static str)> {
         bodies.push((pretty.into_bytes().into(), what));
     }
     bodies
+}
+
+/// What is packed with gzip (RFC 1952), if it is no larger than what is tried.
+fn unpacked(body: &[u8]) -> Option<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    let limit = u64::try_from(BODY_MAX_BYTES).ok()?;
+    GzDecoder::new(body.starts_with(b"\x1f\x8b").then_some(body)?)
+        .take(limit + 1)
+        .read_to_end(&mut unpacked)
+        .ok()?;
+    (unpacked.len() <= BODY_MAX_BYTES).then_some(unpacked)
 }
 
 /// Compact JSON with a blank behind each colon and comma that stand outside strings, as Python writes it.

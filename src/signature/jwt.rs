@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Delivery, Secret, SignError, SignRequest,
-    check::{Judged, Wrong, content},
+    check::{Judged, Wrong},
+    content::content,
     diagnose::{other_bodies, surrounded},
     rule::{Jws, Key, KeyStep, Known, Piece, Rule, Template},
     select::Request,

@@ -25,6 +25,8 @@ pub(super) struct Request<'a> {
     pub(super) delivery: &'a Delivery<'a>,
     /// Seconds that count in place of the provider's own tolerance.
     pub(super) tolerance: Option<u64>,
+    /// Whether a mismatch is looked into.
+    pub(super) explained: bool,
     json: OnceCell<Option<Value>>,
     form: OnceCell<Vec<(String, String)>>,
 }
@@ -35,12 +37,22 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn within(delivery: &'a Delivery<'a>, tolerance: Option<u64>) -> Self {
-        Self { delivery, tolerance, json: OnceCell::new(), form: OnceCell::new() }
+        Self { delivery, tolerance, explained: true, json: OnceCell::new(), form: OnceCell::new() }
+    }
+
+    /// As [`Request::new`], where only the verdict counts and not the reason.
+    pub(super) fn unexplained(delivery: &'a Delivery<'a>) -> Self {
+        Self { explained: false, ..Self::new(delivery) }
+    }
+
+    /// Another delivery, which is looked at in the same way.
+    pub(super) fn with(&self, delivery: &'a Delivery<'a>) -> Self {
+        Self { explained: self.explained, ..Self::within(delivery, self.tolerance) }
     }
 
     /// The same request with one item of a list in the place of the body's JSON.
     pub(super) fn of_item(&self, item: Value) -> Self {
-        Self { json: OnceCell::from(Some(item)), ..Self::within(self.delivery, self.tolerance) }
+        Self { json: OnceCell::from(Some(item)), ..self.with(self.delivery) }
     }
 
     /// The body, if it is JSON.

@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use super::{
     Delivery, Secret, SignRequest,
-    check::{Variable, content, make},
+    check::{Variable, make},
+    content::content,
     jwt, message, public_key,
     rule::{Key, KeyStep, Kind, Known, Piece, Rule, Selector, Source, Unit},
     select::Request,

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use super::*;
 
+mod damage;
+
 /// A request whose verdict is known: from a provider's documentation, from its own library, or from the formula.
 #[derive(Deserialize)]
 struct Vector {

@@ -129,3 +129,27 @@ fn routes_of_the_configuration_have_their_own_provider_and_target() {
     assert_eq!(client.event()["verdict"]["state"], "no_secret");
     assert!(stripe.rest().is_empty());
 }
+
+#[test]
+fn the_secret_of_another_route_is_named_and_accepts_nothing() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    world.write("live-secret", SECRET);
+    world.write("test-secret", "whsec_b3RoZXI=");
+    let route = |path: &str, secret: &str| {
+        format!(
+            "[[route]]\npath = \"{path}\"\nprovider = \"stripe\"\nsecret_file = \"{secret}\"\nverify = \"reject\"\n"
+        )
+    };
+    world.write("inhaul.toml", route("/live", "live-secret") + &route("/test", "test-secret"));
+    let mut client = world.listen(&["--port", "0", &handler.target()]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let lines = signed_lines("stripe", SECRET);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(sender.send("POST", "/test", &lines, BODY).status, 401);
+    let verdict = &client.event()["verdict"];
+    assert_eq!(verdict["code"], "other_secret", "{verdict}");
+    let reason = verdict["reason"].as_str().unwrap();
+    assert!(reason.contains("live-secret") && reason.contains("\"/live\""), "{reason}");
+    assert!(handler.rest().is_empty());
+}

@@ -17,6 +17,10 @@ use crate::{
     pipeline::sender_url,
 };
 
+/// What is said of a valid request that a common mistake in handlers would refuse.
+const RAW_BODY_NOTE: &str = "\
+note: check the raw bytes in your handler too: this JSON, parsed and written anew (`JSON.stringify(req.body)`), would not match\n";
+
 /// A request to check.
 struct Request {
     method: Vec<u8>,
@@ -46,19 +50,24 @@ pub async fn run(data: Option<&Path>, args: &VerifyArgs) -> anyhow::Result<Exit>
     }
     let tolerance = args.tolerance.map(|time| time.as_secs());
     let (provider, verdict) = check(&request, provider, &catalogue, &secrets, tolerance);
+    let is_valid = matches!(verdict, Verdict::Valid { .. });
+    let needs_raw_body =
+        is_valid && provider.as_ref().is_some_and(|provider| provider.needs_raw_body(&request.body));
     let text = if args.json {
         line(&json!({
             "schema": 1,
             "kind": "verdict",
             "provider": provider.as_ref().map(|provider| provider.id()),
             "verdict": verdict,
+            "needs_raw_body": needs_raw_body,
         }))
     } else {
         let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
-        format!("{}\n", verdict_line(&verdict, color))
+        let note = if needs_raw_body { RAW_BODY_NOTE } else { "" };
+        format!("{}\n{note}", verdict_line(&verdict, color))
     };
     write_stdout(text.as_bytes())?;
-    Ok(if matches!(verdict, Verdict::Valid { .. }) { Exit::Success } else { Exit::No })
+    Ok(if is_valid { Exit::Success } else { Exit::No })
 }
 
 /// The verdict of the provider named, or of the first of those recognised that finds the request valid.

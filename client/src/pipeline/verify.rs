@@ -4,13 +4,19 @@ use std::sync::Arc;
 
 use inhaul_core::{
     event::{Event, Head},
-    signature::{Catalogue, ChallengeAnswer, Delivery, Verdict, challenge, verify_any},
+    signature::{ChallengeAnswer, Delivery, Provider, Verdict, challenge, verify_any},
 };
 
-use crate::{cli::VerifyMode, config::Route};
+use crate::{
+    cli::VerifyMode,
+    config::{Route, Routes},
+};
 
 /// Largest body that is looked into for the event's type and id.
 const LOOK_INTO_BYTES: usize = 1 << 20;
+
+/// Most other routes whose secrets are tried when a signature is wrong.
+const ROUTES_TRIED_MAX: usize = 8;
 
 /// The type of events that are questions to the endpoint.
 const CHALLENGE: &str = "challenge";
@@ -42,14 +48,9 @@ impl Recognised {
 }
 
 /// Recognises and verifies an event. Age is judged by when the relay received it, so late events stay valid.
-pub(super) fn recognise(
-    event: &Event,
-    head: &Head,
-    route: &Route,
-    catalogue: &Catalogue,
-    endpoint_url: &str,
-) -> Recognised {
+pub(super) fn recognise(event: &Event, head: &Head, routes: &Routes, endpoint_url: &str) -> Recognised {
     let url = full_url(event, head, endpoint_url);
+    let route = routes.for_target(&event.app_target(head));
     let delivery = Delivery {
         method: &head.method,
         url: url.as_deref(),
@@ -59,9 +60,10 @@ pub(super) fn recognise(
     };
     let candidates = match &route.provider {
         Some(chosen) => vec![Arc::clone(chosen)],
-        None => catalogue.candidates(&head.headers),
+        None => routes.catalogue().candidates(&head.headers),
     };
-    let (provider, verdict) = verify_any(candidates, &delivery, &route.secrets, None);
+    let (provider, verdict) = verify_any(candidates.clone(), &delivery, &route.secrets, None);
+    let verdict = explained_by_routes(verdict, &candidates, &delivery, routes, route);
     let look_into = if event.body.len() > LOOK_INTO_BYTES { &[][..] } else { &event.body[..] };
     let names =
         provider.as_ref().map(|provider| provider.event_names(&head.headers, look_into)).unwrap_or_default();
@@ -75,6 +77,35 @@ pub(super) fn recognise(
         verdict: Some(verdict),
         must_be_valid: route.verify == VerifyMode::Reject,
     }
+}
+
+/// The verdict, and when nothing explains why a signature is wrong, whether the secret of another route would make it right.
+fn explained_by_routes(
+    verdict: Verdict,
+    candidates: &[Arc<Provider>],
+    delivery: &Delivery<'_>,
+    routes: &Routes,
+    route: &Route,
+) -> Verdict {
+    let Verdict::Invalid { scheme, code, .. } = &verdict else { return verdict };
+    if code != "mismatch" {
+        return verdict;
+    }
+    let others = routes.iter().filter(|other| other.path != route.path && !other.secrets.is_empty());
+    for other in others.take(ROUTES_TRIED_MAX) {
+        let (_, found) = verify_any(candidates.to_vec(), delivery, &other.secrets, None);
+        if let Verdict::Valid { secret, .. } = found {
+            return Verdict::Invalid {
+                scheme: scheme.clone(),
+                code: "other_secret".to_owned(),
+                reason: format!(
+                    "it is signed with the secret {secret:?}, which belongs to the route {:?}",
+                    other.path.as_str()
+                ),
+            };
+        }
+    }
+    verdict
 }
 
 /// The URL as the sender used it: the relay's public scheme and host, the sender's own path and query.
