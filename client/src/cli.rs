@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use inhaul_core::event::EndpointName;
+use inhaul_core::{event::EndpointName, retry::Schedule};
 
 use crate::{config::RelayUrl, forward::Target, pipeline::Signing};
 
@@ -13,7 +13,10 @@ mod signing;
 mod values;
 
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
-pub use values::{AnswerMode, DurationError, OnAbsent, OutputMode, VerifyMode, parse_duration};
+pub use values::{
+    AnswerMode, ConcurrencyError, DurationError, OnAbsent, OutputMode, ScheduleError, VerifyMode,
+    parse_concurrency, parse_duration, parse_schedule,
+};
 
 /// What `--help` says about how the program ends; the same for every command.
 const EXIT_STATUS: &str = "\
@@ -120,6 +123,15 @@ pub struct ListenArgs {
     /// Give up on a target after this time, such as 30s [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// Waits between tries, as 1s,30s,5m, or none [default: 11, from 1s to 18h]
+    #[arg(long, value_name = "TIMES", value_parser = parse_schedule)]
+    pub retry: Option<Schedule>,
+    /// Events forwarded beside each other, if no sender waits [default: 1]
+    #[arg(long, value_name = "N", value_parser = parse_concurrency)]
+    pub concurrency: Option<usize>,
+    /// Forward none before the one before it is delivered or given up
+    #[arg(long)]
+    pub strict_order: bool,
     /// Allow targets that are not on this machine
     #[arg(long)]
     pub allow_external: bool,
@@ -213,6 +225,9 @@ pub struct EventsArgs {
     /// How many events at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
+    /// Only events that could not be delivered and are not tried again
+    #[arg(long)]
+    pub given_up: bool,
     /// One JSON object a line, as docs/output-json.md describes
     #[arg(long)]
     pub json: bool,
@@ -235,7 +250,11 @@ pub struct ShowArgs {
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// The event's id, or its beginning
-    pub id: String,
+    #[arg(required_unless_present = "given_up")]
+    pub id: Option<String>,
+    /// Every event that was given up, oldest first, in place of ID
+    #[arg(long, conflicts_with = "id")]
+    pub given_up: bool,
     /// Send it to this port, host:port or URL [default: where it went before]
     #[arg(long, value_name = "TARGET")]
     pub to: Option<Target>,

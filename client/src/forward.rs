@@ -232,6 +232,10 @@ pub(crate) async fn connect(target: &Target) -> io::Result<TcpStream> {
         Some(addresses) => TcpStream::connect(addresses.as_slice()).await?,
         None => TcpStream::connect((target.host(), target.port())).await?,
     };
+    // A port nobody listens on may be the one the system gives to this very connection.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
     // A request is written whole: waiting to fill a packet would only delay it.
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -68,6 +68,9 @@ pub struct Facts {
     pub provider_event_id: Option<String>,
     /// It has at least one target: it is pending until it is settled.
     pub forward: bool,
+    /// The sender waits for the application's answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sender_waits: bool,
 }
 
 /// What became of an event that was to be stored.
@@ -268,6 +271,14 @@ impl History {
     /// When there is no such event, or this could not be written.
     pub async fn settle(&self, id: EventId) -> Result<(), HistoryError> {
         self.ask(0, |answer| Request::Settle { id, answer }).await
+    }
+
+    /// Records that an event could not be delivered and is not tried again by itself.
+    ///
+    /// # Errors
+    /// As [`History::settle`].
+    pub async fn give_up(&self, id: EventId, reason: String) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::GiveUp { id, reason, answer }).await
     }
 
     /// The events stored for forwarding and not settled, in order of storing.

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod live;
 pub mod output;
 pub mod pipeline;
+mod random;
 pub mod row;
 pub mod sample;
 pub mod sender;

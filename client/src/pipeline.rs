@@ -8,13 +8,17 @@
 //!  5  forward      an attempt for each target, begun on the disk before it is sent
 //!  6  record       the attempt's outcome, on the disk, and shown
 //!  7  answer       RESULT, when the sender waits
-//!  8  settle       nothing more is to be done by itself
+//!  8  settle       nothing more is to be done by itself; or it is tried again later, or given up
 //! ```
 //!
 //! Steps 1 to 4 happen for one event after the other, in the order of arrival, though many may be on their way to the disk together.
-//! From 5 on, an event whose sender waits goes at once, beside others; all others go one after the other, in order.
+//! From 5 on, an event whose sender waits goes at once, beside others, and once: its sender hears how it went, and sends again by itself. All
+//! others go through the lane of their route, in order.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
@@ -24,7 +28,10 @@ use inhaul_core::{
     signature::Verdict,
     wire::{ResultHeader, ResultKind},
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -34,22 +41,28 @@ use crate::{
     forward::{Answer, Forwarded, Forwarder, Target},
     history::{Facts, History, HistoryError, Stored},
     live::Live,
+    random::random,
     row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
     session::{Arrival, Report, WINDOW},
 };
 
+mod delivery;
+mod lane;
 mod resign;
 mod verify;
 
 pub use resign::Signing;
 pub use verify::sender_url;
 
+use delivery::{Standing, standing};
+use lane::Lane;
 use verify::{Recognised, recognise};
 
 /// How many events whose senders wait are forwarded beside each other.
 pub const CONCURRENT_FORWARDS: usize = 16;
 
-/// Events that wait for their turn. When as many wait, storing waits too, and the relay keeps the rest.
+/// Events of a route that wait for their turn, and as many for their next try. When as many wait, storing waits too, and the relay
+/// keeps the rest.
 const LANE_EVENTS: usize = 100_000;
 
 /// What a pipeline needs.
@@ -76,7 +89,13 @@ struct Ready {
     deadline: Option<Instant>,
     rejected: bool,
     cause: AttemptCause,
+    /// Nobody else tries again.
+    tries: bool,
+    not_before: Option<tokio::time::Instant>,
 }
+
+/// The lanes, in the order of [`Routes::iter`].
+struct Lanes(Vec<mpsc::Sender<Ready>>);
 
 /// What the arrival said besides the event.
 struct Came {
@@ -88,6 +107,8 @@ struct Came {
     event: Event,
     recognised: Recognised,
     forward: bool,
+    /// Its route's place among the lanes.
+    lane: usize,
 }
 
 impl Pipeline {
@@ -100,26 +121,39 @@ impl Pipeline {
         arrivals: mpsc::Receiver<Arrival>,
         stop: CancellationToken,
     ) -> Result<(), HistoryError> {
-        let (lane, ready) = mpsc::channel(LANE_EVENTS);
+        let mut running = JoinSet::new();
+        let open = |route: &Route| {
+            let (lane, ready) = mpsc::channel(LANE_EVENTS);
+            let to_run = Lane { pipeline: self.clone(), route: route.clone() };
+            running.spawn(to_run.run(ready, stop.clone()));
+            lane
+        };
+        let lanes = Lanes(self.routes.iter().map(open).collect());
         let at_once = TaskTracker::new();
-        let in_order = tokio::spawn(self.clone().forward_in_order(ready, stop.clone()));
-        let taken = self.take(arrivals, lane, &at_once, stop).await;
+        let mut ended = tokio::select! {
+            biased;
+            taken = self.take(arrivals, lanes, &at_once, stop.clone()) => taken,
+            // It ends before `take` only when the history fails.
+            Some(Ok(Err(error))) = running.join_next() => Err(error),
+        };
         at_once.close();
         at_once.wait().await;
-        // It ends with the lane; a panic in it has been reported by its thread.
-        let forwarded = in_order.await.unwrap_or(Ok(()));
-        taken.and(forwarded)
+        // They end with their channels; a panic in one has been reported by its thread.
+        while let Some(lane) = running.join_next().await {
+            ended = ended.and(lane.unwrap_or(Ok(())));
+        }
+        ended
     }
 
     /// Steps 1 to 4.
     async fn take(
         &self,
         mut arrivals: mpsc::Receiver<Arrival>,
-        lane: mpsc::Sender<Ready>,
+        lanes: Lanes,
         at_once: &TaskTracker,
         stop: CancellationToken,
     ) -> Result<(), HistoryError> {
-        self.resume(&lane).await?;
+        self.resume(&lanes).await?;
         let room = Arc::new(Semaphore::new(CONCURRENT_FORWARDS));
         let mut storing = FuturesOrdered::new();
         loop {
@@ -158,6 +192,8 @@ impl Pipeline {
                 event: waits.then_some(came.event),
                 rejected,
                 cause: AttemptCause::Arrival,
+                tries: !waits,
+                not_before: None,
             };
             if waits {
                 let (pipeline, room) = (self.clone(), Arc::clone(&room));
@@ -165,7 +201,7 @@ impl Pipeline {
                     let Ok(_permit) = room.acquire().await else { return };
                     pipeline.forward_noting_failure(ready).await;
                 });
-            } else if lane.send(ready).await.is_err() {
+            } else if lanes.0[came.lane].send(ready).await.is_err() {
                 return Ok(());
             }
         }
@@ -174,13 +210,15 @@ impl Pipeline {
     async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
         let Arrival { session, delivery, endpoint_url } = arrival;
         let Delivery { event, seq, deadline, missed } = *delivery;
-        let (recognised, forward) = match event.parsed_head() {
+        let (recognised, forward, lane) = match event.parsed_head() {
             Ok(head) => {
-                let route = self.route(&event, &head);
-                (recognise(&event, &head, &self.routes, &endpoint_url), !missed && !route.targets.is_empty())
+                let app_target = event.app_target(&head);
+                let forward = !missed && !self.routes.for_target(&app_target).targets.is_empty();
+                let lane = self.routes.index_of(&app_target);
+                (recognise(&event, &head, &self.routes, &endpoint_url), forward, lane)
             }
             // The relay sends none such; it is stored and shown as it is.
-            Err(_) => (Recognised::nothing(), false),
+            Err(_) => (Recognised::nothing(), false, 0),
         };
         let facts = Facts {
             missed,
@@ -188,10 +226,11 @@ impl Pipeline {
             event_type: recognised.event_type.clone(),
             provider_event_id: recognised.provider_event_id.clone(),
             forward,
+            sender_waits: deadline.is_some(),
         };
         let stored = self.history.store(event.clone(), facts).await;
         let endpoint = event.endpoint.clone();
-        (Came { session, endpoint, seq, missed, deadline, event, recognised, forward }, stored)
+        (Came { session, endpoint, seq, missed, deadline, event, recognised, forward, lane }, stored)
     }
 
     /// Steps 3 and 4; true when the event must not reach a target.
@@ -229,7 +268,7 @@ impl Pipeline {
     }
 
     /// What an earlier run stored and did not finish goes first.
-    async fn resume(&self, lane: &mpsc::Sender<Ready>) -> Result<(), HistoryError> {
+    async fn resume(&self, lanes: &Lanes) -> Result<(), HistoryError> {
         let pending = self.history.pending().await?;
         if !pending.is_empty() {
             let count = pending.len();
@@ -246,37 +285,39 @@ impl Pipeline {
                 };
                 self.history.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
-            let rejected = self.is_rejected(&row).await?;
-            let cause = if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume };
-            let ready = Ready { session: 0, id: row.id, event: None, deadline: None, rejected, cause };
-            if lane.send(ready).await.is_err() {
+            let Some((_, row)) = self.history.event(row.id).await.ok().flatten() else { continue };
+            let ready = Ready {
+                session: 0,
+                id: row.id,
+                event: None,
+                deadline: None,
+                rejected: self.is_rejected(&row),
+                cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
+                tries: !row.sender_waited,
+                not_before: self.next_try(&row),
+            };
+            if lanes.0[self.routes.index_of(row.target.as_bytes())].send(ready).await.is_err() {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    async fn is_rejected(&self, row: &EventRow) -> Result<bool, HistoryError> {
-        let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
+    /// When the schedule of an earlier run's failures goes on.
+    fn next_try(&self, row: &EventRow) -> Option<tokio::time::Instant> {
         let route = self.routes.for_target(row.target.as_bytes());
-        Ok(route.verify == VerifyMode::Reject && !valid)
+        let Standing::Again(wait) = standing(row, &route.targets, &route.retry, random()) else {
+            return None;
+        };
+        let since = Duration::from_millis(clock::now().0.saturating_sub(row.attempts.last()?.started_at.0));
+        let left = wait.checked_sub(since).filter(|left| !left.is_zero())?;
+        Some(tokio::time::Instant::now() + left)
     }
 
-    async fn forward_in_order(
-        self,
-        mut ready: mpsc::Receiver<Ready>,
-        stop: CancellationToken,
-    ) -> Result<(), HistoryError> {
-        loop {
-            let next = tokio::select! {
-                biased;
-                // What is left stays pending, and goes first in the next run.
-                () = stop.cancelled() => return Ok(()),
-                next = ready.recv() => next,
-            };
-            let Some(next) = next else { return Ok(()) };
-            self.forward(next).await?;
-        }
+    fn is_rejected(&self, row: &EventRow) -> bool {
+        let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
+        let route = self.routes.for_target(row.target.as_bytes());
+        route.verify == VerifyMode::Reject && !valid
     }
 
     async fn forward_noting_failure(&self, ready: Ready) {
@@ -285,23 +326,15 @@ impl Pipeline {
         }
     }
 
-    /// Steps 5 to 8.
+    /// Steps 5 to 8 for an event whose sender waits.
     async fn forward(&self, ready: Ready) -> Result<(), HistoryError> {
-        let event = match ready.event {
-            Some(event) => event,
-            None => match self.history.event(ready.id).await? {
-                Some((event, _)) => event,
-                None => return self.history.settle(ready.id).await,
-            },
-        };
+        let Some(event) = ready.event else { return Ok(()) };
         let targets = match event.parsed_head() {
             Ok(head) => self.route(&event, &head).targets.clone(),
             Err(_) => Vec::new(),
         };
-        let already = self.answered_targets(ready.id, ready.cause).await?;
         let mut attempts = targets
             .iter()
-            .filter(|target| !already.contains(&target.to_string()))
             .map(|target| self.attempt(&event, target, ready.cause, ready.rejected))
             .collect::<futures_util::stream::FuturesUnordered<_>>();
         let mut sender_waits = ready.deadline.is_some();
@@ -316,17 +349,6 @@ impl Pipeline {
         }
         // 8
         self.history.settle(event.id).await
-    }
-
-    /// Targets that answered in an earlier run, so that none gets an event again that it has answered.
-    async fn answered_targets(&self, id: EventId, cause: AttemptCause) -> Result<Vec<String>, HistoryError> {
-        if cause != AttemptCause::Resume {
-            return Ok(Vec::new());
-        }
-        let Some((_, row)) = self.history.event(id).await? else { return Ok(Vec::new()) };
-        let answered =
-            row.attempts.into_iter().filter(|attempt| matches!(attempt.outcome, Outcome::Answered { .. }));
-        Ok(answered.map(|attempt| attempt.target).collect())
     }
 
     /// Steps 5 and 6 for one target.

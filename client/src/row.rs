@@ -33,10 +33,25 @@ pub struct EventRow {
     pub provider_event_id: Option<String>,
     /// The sender was told to come again: the event is shown and not forwarded by itself.
     pub missed: bool,
+    /// The sender waited for the application's answer, and so knows itself when to send again.
+    #[serde(default)]
+    pub sender_waited: bool,
+    /// The event was not delivered and is not tried again by itself: a dead letter, until a replay succeeds.
+    #[serde(default)]
+    pub given_up: Option<GivenUp>,
     /// What the signature check found; absent until it ran.
     pub verdict: Option<Verdict>,
     /// Every attempt to deliver it, oldest first.
     pub attempts: Vec<Attempt>,
+}
+
+/// When and why an event is no longer tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// When that was decided.
+    pub at: UnixMillis,
+    /// Why, in one sentence.
+    pub reason: String,
 }
 
 /// One try to deliver an event to a target.
@@ -62,6 +77,8 @@ pub enum AttemptCause {
     Arrival,
     /// The client had been stopped before the event's outcome was on record.
     Resume,
+    /// The one before it failed, and nobody else tries again.
+    Retry,
     /// A person asked for it.
     Replay,
 }

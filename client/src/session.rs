@@ -25,7 +25,7 @@ use tokio_tungstenite::{
 };
 use uuid::Uuid;
 
-use crate::connection::ConnectionState;
+use crate::{connection::ConnectionState, random::random};
 
 mod dial;
 
@@ -201,13 +201,6 @@ async fn wait(time: Duration, reports: &mut mpsc::Receiver<Report>) -> Result<()
             }
         }
     }
-}
-
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    // Without random bytes the client comes back at once, which is as good as any moment.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u64::from_be_bytes(bytes)
 }
 
 /// One session.

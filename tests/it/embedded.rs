@@ -60,6 +60,11 @@ fn it_listens_on_both_loopback_addresses_of_the_target() {
     let world = World::new();
     let Ok(listener) = std::net::TcpListener::bind("[::1]:0") else { return };
     let port = listener.local_addr().unwrap().port();
+    // The other address stays taken and refuses, whatever else runs here.
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    if other.bind(([127, 0, 0, 1], port).into()).is_err() {
+        return it_listens_on_both_loopback_addresses_of_the_target();
+    }
     let answered = std::thread::spawn(move || {
         use std::io::{Read, Write};
         let (mut stream, _) = listener.accept().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, channel},
@@ -64,7 +64,11 @@ pub struct Handler {
 
 impl Handler {
     pub fn start(reply: Reply) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), reply)
+    }
+
+    pub fn start_at(address: SocketAddr, reply: Reply) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
         let reply = Arc::new(Mutex::new(reply));
         let (sender, got) = channel();

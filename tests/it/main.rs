@@ -21,6 +21,7 @@ mod app_answers;
 mod bad_input;
 mod challenges;
 mod commands;
+mod delivery;
 mod demo;
 mod embedded;
 mod exact_bytes;

@@ -295,6 +295,11 @@ impl Client {
         self.program.line(of_kind("event"))
     }
 
+    /// What a person is told next.
+    pub fn notice(&mut self) -> String {
+        self.program.line(of_kind("notice"))["text"].as_str().unwrap().to_owned()
+    }
+
     /// The next outcome of an attempt shown.
     pub fn attempt(&mut self) -> Value {
         self.program.line(of_kind("attempt"))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use inhaul_core::retry::Schedule;
 use jiff::SignedDuration;
 use thiserror::Error;
 
@@ -97,9 +98,67 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(duration)
 }
 
+/// Most waits of a schedule.
+const WAITS_MAX: usize = 100;
+
+/// Most events forwarded beside each other.
+const CONCURRENCY_MAX: usize = 256;
+
+/// Why a text is no schedule of tries.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ScheduleError {
+    /// One of its waits is no time.
+    #[error("{0:?} is no wait: {1}; a schedule is such as `1s,30s,5m`, or `none`")]
+    Wait(String, DurationError),
+    /// It is longer than anybody needs.
+    #[error("a schedule has at most 100 waits")]
+    TooMany,
+}
+
+/// Reads the waits between tries, such as `1s,30s,5m`; `none` is a single try.
+///
+/// # Errors
+/// When a wait is no time, or there are more than 100.
+pub fn parse_schedule(text: &str) -> Result<Schedule, ScheduleError> {
+    if text == "none" {
+        return Ok(Schedule::new(Vec::new()));
+    }
+    let wait = |text: &str| {
+        parse_duration(text.trim()).map_err(|error| ScheduleError::Wait(text.trim().to_owned(), error))
+    };
+    let waits = text.split(',').map(wait).collect::<Result<Vec<_>, _>>()?;
+    if waits.len() > WAITS_MAX { Err(ScheduleError::TooMany) } else { Ok(Schedule::new(waits)) }
+}
+
+/// A text that is no number of events beside each other.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0:?} is no whole number from 1 to 256")]
+pub struct ConcurrencyError(String);
+
+/// Reads how many events are forwarded beside each other.
+///
+/// # Errors
+/// When it is no number, or too high.
+pub fn parse_concurrency(text: &str) -> Result<usize, ConcurrencyError> {
+    let number = text.parse().ok().filter(|number| (1..=CONCURRENCY_MAX).contains(number));
+    number.ok_or_else(|| ConcurrencyError(text.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn schedules_are_times_between_commas() {
+        let seconds = |waits: &[u64]| Schedule::new(waits.iter().copied().map(Duration::from_secs).collect());
+        assert_eq!(parse_schedule("1s,30s, 5m"), Ok(seconds(&[1, 30, 300])));
+        assert_eq!(parse_schedule("none"), Ok(seconds(&[])));
+        assert_eq!(parse_schedule("1s,,2s"), Err(ScheduleError::Wait(String::new(), DurationError::Form)));
+        assert_eq!(parse_schedule("25h"), Err(ScheduleError::Wait("25h".to_owned(), DurationError::Range)));
+        assert_eq!(parse_schedule(&vec!["1s"; 101].join(",")), Err(ScheduleError::TooMany));
+        assert_eq!((parse_concurrency("256"), parse_concurrency("0").is_err()), (Ok(256), true));
+        assert!(parse_concurrency("257").is_err() && parse_concurrency("many").is_err());
+    }
 
     #[test]
     fn times_have_a_number_and_a_unit() {

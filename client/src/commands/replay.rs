@@ -8,17 +8,22 @@ use tokio::sync::mpsc;
 use crate::{
     access::Access,
     cli::{OutputMode, ReplayArgs},
-    commands::{Exit, Failure, listen::Screen, lookup},
+    commands::{
+        Exit, Failure,
+        events::{PAGE_ROWS, list},
+        listen::Screen,
+        lookup,
+    },
     config::{Route, Routes, load_routes},
     forward::{ForwardOptions, Forwarder, Target},
     history::History,
     output::Printer,
     pipeline::{Pipeline, Signing},
-    row::Attempt,
+    row::{Attempt, EventRow},
     tls,
 };
 
-/// Replays an event: by the running `listen`, if there is one, else by itself.
+/// Replays an event, or all that were given up: by the running `listen`, if there is one, else by itself.
 ///
 /// # Errors
 /// When there is no such event, or no attempt was made.
@@ -29,8 +34,33 @@ pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit>
             .into());
     }
     let access = lookup::open(data).await?;
-    let id = lookup::event_id(&access, &args.id).await?;
-    let attempt = match &access {
+    let ids = match &args.id {
+        Some(id) => vec![lookup::event_id(&access, id).await?],
+        None => given_up(&access).await?,
+    };
+    let mut delivered = true;
+    for id in ids {
+        delivered &= replay_one(&access, id, args).await?;
+    }
+    access.close().await.map_err(Failure::from)?;
+    Ok(if delivered { Exit::Success } else { Exit::No })
+}
+
+/// Every event that was given up, oldest first.
+async fn given_up(access: &Access) -> anyhow::Result<Vec<EventId>> {
+    let mut ids = Vec::new();
+    let take = |rows: &[EventRow]| {
+        ids.extend(rows.iter().map(|row| row.id));
+        Ok(())
+    };
+    list(access, usize::MAX, PAGE_ROWS, |row| row.given_up.is_some(), take).await?;
+    ids.reverse();
+    Ok(ids)
+}
+
+/// Whether the target answered 2xx.
+async fn replay_one(access: &Access, id: EventId, args: &ReplayArgs) -> anyhow::Result<bool> {
+    let attempt = match access {
         Access::Direct(history) => replay_here(history, id, args).await?,
         Access::Remote(_) => {
             if args.secret_env.is_some() || args.secret_file.is_some() || args.config.is_some() {
@@ -43,12 +73,11 @@ pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit>
         }
     };
     let found = access.event(id).await.map_err(Failure::from)?;
-    access.close().await.map_err(Failure::from)?;
     let (_, row) = found.ok_or_else(|| Failure::new(format!("the event {id} is gone")))?;
     let Screen { color, .. } = Screen::new(Some(OutputMode::Lines));
     let mode = if args.json { OutputMode::Json } else { OutputMode::Lines };
     Printer::new(mode, color).attempt(&row, &attempt)?;
-    Ok(if attempt.outcome.is_success() { Exit::Success } else { Exit::No })
+    Ok(attempt.outcome.is_success())
 }
 
 async fn replay_here(history: &History, id: EventId, args: &ReplayArgs) -> Result<Attempt, Failure> {

@@ -114,6 +114,9 @@ fn facts(event: &Event, row: &EventRow, color: Color) -> Vec<(&'static str, Stri
     if row.missed {
         facts.push(("missed", "the sender was told to come again".to_owned()));
     }
+    if let Some(given_up) = &row.given_up {
+        facts.push(("given up", format!("{}: {}", given_up.at, visible(&given_up.reason))));
+    }
     if let Some(provider) = &row.provider {
         facts.push(("provider", visible(provider).to_string()));
     }

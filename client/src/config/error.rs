@@ -10,6 +10,7 @@ use inhaul_core::{
 use thiserror::Error;
 
 use crate::{
+    cli::{ConcurrencyError, ScheduleError},
     config::{RelayUrlError, RoutePathError},
     forward::TargetError,
 };
@@ -121,6 +122,12 @@ pub enum Problem {
     /// The value is no name of an endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointNameError),
+    /// The text is no schedule of tries.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// The number is not one of events beside each other.
+    #[error(transparent)]
+    Concurrency(#[from] ConcurrencyError),
     /// A variable that should hold a secret is not set.
     #[error("environment variable {0:?} is not set")]
     VariableMissing(String),
@@ -196,6 +203,8 @@ impl ConfigError {
             | Problem::Target(_)
             | Problem::RelayUrl(_)
             | Problem::Endpoint(_)
+            | Problem::Schedule(_)
+            | Problem::Concurrency(_)
             | Problem::VariableEmpty(_)
             | Problem::VariableNotText(_)
             | Problem::Row(_)

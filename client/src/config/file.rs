@@ -8,12 +8,13 @@ use std::{
 
 use inhaul_core::{
     event::EndpointName,
+    retry::Schedule,
     signature::{Catalogue, Provider, catalogue},
 };
 use toml::{Spanned, de::DeTable};
 
 use crate::{
-    cli::VerifyMode,
+    cli::{VerifyMode, parse_concurrency, parse_schedule},
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath,
         table::{Given, Place, Table},
@@ -29,7 +30,17 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 pub(super) const KEYS: &[&str] = &["relay", "endpoint", "token_file", "cacert", "route", "provider"];
 
 /// Every key of a `[[route]]`.
-pub(super) const ROUTE_KEYS: &[&str] = &["path", "target", "provider", "secret_env", "secret_file", "verify"];
+pub(super) const ROUTE_KEYS: &[&str] = &[
+    "path",
+    "target",
+    "provider",
+    "secret_env",
+    "secret_file",
+    "verify",
+    "retry",
+    "concurrency",
+    "strict_order",
+];
 
 /// The words of `verify`.
 const VERIFY_WORDS: &[&str] = &["mark", "reject"];
@@ -68,6 +79,12 @@ pub struct FileRoute {
     pub secret_file: Vec<Given<PathBuf>>,
     /// `verify`
     pub verify: Option<VerifyMode>,
+    /// `retry`
+    pub retry: Option<Schedule>,
+    /// `concurrency`
+    pub concurrency: Option<usize>,
+    /// `strict_order`
+    pub strict_order: Option<bool>,
 }
 
 impl ConfigFile {
@@ -156,6 +173,11 @@ impl FileRoute {
             secret_env: table.texts("secret_env", |text| Ok(text.to_owned()))?,
             secret_file: table.texts("secret_file", |text| Ok(PathBuf::from(text)))?,
             verify: table.text("verify", verify_mode)?.map(|given| given.value),
+            retry: table.text("retry", |text| Ok(parse_schedule(text)?))?.map(|given| given.value),
+            concurrency: table
+                .number("concurrency", |text| Ok(parse_concurrency(text)?))?
+                .map(|given| given.value),
+            strict_order: table.boolean("strict_order")?,
         })
     }
 }

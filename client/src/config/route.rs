@@ -2,7 +2,10 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use inhaul_core::signature::{Catalogue, Provider, Secret, catalogue};
+use inhaul_core::{
+    retry::Schedule,
+    signature::{Catalogue, Provider, Secret, catalogue},
+};
 use thiserror::Error;
 
 use crate::{cli::VerifyMode, forward::Target};
@@ -20,6 +23,12 @@ pub struct Route {
     pub secrets: Vec<Secret>,
     /// What becomes of an event whose signature is not valid.
     pub verify: VerifyMode,
+    /// When an event that was not delivered, and whose sender does not come again, is tried again.
+    pub retry: Schedule,
+    /// How many events whose senders do not wait are forwarded beside each other.
+    pub concurrency: usize,
+    /// Whether an event waits until the one before it is delivered or given up.
+    pub strict_order: bool,
 }
 
 impl Route {
@@ -31,6 +40,9 @@ impl Route {
             provider: None,
             secrets: Vec::new(),
             verify: VerifyMode::default(),
+            retry: Schedule::default(),
+            concurrency: 1,
+            strict_order: false,
         }
     }
 }
@@ -121,8 +133,14 @@ impl Routes {
 
     /// The route of an event, by what of its request target goes to the app.
     pub fn for_target(&self, app_target: &[u8]) -> &Route {
+        self.routes.get(self.index_of(app_target)).unwrap_or(&self.catch_all)
+    }
+
+    /// The place of an event's route in [`Routes::iter`].
+    pub fn index_of(&self, app_target: &[u8]) -> usize {
         let path = app_target.split(|&byte| byte == b'?').next().unwrap_or_default();
-        self.routes.iter().find(|route| route.path.is_beginning_of(path)).unwrap_or(&self.catch_all)
+        let own = self.routes.iter().position(|route| route.path.is_beginning_of(path));
+        own.unwrap_or(self.routes.len())
     }
 
     /// Every route, longest path first, the one for everything else last.

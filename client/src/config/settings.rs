@@ -196,6 +196,9 @@ pub(super) fn routes(
             provider: given.provider.clone(),
             secrets: secrets_of_file(file, given, environment)?,
             verify: given.verify.unwrap_or_default(),
+            retry: given.retry.clone().unwrap_or_default(),
+            concurrency: given.concurrency.unwrap_or(1),
+            strict_order: given.strict_order.unwrap_or(false),
         };
         if route.path.is_root() { catch_all = route } else { others.push((given, route)) }
     }
@@ -206,6 +209,9 @@ pub(super) fn routes(
             route.targets.clone_from(&catch_all.targets);
         }
         route.verify = given.verify.unwrap_or(catch_all.verify);
+        route.retry = given.retry.clone().unwrap_or_else(|| catch_all.retry.clone());
+        route.concurrency = given.concurrency.unwrap_or(catch_all.concurrency);
+        route.strict_order = given.strict_order.unwrap_or(catch_all.strict_order);
         route
     });
     let routes = routes.collect();
@@ -237,6 +243,11 @@ fn lay_arguments_over(
     if let Some(verify) = args.signatures.verify {
         route.verify = verify;
     }
+    if let Some(retry) = &args.retry {
+        route.retry.clone_from(retry);
+    }
+    route.concurrency = args.concurrency.unwrap_or(route.concurrency);
+    route.strict_order |= args.strict_order;
     Ok(())
 }
 

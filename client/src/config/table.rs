@@ -90,6 +90,40 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The whole number of a key, read further.
+    pub(super) fn number<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Result<Option<Given<T>>, ConfigError> {
+        let place = self.place.below(key);
+        match self.table.get(key) {
+            Some(value) => {
+                let DeValue::Integer(number) = value.get_ref() else {
+                    return Err(wrong_type(&place, value, "a number"));
+                };
+                given(&place, value, &number.to_string(), read).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a key says true.
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>, ConfigError> {
+        match self.table.get(key) {
+            Some(value) => match value.get_ref() {
+                DeValue::Boolean(says) => Ok(Some(*says)),
+                DeValue::String(_)
+                | DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_)
+                | DeValue::Table(_) => Err(wrong_type(&self.place.below(key), value, "true or false")),
+            },
+            None => Ok(None),
+        }
+    }
+
     /// The texts of a key that is one text or a list of them; a whole number is a text too, so that a port may be one.
     pub(super) fn texts<T>(
         &self,

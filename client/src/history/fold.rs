@@ -32,7 +32,7 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
     let Some(mut entry) = entry else {
         return match change {
             Change::Arrived(arrived, event) => Some(arrival(location, arrived, event)),
-            Change::Verdict(_) | Change::Attempt(_) | Change::Settled => None,
+            Change::Verdict(_) | Change::Attempt(_) | Change::Settled | Change::GivenUp(_) => None,
         };
     };
     entry.latest = location;
@@ -40,8 +40,17 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
         // The first one counts: an event is in the history once.
         Change::Arrived(..) => {}
         Change::Verdict(verdict) => entry.row.verdict = Some(verdict.clone()),
-        Change::Attempt(attempt) => put_attempt(&mut entry.row.attempts, attempt),
+        Change::Attempt(attempt) => {
+            put_attempt(&mut entry.row.attempts, attempt);
+            if attempt.outcome.is_success() {
+                entry.row.given_up = None;
+            }
+        }
         Change::Settled => entry.pending = false,
+        Change::GivenUp(given_up) => {
+            entry.pending = false;
+            entry.row.given_up = Some(given_up.clone());
+        }
     }
     Some(entry)
 }
@@ -75,6 +84,8 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
             event_type: facts.event_type.clone(),
             provider_event_id: facts.provider_event_id.clone(),
             missed: facts.missed,
+            sender_waited: facts.sender_waits,
+            given_up: None,
             verdict: None,
             attempts: Vec::new(),
         },
@@ -112,7 +123,7 @@ mod tests {
             Facts,
             tests::{sample_attempt, sample_event},
         },
-        row::Outcome,
+        row::{GivenUp, Outcome},
     };
 
     fn at(offset: u64) -> Location {
@@ -142,6 +153,7 @@ mod tests {
             Change::Verdict(Verdict::Unsigned),
             Change::Attempt(sample_attempt(1, Outcome::Begun)),
             Change::Settled,
+            Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
         ] {
             assert_eq!(fold(None, at(9), &change), None);
         }
@@ -167,6 +179,7 @@ mod tests {
             (1..4u32).prop_map(|number| Change::Attempt(sample_attempt(number, Outcome::Begun))),
             (1..4u32).prop_map(move |number| Change::Attempt(sample_attempt(number, ended()))),
             Just(Change::Settled),
+            Just(Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() })),
         ]
     }
 

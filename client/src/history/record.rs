@@ -6,6 +6,7 @@
 //!  2     event id  JSON of the verdict
 //!  3     event id  JSON of the attempt: written when it begins and again when it ends
 //!  4     event id  empty: nothing more is to be forwarded by itself
+//!  5     event id  JSON of when and why the event was given up, which settles it too
 //! ```
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
 
@@ -18,13 +19,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Facts;
-use crate::row::Attempt;
+use crate::row::{Attempt, GivenUp};
 
 /// The kind of the record an event arrives with.
 pub(super) const EVENT: u8 = 1;
 const VERDICT: u8 = 2;
 const ATTEMPT: u8 = 3;
 const SETTLED: u8 = 4;
+const GIVEN_UP: u8 = 5;
 
 /// What the client noted when an event arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,8 @@ pub(super) enum Change {
     Attempt(Attempt),
     /// Nothing more is to be forwarded by itself.
     Settled,
+    /// It could not be delivered, and is not tried again.
+    GivenUp(GivenUp),
 }
 
 /// Why a record of a known kind cannot be read.
@@ -75,6 +79,7 @@ impl Change {
             Self::Verdict(verdict) => (VERDICT, vec![json(verdict)]),
             Self::Attempt(attempt) => (ATTEMPT, vec![json(attempt)]),
             Self::Settled => (SETTLED, Vec::new()),
+            Self::GivenUp(given_up) => (GIVEN_UP, vec![json(given_up)]),
         }
     }
 
@@ -92,6 +97,7 @@ impl Change {
             VERDICT => Self::Verdict(serde_json::from_slice(&payload)?),
             ATTEMPT => Self::Attempt(serde_json::from_slice(&payload)?),
             SETTLED => Self::Settled,
+            GIVEN_UP => Self::GivenUp(serde_json::from_slice(&payload)?),
             _ => return Ok(None),
         }))
     }
@@ -129,6 +135,7 @@ mod tests {
             event_type: Some("charge.failed".into()),
             provider_event_id: Some("evt_1".into()),
             forward: true,
+            sender_waits: false,
         };
         let arrived = Arrived { arrival: 7, stored_at_ms: UnixMillis(1_763_970_070_150), facts };
         let answered = Outcome::Answered {
@@ -166,6 +173,11 @@ mod tests {
                 include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
             ),
             (Change::Settled, SETTLED, b""),
+            (
+                Change::GivenUp(GivenUp { at: UnixMillis(1_763_970_070_300), reason: "12 tries".into() }),
+                GIVEN_UP,
+                include_bytes!("../../../assets/golden/history-given-up-v1.bin"),
+            ),
         ]
     }
 
@@ -192,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(kind in 0..6u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(kind in 0..7u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Change::from_record(kind, bytes.into());
         }
     }

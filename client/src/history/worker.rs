@@ -26,7 +26,7 @@ use super::{
     notes::Notes,
     record::{Arrived, Change},
 };
-use crate::row::{Attempt, AttemptCause, EventRow, Outcome};
+use crate::row::{Attempt, AttemptCause, EventRow, GivenUp, Outcome};
 
 /// After how many records a busy thread notes how far the index is; an idle one does so at once.
 const MARKER_INTERVAL: u64 = 512;
@@ -51,6 +51,7 @@ pub(super) enum Request {
     BeginAttempt { id: EventId, target: String, cause: AttemptCause, answer: Answer<Attempt> },
     FinishAttempt { id: EventId, attempt: Attempt, answer: Answer<EventRow> },
     Settle { id: EventId, answer: Answer<()> },
+    GiveUp { id: EventId, reason: String, answer: Answer<EventRow> },
     Pending { answer: Answer<Vec<EventRow>> },
     Event { id: EventId, answer: Answer<Option<(Event, EventRow)>> },
     Rows { before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
@@ -200,6 +201,10 @@ impl Worker {
             }
             Request::Settle { id, answer } => {
                 self.change(id, Change::Settled, Reply::Nothing(answer), room);
+            }
+            Request::GiveUp { id, reason, answer } => {
+                let given_up = GivenUp { at: (self.options.clock)(), reason };
+                self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
             Request::Pending { answer } => drop(answer.send(self.periods.pending())),
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),

@@ -50,11 +50,19 @@ pub struct EventRecord<'a> {
     event_type: Option<&'a str>,
     provider_event_id: Option<&'a str>,
     missed: bool,
+    given_up: Option<GivenUpRecord<'a>>,
     verdict: Option<&'a Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptRecord<'a>>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     request: Option<RequestRecord>,
+}
+
+/// When and why an event is no longer tried.
+#[derive(Serialize)]
+pub struct GivenUpRecord<'a> {
+    at: String,
+    reason: &'a str,
 }
 
 /// The parts of an event that only `show` prints.
@@ -181,6 +189,10 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         event_type: row.event_type.as_deref(),
         provider_event_id: row.provider_event_id.as_deref(),
         missed: row.missed,
+        given_up: row
+            .given_up
+            .as_ref()
+            .map(|given_up| GivenUpRecord { at: given_up.at.to_string(), reason: &given_up.reason }),
         verdict: row.verdict.as_ref(),
         attempts: None,
         request: None,

@@ -113,6 +113,7 @@ pub fn listed_line(row: &EventRow, color: Color) -> String {
     let (paint, word) = verdict_word(row.verdict.as_ref());
     let last = row.attempts.last();
     let outcome = match last.map(|attempt| &attempt.outcome) {
+        Some(_) if row.given_up.is_some() => "given up".to_owned(),
         Some(Outcome::Begun) => "begun".to_owned(),
         Some(Outcome::Answered { status, .. }) => status.to_string(),
         Some(Outcome::Failed { .. }) => "failed".to_owned(),
@@ -223,6 +224,7 @@ pub fn attempt_text(attempt: &Attempt) -> String {
         AttemptCause::Arrival => what,
         AttemptCause::Resume => format!("{what} (resumed)"),
         AttemptCause::Replay => format!("{what} (replay)"),
+        AttemptCause::Retry => format!("{what} (try {})", attempt.number),
     }
 }
 

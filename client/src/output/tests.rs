@@ -42,6 +42,8 @@ pub(crate) fn row() -> EventRow {
         event_type: Some("charge.succeeded".to_owned()),
         provider_event_id: Some("evt_1".to_owned()),
         missed: false,
+        sender_waited: false,
+        given_up: None,
         verdict: Some(Verdict::Valid { scheme: "stripe/v1".to_owned(), secret: "STRIPE_SECRET".to_owned() }),
         attempts: Vec::new(),
     }

@@ -48,6 +48,8 @@ fn row(number: u8) -> EventRow {
         event_type: Some("call.created".to_owned()),
         provider_event_id: Some(format!("evt_{number}")),
         missed: false,
+        sender_waited: false,
+        given_up: None,
         verdict: Some(Verdict::Valid { scheme: "callpaymin/hex".to_owned(), secret: "SECRET".to_owned() }),
         attempts: vec![answered(1, 200)],
     }

@@ -1,0 +1,189 @@
+//! Events of one route whose senders do not wait, on their way to its targets: one after the other, or as many beside each other as the
+//! route allows, and again later when that may help.
+//!
+//! An event that fails steps aside until its next try, so that it does not stop the next one, unless the route asks for strict order. While
+//! the first target takes no connections, everything waits for it.
+
+use std::{collections::BTreeMap, pin::Pin};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use inhaul_core::retry::{Backoff, Schedule};
+use tokio::{
+    sync::mpsc,
+    time::{Duration, Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    LANE_EVENTS, Pipeline, Ready,
+    delivery::{Standing, open_targets, standing, standing_if_reachable},
+};
+use crate::{
+    config::Route,
+    forward::{self, Target},
+    history::HistoryError,
+    live::Live,
+    random::random,
+    row::AttemptCause,
+};
+
+/// How often a target that takes no connections is asked whether it does.
+const ASKING: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(5) };
+
+/// What is left to do for an event.
+enum Next {
+    Nothing,
+    Again(Duration),
+    /// As soon as this target takes connections.
+    When(Target),
+}
+
+/// The events of one route.
+pub(super) struct Lane {
+    pub(super) pipeline: Pipeline,
+    pub(super) route: Route,
+}
+
+/// Events that wait: by when they are due, and then by their turn.
+type Later = BTreeMap<(Instant, u64), Ready>;
+
+impl Lane {
+    /// Takes events until `stop`, or until nobody can send any; then finishes what is being forwarded. What waits stays pending in the
+    /// history.
+    pub(super) async fn run(
+        self,
+        mut ready: mpsc::Receiver<Ready>,
+        stop: CancellationToken,
+    ) -> Result<(), HistoryError> {
+        let mut under_way = FuturesUnordered::new();
+        let mut later = Later::new();
+        let mut turns = 0_u64;
+        let mut outages = 0_u32;
+        let mut back: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
+        let mut is_open = true;
+        while is_open || !under_way.is_empty() {
+            let room = back.is_none() && under_way.len() < self.route.concurrency;
+            let in_order = !self.route.strict_order || (under_way.is_empty() && later.is_empty());
+            let takes_new = room && in_order && later.len() < LANE_EVENTS;
+            let due = later.first_key_value().map_or_else(Instant::now, |((due, _), _)| *due);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some((turn, event, done)) = under_way.next() => match done? {
+                    Next::Nothing => outages = 0,
+                    Next::Again(wait) => {
+                        outages = 0;
+                        later.insert((Instant::now() + wait, turn), event);
+                    }
+                    Next::When(target) => {
+                        later.insert((Instant::now(), turn), event);
+                        if back.is_none() {
+                            outages += 1;
+                            if outages == 1 {
+                                let text = format!("{target} takes no connections; events wait until it does");
+                                self.pipeline.show(Live::Notice(text)).await;
+                            }
+                            back = Some(Box::pin(until_reachable(target, outages)));
+                        }
+                    }
+                },
+                () = wait_for(&mut back) => back = None,
+                () = sleep_until(due), if room && !later.is_empty() => {
+                    if let Some(((_, turn), event)) = later.pop_first() {
+                        under_way.push(self.deliver(turn, event));
+                    }
+                }
+                next = ready.recv(), if is_open && takes_new => match next {
+                    None => is_open = false,
+                    Some(event) => {
+                        turns += 1;
+                        match event.not_before {
+                            Some(due) => drop(later.insert((due, turns), event)),
+                            None => under_way.push(self.deliver(turns, event)),
+                        }
+                    }
+                },
+            }
+        }
+        while let Some((_, _, done)) = under_way.next().await {
+            done?;
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, turn: u64, event: Ready) -> (u64, Ready, Result<Next, HistoryError>) {
+        let next = self.deliver_once(&event).await;
+        (turn, Ready { cause: AttemptCause::Retry, not_before: None, ..event }, next)
+    }
+
+    /// Steps 5 to 8 for the targets that are still to be tried.
+    async fn deliver_once(&self, ready: &Ready) -> Result<Next, HistoryError> {
+        let Pipeline { history, .. } = &self.pipeline;
+        let (event, row) = match history.event(ready.id).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Next::Nothing),
+            // One event that cannot be read must not stop the others.
+            Err(error @ HistoryError::Damaged { .. }) => {
+                return self.give_up(ready, error.to_string()).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let Route { targets, retry, .. } = &self.route;
+        let once = Schedule::new(Vec::new());
+        let open = open_targets(&row, targets, if ready.tries { retry } else { &once });
+        let mut attempts: FuturesUnordered<_> = open
+            .into_iter()
+            .map(|target| self.pipeline.attempt(&event, target, ready.cause, ready.rejected))
+            .collect();
+        while let Some(attempted) = attempts.next().await {
+            attempted?;
+        }
+        let Some((_, row)) = history.event(ready.id).await? else { return Ok(Next::Nothing) };
+        if !ready.tries {
+            history.settle(ready.id).await?;
+            return Ok(Next::Nothing);
+        }
+        let mut stands = standing(&row, targets, retry, random());
+        if let Standing::Unreachable(target) = &stands
+            && forward::connect(target).await.is_ok()
+        {
+            stands = standing_if_reachable(&row, target, retry, random());
+        }
+        match stands {
+            Standing::Delivered => {
+                history.settle(ready.id).await?;
+                Ok(Next::Nothing)
+            }
+            Standing::Again(wait) => Ok(Next::Again(wait)),
+            Standing::Unreachable(target) => Ok(Next::When(target)),
+            Standing::GivenUp(reason) => self.give_up(ready, reason).await,
+        }
+    }
+
+    async fn give_up(&self, ready: &Ready, reason: String) -> Result<Next, HistoryError> {
+        let text = format!("{} is given up: {reason}; `inhaul replay {}` sends it again", ready.id, ready.id);
+        self.pipeline.history.give_up(ready.id, reason).await?;
+        self.pipeline.show(Live::Notice(text)).await;
+        Ok(Next::Nothing)
+    }
+}
+
+/// Waits for what there is to wait for; for ever when there is nothing.
+async fn wait_for(back: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    match back {
+        Some(back) => back.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until a target takes connections, less often the more often it went away again.
+async fn until_reachable(target: Target, outages: u32) {
+    let mut asked = outages;
+    loop {
+        sleep(ASKING.delay(asked, random())).await;
+        if forward::connect(&target).await.is_ok() {
+            return;
+        }
+        asked = asked.saturating_add(1);
+    }
+}
