@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::{connection::ConnectionState, random::random};
 
 mod dial;
+mod proxy;
 
 use dial::Stream;
 pub use dial::{DialError, Relay};

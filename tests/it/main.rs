@@ -29,6 +29,7 @@ mod http2;
 mod inspector;
 mod kill;
 mod offline;
+mod proxy;
 mod signing;
 mod tidy;
 mod trigger;

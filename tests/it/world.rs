@@ -277,9 +277,14 @@ impl World {
         self.listen(&all)
     }
 
+    /// Starts a client that prints JSON.
+    pub fn start(&self, command: Command) -> Program {
+        Program::start(command, self.errors("client.err"), Stream::Stdout)
+    }
+
     /// Starts a client that prints JSON, and waits until webhooks would arrive.
     pub fn client(&self, command: Command) -> Client {
-        let mut program = Program::start(command, self.errors("client.err"), Stream::Stdout);
+        let mut program = self.start(command);
         let ready = program.line(of_kind("ready"));
         Client { program, ready }
     }

@@ -46,6 +46,11 @@ impl RelayUrl {
     pub fn authority(&self) -> &str {
         self.authority.as_str()
     }
+
+    /// Whether it is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        is_this_machine(bare_host(&self.authority))
+    }
 }
 
 impl FromStr for RelayUrl {

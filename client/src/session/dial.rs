@@ -6,16 +6,14 @@ use http::{Request, StatusCode, header};
 use inhaul_core::wire::{ATTACH_PATH, FRAME_MAX_BYTES, SUB_PROTOCOL};
 use rustls::ClientConfig;
 use thiserror::Error;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{self, handshake::client::generate_key, protocol::WebSocketConfig},
 };
 
+use super::proxy;
 use crate::config::RelayUrl;
 
 /// Time for connection, TLS and handshake together.
@@ -110,7 +108,7 @@ fn is_certificate(error: &io::Error) -> bool {
     matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }
 
-/// Opens a socket: addresses looked up anew, TLS, WebSocket.
+/// Opens a socket: addresses looked up anew, a proxy if there is one, TLS, WebSocket.
 pub(super) async fn dial(relay: &Relay) -> Result<WebSocketStream<Stream>, DialError> {
     let dialled = tokio::time::timeout(DIAL_TIMEOUT, open(relay)).await;
     dialled.unwrap_or_else(|_| Err(DialError::TimedOut(relay.url.to_string())))
@@ -120,9 +118,7 @@ async fn open(relay: &Relay) -> Result<WebSocketStream<Stream>, DialError> {
     let url = &relay.url;
     let shown = || url.to_string();
     let failed = |error| DialError::Connect { relay: shown(), error };
-    let stream = TcpStream::connect((url.host(), url.port())).await.map_err(failed)?;
-    // Small frames such as STORED must not wait for a full packet.
-    stream.set_nodelay(true).map_err(failed)?;
+    let stream = proxy::connect(url).await.map_err(failed)?;
     let stream: Stream = match &relay.tls {
         Some(config) if url.is_tls() => {
             let failed = |error| DialError::Tls { relay: shown(), error };
