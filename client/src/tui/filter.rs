@@ -59,6 +59,7 @@ fn searched(row: &EventRow) -> String {
         verdict_word(row.verdict.as_ref()),
         &outcome,
         if row.missed { "missed" } else { "" },
+        if row.given_up.is_some() { "given up" } else { "" },
         &id,
     ];
     parts.join("\n").to_lowercase()

@@ -24,7 +24,7 @@ use crate::{
     live::Live,
     output::{Color, Ready},
     pipeline::Signing,
-    row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
+    row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
 const AT: u64 = 1_763_970_070_118;
@@ -241,6 +241,22 @@ fn on_a_narrow_terminal_list_and_detail_take_turns() {
     insta::assert_snapshot!(stage.keys("<enter>").screen());
     stage.keys("<esc>");
     assert!(stage.screen().contains("Events 3/5"));
+}
+
+#[test]
+fn what_is_given_up_is_marked_and_told_why() {
+    let mut stage = Stage::new(120, 24);
+    let reason = "http://localhost:3000 answered 404, \u{1b}[2Jwhich another try would not change".to_owned();
+    let given_up = Some(GivenUp { at: UnixMillis(0), reason });
+    let row = EventRow { given_up, attempts: vec![answered(1, 404)], ..row(1) };
+    stage.tell(Message::Live(Live::Event(Box::new(row))));
+    stage.tell(Message::Loaded(id(1), Ok(Box::new(event(1, b"{}")))));
+    let screen = stage.screen();
+    assert!(screen.contains(" dead "), "{screen}");
+    assert!(screen.contains("given up  http://localhost:3000 answered 404"), "{screen}");
+    assert!(!screen.contains('\u{1b}'), "{screen}");
+    stage.keys("/given up<enter>");
+    assert!(stage.screen().contains("Events 1/1"), "{}", stage.screen());
 }
 
 #[test]

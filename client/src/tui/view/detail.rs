@@ -141,6 +141,10 @@ fn facts(page: &mut Page, state: &State, row: &EventRow) {
             theme.doubtful(),
         );
     }
+    if let Some(given_up) = &row.given_up {
+        let text = format!("given up  {}; r sends it again", visible(&given_up.reason));
+        page.put(&text, theme.doubtful());
+    }
     page.gap();
 }
 

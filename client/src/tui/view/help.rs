@@ -25,6 +25,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     lines.push(Line::default());
     lines.push(Line::from(" Verdicts: ✓ valid  ✗ invalid or stale  ? no secret  - unsigned"));
     lines.push(Line::from(" Status:   a number: answered  ERR no answer  REJ kept back  ··· under way"));
-    lines.push(Line::from(" Flags:    xN attempts  missed: not forwarded, because the sender comes again"));
+    lines.push(Line::from(
+        " Flags:    xN attempts  missed: not forwarded, the sender comes again  dead: given up",
+    ));
     frame.render_widget(Paragraph::new(lines).block(block).wrap(Wrap { trim: false }), area);
 }

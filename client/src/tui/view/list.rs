@@ -104,10 +104,11 @@ fn row_line(state: &State, row: &EventRow, selected: bool, width: usize) -> Line
         Some(event_type) => event_type.clone(),
         None => format!("{} {}", row.method, row.target),
     };
-    let flags = match (row.missed, row.attempts.len()) {
-        (true, _) => "missed".to_owned(),
-        (false, count @ 2..) => format!("x{count}"),
-        (false, _) => String::new(),
+    let flags = match row.attempts.len() {
+        _ if row.missed => "missed".to_owned(),
+        _ if row.given_up.is_some() => "dead".to_owned(),
+        count @ 2.. => format!("x{count}"),
+        _ => String::new(),
     };
     let mut spans = vec![
         Span::raw(if selected { "▸ " } else { "  " }),
