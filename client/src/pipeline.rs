@@ -275,7 +275,7 @@ impl Pipeline {
             let text = format!("{count} events of an earlier run are forwarded first");
             self.show(Live::Notice(text)).await;
         }
-        for row in pending {
+        for mut row in pending {
             let begun = row.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Begun);
             for attempt in begun.cloned().collect::<Vec<_>>() {
                 let outcome = Outcome::Failed {
@@ -283,9 +283,8 @@ impl Pipeline {
                     message: "the client was stopped before the answer was on record".to_owned(),
                     latency_ms: 0,
                 };
-                self.history.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
+                row = self.history.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
-            let Some((_, row)) = self.history.event(row.id).await.ok().flatten() else { continue };
             let ready = Ready {
                 session: 0,
                 id: row.id,

@@ -70,8 +70,8 @@ pub(super) fn standing(row: &EventRow, targets: &[Target], schedule: &Schedule, 
     }
 }
 
-/// How an event stands when its first target takes connections after all, as when its TLS fails.
-pub(super) fn standing_if_reachable(
+/// How an event stands when its first target takes connections after all, so that it is its TLS that fails.
+pub(super) fn standing_without_tls(
     row: &EventRow,
     target: &Target,
     schedule: &Schedule,

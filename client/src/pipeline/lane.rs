@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     LANE_EVENTS, Pipeline, Ready,
-    delivery::{Standing, open_targets, standing, standing_if_reachable},
+    delivery::{Standing, open_targets, standing, standing_without_tls},
 };
 use crate::{
     config::Route,
@@ -147,7 +147,12 @@ impl Lane {
         if let Standing::Unreachable(target) = &stands
             && forward::connect(target).await.is_ok()
         {
-            stands = standing_if_reachable(&row, target, retry, random());
+            stands = if target.is_https() {
+                standing_without_tls(&row, target, retry, random())
+            } else {
+                // It came just now.
+                Standing::Again(ASKING.first)
+            };
         }
         match stands {
             Standing::Delivered => {
