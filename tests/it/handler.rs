@@ -100,6 +100,13 @@ impl Handler {
         *self.reply.lock().unwrap() = reply;
     }
 
+    /// Hands every request on, on a thread that ends with the test's process; the port.
+    pub fn hand_on(self, mut to: impl FnMut(Got) + Send + 'static) -> u16 {
+        let Self { port, got, .. } = self;
+        thread::spawn(move || got.into_iter().for_each(&mut to));
+        port
+    }
+
     /// The next request.
     pub fn next(&self) -> Got {
         self.got.recv_timeout(PATIENCE).expect("the application gets a request")

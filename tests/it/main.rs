@@ -4,6 +4,7 @@
 //!  world    the processes: relays and clients, ended when a test ends
 //!  sender   a sender of webhooks that writes the bytes it is told to
 //!  handler  an application that keeps the bytes it got
+//!  traffic  numbered events from many senders, and an account of what became of each
 //!  terminal a program on a terminal, its screen and its keys
 //!  picture  a screen as SVG
 //! ```
@@ -15,6 +16,7 @@ mod handler;
 mod picture;
 mod sender;
 mod terminal;
+mod traffic;
 mod world;
 
 mod app_answers;
@@ -29,8 +31,10 @@ mod http2;
 mod inspector;
 mod kill;
 mod offline;
+mod power;
 mod proxy;
 mod signing;
+mod soak;
 mod tidy;
 mod trigger;
 mod verify;

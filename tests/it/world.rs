@@ -86,6 +86,20 @@ impl World {
         events.reverse();
         events
     }
+
+    /// Hands on every event of the history, newest first, however many there are.
+    pub fn each_event(&self, each: impl FnMut(Value)) {
+        let mut command = self.inhaul(&["events", "--json", "--limit", "1000000000"]);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(self.errors("events.err"))
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).for_each(each);
+        assert!(child.wait().unwrap().success());
+    }
 }
 
 /// Runs a command to its end, which must come.
@@ -142,9 +156,8 @@ impl Program {
         thread::spawn(move || {
             for line in BufReader::new(source).lines() {
                 let Ok(line) = line else { return };
-                if sender.send(line).is_err() {
-                    return;
-                }
+                // Read on when nobody wants them, or the process would wait for room.
+                let _ = sender.send(line);
             }
         });
         Self { child, lines }
@@ -169,7 +182,16 @@ impl Program {
         }
     }
 
-    /// Ends it as a power cut would.
+    /// From now on nobody wants to know what it says.
+    pub fn ignore_lines(&mut self) {
+        self.lines = channel().1;
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, with `SIGKILL`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -1,0 +1,75 @@
+//! `kill -9` of relay and client at random moments while many senders post: nothing is lost, doubled or out of order.
+
+use crate::{
+    traffic::{Figures, Numbers, RELAY, Traffic, number_from},
+    world::World,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Victim {
+    Relay,
+    Client,
+}
+
+/// Posts that many events, of which no more than a window are on their way at once, and kills each of the two that often.
+fn soak(events: u64, kills: u64, window: u64) -> Figures {
+    let (mut numbers, seed) = Numbers::from_environment("INHAUL_SOAK_SEED");
+    eprintln!("INHAUL_SOAK_SEED={seed}");
+    let world = World::new();
+    let mut relay = world.relay(&RELAY);
+    let mut traffic = Traffic::start(&world.endpoint(&["--answer", "relay"]), window);
+    let target = traffic.target.clone();
+    let address = relay.public_url.strip_prefix("http://").unwrap().to_owned();
+    let relay_again = [&RELAY[..], &["--listen", &address]].concat();
+    let mut client = world.listen_at(&relay, &[&target]);
+    client.program.ignore_lines();
+    relay.program.ignore_lines();
+    traffic.relay_is_there();
+    let mut moments: Vec<(u64, Victim)> = [Victim::Relay, Victim::Client]
+        .into_iter()
+        .flat_map(|victim| (0..kills).map(move |_| victim))
+        .map(|victim| (numbers.below(events), victim))
+        .collect();
+    moments.sort_unstable();
+    for (at, victim) in moments {
+        match victim {
+            Victim::Relay => {
+                traffic.until_acknowledged(at);
+                relay.program.kill();
+                traffic.relay_died();
+                relay = world.relay(&relay_again);
+                relay.program.ignore_lines();
+                traffic.relay_is_there();
+            }
+            Victim::Client => {
+                traffic.until_delivered(at);
+                client.program.kill();
+                traffic.client_died();
+                client = world.listen_at(&relay, &[&target]);
+                client.program.ignore_lines();
+            }
+        }
+    }
+    traffic.until_acknowledged(events);
+    traffic.end();
+    assert!(client.program.stop().success());
+    let figures = traffic.compare(&world);
+    eprintln!("{figures}");
+    figures
+}
+
+#[test]
+fn a_short_soak_loses_nothing() {
+    let figures = soak(1000, 3, 300);
+    assert_eq!((figures.relay_deaths, figures.client_deaths), (3, 3));
+    assert!(figures.repeated <= figures.client_deaths, "{}", figures.repeated);
+}
+
+#[test]
+#[ignore = "long; INHAUL_SOAK_EVENTS and INHAUL_SOAK_KILLS say how long"]
+fn a_long_soak_loses_nothing() {
+    let kills = number_from("INHAUL_SOAK_KILLS", 100);
+    let figures = soak(number_from("INHAUL_SOAK_EVENTS", 1_000_000), kills, 5000);
+    assert_eq!((figures.relay_deaths, figures.client_deaths), (kills, kills));
+    assert!(figures.repeated <= kills, "{}", figures.repeated);
+}
