@@ -344,12 +344,23 @@ const LOCK_WAIT: Duration = Duration::from_millis(500);
 /// Time between two tries.
 const LOCK_TRY_INTERVAL: Duration = Duration::from_millis(5);
 
+/// Makes the directory if it is not there, and its entry in the one above durable.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    match directory.parent() {
+        // A bare name is in the current directory.
+        Some(parent) if parent.as_os_str().is_empty() => RealDisk.sync_directory(Path::new(".")),
+        Some(parent) => RealDisk.sync_directory(parent),
+        None => Ok(()),
+    }
+}
+
 fn take_lock(directory: &Path) -> Result<File, OpenError> {
     let io = |what, path: &Path| {
         let path = path.to_owned();
         move |source| OpenError::Io { what, path, source }
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io("make", directory))?;
+    make_directory(directory).map_err(io("make", directory))?;
     let path = directory.join("lock");
     let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = opened.map_err(io("open", &path))?;

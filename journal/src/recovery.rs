@@ -139,27 +139,38 @@ enum Segment {
 fn read_segment(directory: &Path, path: &Path, number: u64, recovery: &mut Recovery) -> io::Result<Segment> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let file_bytes = file.metadata()?.len();
-    let header = match Header::read(&file)? {
-        HeaderFound::Header(header) if header.number == number => header,
+    let index_path = segment::index_path(directory, number);
+    let (header, both_copies) = match Header::read(&file)? {
+        HeaderFound::Header(header, both_copies) if header.number == number => (header, both_copies),
         HeaderFound::LaterVersion(version) => return Ok(Segment::LaterVersion(version)),
-        HeaderFound::None if file_bytes <= FIRST_FRAME => return Ok(Segment::NeverUsed),
-        HeaderFound::None | HeaderFound::Header(_) => return Ok(Segment::Headless),
+        // The page with the header is written as a whole, before anything else.
+        HeaderFound::None if [0, FIRST_FRAME].contains(&file_bytes) && !index_path.exists() => {
+            return Ok(Segment::NeverUsed);
+        }
+        HeaderFound::None | HeaderFound::Header(..) => return Ok(Segment::Headless),
     };
     let mark = Mark::read(&file, header.nonce)?;
-    let index = side_index::read(&segment::index_path(directory, number), header)
-        .filter(|(end, _)| mark.sealed && *end <= file_bytes);
+    // Where the first page is damaged, the mark may have said more than what is left of it.
+    let in_doubt = mark.in_doubt || !both_copies;
+    let index = side_index::read(&index_path, header).filter(|(end, _)| mark.sealed && *end <= file_bytes);
     let indexed = index.is_some();
     let (end, entries) = match index {
         Some(index) => index,
         None => {
             let scanned = scan(&file, file_bytes, header.nonce)?;
             for (offset, bytes) in scanned.gaps {
-                let acknowledged = offset < mark.acknowledged;
+                let acknowledged = in_doubt || offset < mark.acknowledged;
                 recovery.holes.push(Hole { segment: number, offset, bytes, acknowledged });
             }
-            if mark.acknowledged > scanned.end {
-                let bytes = mark.acknowledged - scanned.end;
-                recovery.holes.push(Hole { segment: number, offset: scanned.end, bytes, acknowledged: true });
+            // A file that was cut within its first page has lost its mark too.
+            let cut = if file_bytes < FIRST_FRAME {
+                file_bytes..FIRST_FRAME
+            } else {
+                scanned.end..mark.acknowledged
+            };
+            if !cut.is_empty() {
+                let bytes = cut.end - cut.start;
+                recovery.holes.push(Hole { segment: number, offset: cut.start, bytes, acknowledged: true });
             }
             (scanned.end, scanned.entries)
         }

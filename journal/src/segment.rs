@@ -39,11 +39,14 @@ pub(crate) struct Mark {
     /// Nothing follows in this segment.
     pub(crate) sealed: bool,
     count: u64,
+    /// A copy of it is damaged, and may have said more.
+    pub(crate) in_doubt: bool,
 }
 
 /// What the first bytes of a segment's file are.
 pub(crate) enum HeaderFound {
-    Header(Header),
+    /// The header, and whether both of its copies are whole.
+    Header(Header, bool),
     LaterVersion(String),
     None,
 }
@@ -89,7 +92,7 @@ impl Header {
     }
 
     pub(crate) fn read(file: &File) -> io::Result<HeaderFound> {
-        let mut later = None;
+        let (mut later, mut copies) = (None, Vec::new());
         for copy in HEADER_COPIES {
             let mut bytes = [0; HEADER_BYTES];
             if !read_whole(file, &mut bytes, copy)? {
@@ -100,23 +103,22 @@ impl Header {
                 continue;
             }
             if &bytes[..8] == MAGIC {
-                return Ok(HeaderFound::Header(Self {
-                    number: number_at(&bytes, 8),
-                    nonce: number_at(&bytes, 16),
-                }));
-            }
-            if bytes.starts_with(&MAGIC[..7]) {
+                copies.push(Self { number: number_at(&bytes, 8), nonce: number_at(&bytes, 16) });
+            } else if bytes.starts_with(&MAGIC[..7]) {
                 later = Some(String::from_utf8_lossy(&bytes[..8]).into_owned());
             }
         }
-        Ok(later.map_or(HeaderFound::None, HeaderFound::LaterVersion))
+        Ok(match copies.first() {
+            Some(header) => HeaderFound::Header(*header, copies.len() == HEADER_COPIES.len()),
+            None => later.map_or(HeaderFound::None, HeaderFound::LaterVersion),
+        })
     }
 }
 
 impl Mark {
     /// The mark behind this one.
     pub(crate) fn next(self, acknowledged: u64, sealed: bool) -> Self {
-        Self { acknowledged, sealed, count: self.count + 1 }
+        Self { acknowledged, sealed, count: self.count + 1, in_doubt: false }
     }
 
     pub(crate) fn write(self, disk: &dyn Disk, file: &File, nonce: u64) -> io::Result<()> {
@@ -132,7 +134,7 @@ impl Mark {
 
     /// The newest whole mark; the default when there is none.
     pub(crate) fn read(file: &File, nonce: u64) -> io::Result<Self> {
-        let mut newest = Self::default();
+        let (mut newest, mut in_doubt) = (Self::default(), false);
         for copy in MARK_COPIES {
             let mut bytes = [0; MARK_BYTES];
             if !read_whole(file, &mut bytes, copy)? {
@@ -143,12 +145,16 @@ impl Mark {
                 count: number_at(&bytes, 0),
                 acknowledged: number_at(&bytes, 8),
                 sealed: bytes[16] != 0,
+                in_doubt: false,
             };
-            if crc == mark_crc(&bytes, nonce) && mark.count > newest.count {
+            if crc != mark_crc(&bytes, nonce) {
+                // One that was never written is all zeros.
+                in_doubt |= bytes != [0; MARK_BYTES];
+            } else if mark.count > newest.count {
                 newest = mark;
             }
         }
-        Ok(newest)
+        Ok(Self { in_doubt, ..newest })
     }
 }
 

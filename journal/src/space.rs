@@ -21,6 +21,8 @@ struct SegmentSpace {
     live_bytes: u64,
     /// File size once nothing is appended to it any more.
     sealed: Option<u64>,
+    /// Its records are not to be moved.
+    stays: bool,
 }
 
 impl Space {
@@ -74,9 +76,17 @@ impl Space {
     pub(crate) fn sparse_segment(&self) -> Option<u64> {
         let sparse = |segment: &SegmentSpace| {
             segment.live > 0
+                && !segment.stays
                 && segment.sealed.is_some_and(|bytes| (segment.live_bytes + segment.live * 32) * 8 < bytes)
         };
         self.segments.iter().find(|(_, segment)| sparse(segment)).map(|(&number, _)| number)
+    }
+
+    /// The records of this segment cannot be moved.
+    pub(crate) fn keep_in_place(&mut self, number: u64) {
+        if let Some(segment) = self.segments.get_mut(&number) {
+            segment.stays = true;
+        }
     }
 
     /// The live records of a segment, in order.

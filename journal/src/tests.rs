@@ -1,5 +1,7 @@
 //! Tests of the journal as a whole.
 
+mod damage;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Write},

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    AppendError, Location, Options,
+    AppendError, Location, Options, ReadError, Record,
     disk::Disk,
     frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
     journal::{SegmentFile, Shared, lock},
@@ -350,10 +350,16 @@ impl Writer {
             return;
         }
         let Some(number) = lock(&self.shared.space).sparse_segment() else { return };
-        let records = lock(&self.shared.space).live_records(number);
+        let live = lock(&self.shared.space).live_records(number);
+        let records: Result<Vec<Record>, ReadError> =
+            live.into_iter().map(|location| self.shared.read(location)).collect();
+        let Ok(records) = records else {
+            // A damaged record stays where it is, and what is around it with it.
+            return lock(&self.shared.space).keep_in_place(number);
+        };
         match self.copy_forward(&records) {
             Ok(places) => {
-                for (&old, &new) in records.iter().zip(&places) {
+                for (old, &new) in records.iter().map(|record| record.location).zip(&places) {
                     lock(&self.shared.space).add(new);
                     let needed = self.options.on_moved.as_ref().is_some_and(|moved| moved(old, new));
                     if !needed {
@@ -370,12 +376,11 @@ impl Writer {
     }
 
     /// Appends copies of these records; when this returns, they are on the device.
-    fn copy_forward(&mut self, records: &[Location]) -> io::Result<Vec<Location>> {
+    fn copy_forward(&mut self, records: &[Record]) -> io::Result<Vec<Location>> {
         let mut places = Vec::with_capacity(records.len());
-        for &old in records {
-            let record = self.shared.read(old).map_err(io::Error::other)?;
-            self.make_room(frame_bytes(record.tag.len(), old.len))?;
-            places.push(self.put(record.kind, &record.tag, &[record.payload])?);
+        for Record { location, kind, tag, payload } in records {
+            self.make_room(frame_bytes(tag.len(), location.len))?;
+            places.push(self.put(*kind, tag, std::slice::from_ref(payload))?);
         }
         self.sync()?;
         Ok(places)

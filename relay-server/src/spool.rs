@@ -121,13 +121,16 @@ impl Spool {
         for location in released {
             journal.release(location);
         }
-        let known = lock(&lanes).identity;
+        // Numbers given to events that are lost are given again, to others. A client that has the lost ones must not be
+        // taken to have these, so they are numbers of another spool.
+        let known = lock(&lanes).identity.filter(|_| recovery.problems().is_empty());
         let id = match known {
             Some(id) => id,
             None => {
                 let id = Uuid::now_v7();
                 let record = journal.append_wait(Kind::Identity as u8, id.as_bytes(), Vec::new())?;
-                lock(&lanes).identity_record = Some(record);
+                let before = lock(&lanes).identity_record.replace(record);
+                before.into_iter().for_each(|before| journal.release(before));
                 id
             }
         };

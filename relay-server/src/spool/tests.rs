@@ -1,5 +1,7 @@
 //! Stored, read, forgotten, and found again at the next start.
 
+use std::{fs, path::PathBuf};
+
 use bytes::Bytes;
 use inhaul_core::event::{EventId, Peer, PeerSource, UnixMillis};
 
@@ -97,4 +99,50 @@ async fn an_event_larger_than_asked_for_stays() {
     assert!(matches!(spool.next(&orders(), 0, 100).await, Next::TooLarge));
     assert!(matches!(spool.next(&orders(), 1, 100).await, Next::Empty));
     assert!(matches!(spool.next(&orders(), 0, 533).await, Next::Event(_)));
+}
+
+/// The one segment of a small spool.
+fn segment(directory: &Path) -> PathBuf {
+    let mut files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.extension().is_some_and(|extension| extension == "seg")).unwrap()
+}
+
+#[tokio::test]
+async fn a_damaged_event_is_missing_alone_and_is_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    for number in 1..=5 {
+        spool.append(&event(number, 100), false, ROOMY).await.unwrap();
+    }
+    spool.close().unwrap();
+    let path = segment(directory.path());
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(100).position(|window| window == [3; 100]).unwrap();
+    bytes[at + 50] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (spool, recovery) = Spool::open(directory.path()).unwrap();
+    assert_eq!(recovery.problems().len(), 1);
+    let left: Vec<u8> = waiting(&spool, 0).await.into_iter().map(|(_, event, _)| event).collect();
+    assert_eq!(left, [1, 2, 4, 5]);
+}
+
+#[tokio::test]
+async fn numbers_that_are_given_again_are_those_of_another_spool() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    for number in 1..=5 {
+        spool.append(&event(number, 100), false, ROOMY).await.unwrap();
+    }
+    let id = spool.id();
+    spool.close().unwrap();
+    let path = segment(directory.path());
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(100).position(|window| window == [4; 100]).unwrap();
+    fs::write(&path, &bytes[..at]).unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    assert_eq!(spool.append(&event(6, 100), false, ROOMY).await.unwrap(), 4);
+    // A client that has 1 to 5 of the spool that was is not taken to have this event.
+    assert_ne!(spool.id(), id);
+    let left: Vec<u8> = waiting(&spool, 0).await.into_iter().map(|(_, event, _)| event).collect();
+    assert_eq!(left, [1, 2, 3, 6]);
 }

@@ -17,7 +17,7 @@ use super::super::{
     period::{OpenPeriod, PeriodName, Role, date_of, read_summary, write_summary},
     record::{Change, EVENT},
 };
-use crate::data_dir::{create_private_dir, read_small_file, write_private_file};
+use crate::data_dir::{create_private_dir, read_small_file, sync_parent, write_private_file};
 
 /// Most older periods kept open at once.
 const OPEN_OLD_PERIODS_MAX: usize = 3;
@@ -62,7 +62,9 @@ impl Periods {
 
     /// Finds out what there is, opens the last period, and says which arrival number was the last.
     pub(super) fn open_all(&mut self) -> Result<u64, HistoryError> {
-        create_private_dir(&self.root).map_err(|error| HistoryError::io(&self.root, &error))?;
+        create_private_dir(&self.root)
+            .and_then(|()| sync_parent(&self.root))
+            .map_err(|error| HistoryError::io(&self.root, &error))?;
         check_format(&self.root.join("format"))?;
         let names = period_names(&self.root).map_err(|error| HistoryError::io(&self.root, &error))?;
         self.known =
