@@ -347,11 +347,16 @@ const LOCK_TRY_INTERVAL: Duration = Duration::from_millis(5);
 /// Makes the directory if it is not there, and its entry in the one above durable.
 fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    match directory.parent() {
+    let synced = match directory.parent() {
         // A bare name is in the current directory.
         Some(parent) if parent.as_os_str().is_empty() => RealDisk.sync_directory(Path::new(".")),
         Some(parent) => RealDisk.sync_directory(parent),
         None => Ok(()),
+    };
+    match synced {
+        // Whoever made the directory for us keeps the one above to themselves.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
     }
 }
 
