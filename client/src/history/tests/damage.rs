@@ -244,3 +244,67 @@ async fn an_event_damaged_in_a_full_segment_is_said_to_be_damaged() {
         history.close().await.unwrap();
     }
 }
+
+/// Damages one of the files in a period's directory: a bit, a cut, or up to a page of zeros or of anything.
+fn damage_a_file(world: &World, numbers: &mut Numbers) -> PathBuf {
+    let mut files = files_in(&world.periods()[0]);
+    files.retain(|path| fs::metadata(path).unwrap().len() > 0);
+    let file = files.swap_remove(usize::try_from(numbers.below(files.len() as u64)).unwrap());
+    let mut bytes = fs::read(&file).unwrap();
+    let used = bytes.iter().rposition(|&byte| byte != 0).unwrap_or(0) as u64 + 1;
+    let at = usize::try_from(numbers.below(used)).unwrap();
+    let end = bytes.len().min(at + 1 + usize::try_from(numbers.below(4096)).unwrap());
+    match numbers.below(4) {
+        0 => bytes[at] ^= 1 << numbers.below(8),
+        1 => bytes.truncate(at),
+        2 => bytes[at..end].fill(0),
+        _ => bytes[at..end].fill_with(|| u8::try_from(numbers.below(256)).unwrap()),
+    }
+    fs::write(&file, bytes).unwrap();
+    file
+}
+
+/// `INHAUL_DAMAGE_ROUNDS` says how often, `INHAUL_DAMAGE_SEED` with which numbers.
+#[tokio::test]
+async fn any_damage_to_any_file_of_a_period_is_survived_and_what_is_missing_is_said() {
+    let variable =
+        |name: &str, otherwise| std::env::var(name).map_or(otherwise, |value| value.parse().unwrap());
+    let mut numbers = Numbers(variable("INHAUL_DAMAGE_SEED", 0x2545_f491_4f6c_dd1d));
+    // Segments so small that there are full ones, with side indexes, and an open one.
+    let options = |world: &World| Options { segment_bytes: 64 << 10, ..world.options() };
+    let sample = World::new();
+    let history = History::open_with(&sample.path(), options(&sample)).unwrap().history;
+    busy_history(&history, 0..300).await;
+    let (expected, _) = everything(&history).await;
+    history.close().await.unwrap();
+    for round in 0..variable("INHAUL_DAMAGE_ROUNDS", 25) {
+        let world = sample.killed_now();
+        let file = damage_a_file(&world, &mut numbers);
+        let case = format!("round {round}: {}", file.display());
+        let history = History::open_with(&world.path(), options(&world)).unwrap().history;
+        let (rows, _) = everything(&history).await;
+        let mut unsaid = 0;
+        for row in &expected {
+            match history.event(row.id).await {
+                Ok(Some((event, found))) => {
+                    assert_eq!(Event::digest(&event.body), event.body_sha256, "{case}");
+                    assert!(rows.contains(&found), "{case}");
+                    unsaid += u64::from(found != *row);
+                }
+                Ok(None) => unsaid += 1,
+                Err(HistoryError::Damaged { .. }) => {}
+                Err(error) => panic!("{case}: {error}"),
+            }
+        }
+        let notes = history.notes();
+        assert!(unsaid == 0 || !notes.is_empty(), "{case}: {unsaid} events are not as they were");
+        let untouched = !file.starts_with(world.periods()[0].join("journal"));
+        assert!(!untouched || rows == expected, "{case}: the journal is whole, so everything is there");
+        store_all(&history, [1000]).await;
+        let all = everything(&history).await;
+        history.close().await.unwrap();
+        let again = History::open_with(&world.path(), options(&world)).unwrap().history;
+        assert_eq!(everything(&again).await, all, "{case}, opened again");
+        again.close().await.unwrap();
+    }
+}
