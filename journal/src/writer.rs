@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    AppendError, Location, Options,
+    AppendError, Location, Moved, Options, Record,
     disk::Disk,
     frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
     journal::{SegmentFile, Shared, lock},
@@ -25,6 +25,9 @@ pub(crate) const MAX_FRAME_BYTES: u64 = 2 << 30;
 
 /// How far ahead of the records zeros are written.
 const PREFILL_STEP: u64 = 1 << 20;
+
+/// Bytes of records moved in one go: what is appended meanwhile waits for them.
+const MOVED_AT_ONCE: u64 = 1 << 20;
 
 /// Bytes gathered before they are written; a part this long is written by itself.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -350,16 +353,29 @@ impl Writer {
             return;
         }
         let Some(number) = lock(&self.shared.space).sparse_segment() else { return };
-        let records = lock(&self.shared.space).live_records(number);
+        let mut records = lock(&self.shared.space).live_records(number);
+        let mut bytes = 0;
+        records.truncate(
+            1 + records
+                .iter()
+                .skip(1)
+                .take_while(|record| {
+                    bytes += u64::from(record.len);
+                    bytes <= MOVED_AT_ONCE
+                })
+                .count(),
+        );
         match self.copy_forward(&records) {
-            Ok(places) => {
-                for (&old, &new) in records.iter().zip(&places) {
-                    lock(&self.shared.space).add(new);
-                    let needed = self.options.on_moved.as_ref().is_some_and(|moved| moved(old, new));
+            Ok(copies) => {
+                for (&from, copy) in records.iter().zip(&copies) {
+                    let Record { location: to, kind, ref tag, .. } = *copy;
+                    lock(&self.shared.space).add(to);
+                    let moved = Moved { from, to, kind, tag };
+                    let needed = self.options.on_moved.as_ref().is_some_and(|on_moved| on_moved(&moved));
                     if !needed {
-                        self.shared.release(new);
+                        self.shared.release(to);
                     }
-                    self.shared.release(old);
+                    self.shared.release(from);
                 }
                 self.give_back();
                 self.shared.queue.maintain();
@@ -370,15 +386,17 @@ impl Writer {
     }
 
     /// Appends copies of these records; when this returns, they are on the device.
-    fn copy_forward(&mut self, records: &[Location]) -> io::Result<Vec<Location>> {
-        let mut places = Vec::with_capacity(records.len());
-        for &old in records {
-            let record = self.shared.read(old).map_err(io::Error::other)?;
-            self.make_room(frame_bytes(record.tag.len(), old.len))?;
-            places.push(self.put(record.kind, &record.tag, &[record.payload])?);
+    fn copy_forward(&mut self, records: &[Location]) -> io::Result<Vec<Record>> {
+        let mut copies = Vec::with_capacity(records.len());
+        for &from in records {
+            let mut record = self.shared.read(from).map_err(io::Error::other)?;
+            self.make_room(frame_bytes(record.tag.len(), from.len))?;
+            let payload = std::mem::take(&mut record.payload);
+            record.location = self.put(record.kind, &record.tag, &[payload])?;
+            copies.push(record);
         }
         self.sync()?;
-        Ok(places)
+        Ok(copies)
     }
 
     fn stop(&mut self) -> Result<(), AppendError> {

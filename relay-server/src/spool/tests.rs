@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use inhaul_core::event::{EventId, Peer, PeerSource, UnixMillis};
+use inhaul_journal::Moved;
 
 use super::*;
 
@@ -97,4 +98,32 @@ async fn an_event_larger_than_asked_for_stays() {
     assert!(matches!(spool.next(&orders(), 0, 100).await, Next::TooLarge));
     assert!(matches!(spool.next(&orders(), 1, 100).await, Next::Empty));
     assert!(matches!(spool.next(&orders(), 0, 533).await, Next::Event(_)));
+}
+
+#[test]
+fn what_the_journal_moves_is_found_where_it_went() {
+    let place = |offset| Location { segment: 1, offset, len: 0 };
+    let id = EventId(Uuid::from_u128(1));
+    let records = [
+        (Kind::Identity, Uuid::from_u128(9).as_bytes().to_vec()),
+        (Kind::Cursor, tag::of_mark(&orders(), 1)),
+        (Kind::Event, tag::of_event(&orders(), 2, id, 10, false)),
+        (Kind::Missed, tag::of_mark(&orders(), 2)),
+        (Kind::OneStored, tag::of_mark(&orders(), 3)),
+    ];
+    let mut lanes = Lanes::default();
+    let mut released = Vec::new();
+    for ((kind, tag), offset) in records.iter().zip(0..) {
+        lanes.recover(place(offset), *kind as u8, tag, &mut released);
+    }
+    assert_eq!(released, []);
+    for ((kind, tag), offset) in records.iter().zip(0..) {
+        let moved = Moved { from: place(offset), to: place(offset + 100), kind: *kind as u8, tag };
+        assert!(lanes.moved(&moved), "{kind:?}");
+        assert!(!lanes.moved(&moved), "{kind:?} is no longer where it was");
+    }
+    let unknown = Moved { from: place(7), to: place(107), kind: 99, tag: &[] };
+    assert!(lanes.moved(&unknown), "a later release may need it");
+    assert_eq!(lanes.by_name[&orders()].waiting[&2].location, place(102));
+    assert_eq!(lanes.by_name[&orders()].cursor_record, Some(place(101)));
 }
