@@ -29,8 +29,21 @@ use crate::{
     writer::{self, Writer},
 };
 
-/// Called with a record's old and new place when it was moved; false when nobody needs the record any more.
-pub type OnMoved = Box<dyn Fn(Location, Location) -> bool + Send>;
+/// A record that the journal has moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved<'a> {
+    /// Where it was.
+    pub from: Location,
+    /// Where it is now.
+    pub to: Location,
+    /// Its kind.
+    pub kind: u8,
+    /// Its tag.
+    pub tag: &'a [u8],
+}
+
+/// Called when a record was moved; false when nobody needs the record any more.
+pub type OnMoved = Box<dyn Fn(&Moved<'_>) -> bool + Send>;
 
 /// How a journal is kept.
 pub struct Options {

@@ -24,7 +24,7 @@ mod space;
 mod writer;
 
 pub use error::{AppendError, OpenError, ReadError};
-pub use journal::{Journal, OnMoved, Options, Record, Stats};
+pub use journal::{Journal, Moved, OnMoved, Options, Record, Stats};
 pub use recovery::{Hole, Recovery};
 
 /// Where a record is. Locations are ordered as the records were appended.

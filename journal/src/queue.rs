@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
@@ -44,6 +45,8 @@ struct State {
     bytes: usize,
     maintain: bool,
     closed: bool,
+    /// The writer waits, and nobody has woken it yet. Waking it is a system call, which one record of a group needs.
+    idle: bool,
 }
 
 impl Queue {
@@ -65,20 +68,22 @@ impl Queue {
         }
         state.bytes += bytes;
         state.waiting.push_back(append);
-        self.changed.notify_one();
+        self.wake(state);
         Ok(())
     }
 
     /// Wakes the writer to give space back.
     pub(crate) fn maintain(&self) {
-        self.lock().maintain = true;
-        self.changed.notify_one();
+        let mut state = self.lock();
+        state.maintain = true;
+        self.wake(state);
     }
 
     /// Lets nothing more in; what is queued is still written.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_one();
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake(state);
     }
 
     /// Waits for work.
@@ -89,13 +94,23 @@ impl Queue {
                 state.bytes = 0;
                 return Work::Batch(state.waiting.drain(..).collect());
             }
-            if std::mem::take(&mut state.maintain) {
+            if mem::take(&mut state.maintain) {
                 return Work::Maintain;
             }
             if state.closed {
                 return Work::Stop;
             }
+            state.idle = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives the lock back first: who is woken takes it at once.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let idle = mem::take(&mut state.idle);
+        drop(state);
+        if idle {
+            self.changed.notify_one();
         }
     }
 

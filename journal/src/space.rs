@@ -8,6 +8,14 @@ use crate::{Location, frame::ALIGN};
 #[derive(Default)]
 pub(crate) struct Space {
     segments: BTreeMap<u64, SegmentSpace>,
+    /// Of the sealed segments: the sizes of their files, and what of it is live.
+    sealed_bytes: u64,
+    sealed_live_bytes: u64,
+}
+
+/// What a live record weighs against the size of a file: its payload, and about what its frame adds.
+fn weight(payload_len: u32) -> u64 {
+    u64::from(payload_len) + 32
 }
 
 /// What is live in one segment: four bytes and a bit for each record.
@@ -25,6 +33,23 @@ struct SegmentSpace {
     stays: bool,
 }
 
+/// A segment with less than an eighth of its file live is always emptied: it holds much for little.
+const SPARSE: u64 = 8;
+
+/// A segment with less than half of its file live is emptied when that is needed: moving it gives back more than it writes.
+const HALF: u64 = 2;
+
+impl SegmentSpace {
+    /// Whether less than one in `parts` of the file is live.
+    fn is_less_than(&self, parts: u64) -> bool {
+        self.sealed.is_some_and(|file_bytes| self.weight() * parts < file_bytes)
+    }
+
+    fn weight(&self) -> u64 {
+        self.live_bytes + self.live * weight(0)
+    }
+}
+
 impl Space {
     pub(crate) fn add(&mut self, location: Location) {
         let segment = self.segments.entry(location.segment).or_default();
@@ -36,6 +61,9 @@ impl Space {
         }
         segment.live += 1;
         segment.live_bytes += u64::from(location.len);
+        if segment.sealed.is_some() {
+            self.sealed_live_bytes += weight(location.len);
+        }
     }
 
     /// A segment exists, though it may have no records.
@@ -44,14 +72,24 @@ impl Space {
     }
 
     pub(crate) fn seal(&mut self, number: u64, file_bytes: u64) {
-        self.segments.entry(number).or_default().sealed = Some(file_bytes);
+        let segment = self.segments.entry(number).or_default();
+        match segment.sealed.replace(file_bytes) {
+            Some(before) => self.sealed_bytes -= before,
+            None => self.sealed_live_bytes += segment.weight(),
+        }
+        self.sealed_bytes += file_bytes;
     }
 
     pub(crate) fn forget(&mut self, number: u64) {
-        self.segments.remove(&number);
+        if let Some(segment) = self.segments.remove(&number)
+            && let Some(file_bytes) = segment.sealed
+        {
+            self.sealed_bytes -= file_bytes;
+            self.sealed_live_bytes -= segment.weight();
+        }
     }
 
-    /// Releases a record; true when its segment can go. Releasing a record twice, or none, changes nothing.
+    /// Releases a record; true when there is something to be done: its segment can go, or is sparse. Releasing a record twice, or none, changes nothing.
     pub(crate) fn release(&mut self, location: Location) -> bool {
         let Some(segment) = self.segments.get_mut(&location.segment) else { return false };
         let Ok(unit) = u32::try_from(location.offset / ALIGN) else { return false };
@@ -63,7 +101,11 @@ impl Space {
         segment.released[index / 64] |= bit;
         segment.live -= 1;
         segment.live_bytes -= u64::from(segment.lengths[index]);
-        segment.live == 0 && segment.sealed.is_some()
+        if segment.sealed.is_none() {
+            return false;
+        }
+        self.sealed_live_bytes -= weight(segment.lengths[index]);
+        segment.live == 0 || segment.is_less_than(SPARSE) || (segment.is_less_than(HALF) && self.is_thin())
     }
 
     /// Sealed segments without a live record.
@@ -72,14 +114,24 @@ impl Space {
         empty.map(|(&number, _)| number).collect()
     }
 
-    /// A sealed segment that little keeps alive: less than an eighth of its file.
+    /// A sealed segment whose records are to be moved: one that little keeps alive, or, when much of all segments is not needed
+    /// any more, the one of them that is easiest to empty.
     pub(crate) fn sparse_segment(&self) -> Option<u64> {
-        let sparse = |segment: &SegmentSpace| {
-            segment.live > 0
-                && !segment.stays
-                && segment.sealed.is_some_and(|bytes| (segment.live_bytes + segment.live * 32) * 8 < bytes)
-        };
-        self.segments.iter().find(|(_, segment)| sparse(segment)).map(|(&number, _)| number)
+        let movable = |segment: &SegmentSpace| segment.live > 0 && segment.sealed.is_some() && !segment.stays;
+        let sealed = || self.segments.iter().filter(|&(_, segment)| movable(segment));
+        if let Some((&number, _)) = sealed().find(|(_, segment)| segment.is_less_than(SPARSE)) {
+            return Some(number);
+        }
+        if !self.is_thin() {
+            return None;
+        }
+        let (&number, least) = sealed().min_by_key(|(_, segment)| segment.live_bytes)?;
+        least.is_less_than(HALF).then_some(number)
+    }
+
+    /// More than a sixth of all sealed segments is not needed any more.
+    fn is_thin(&self) -> bool {
+        self.sealed_live_bytes * 6 < self.sealed_bytes * 5
     }
 
     /// The records of this segment cannot be moved.

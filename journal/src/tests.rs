@@ -13,6 +13,8 @@ use std::{
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -175,9 +177,12 @@ fn a_segment_kept_alive_by_little_is_moved_and_given_back() {
     let places = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&places);
     let options = Options {
-        on_moved: Some(Box::new(move |old, new| {
+        on_moved: Some(Box::new(move |moved| {
             let mut places: std::sync::MutexGuard<'_, Vec<(u64, Location)>> = seen.lock().unwrap();
-            places.iter_mut().filter(|(_, place)| *place == old).for_each(|(_, place)| *place = new);
+            places
+                .iter_mut()
+                .filter(|(_, place)| *place == moved.from)
+                .for_each(|(_, place)| *place = moved.to);
             true
         })),
         ..small()
@@ -194,6 +199,25 @@ fn a_segment_kept_alive_by_little_is_moved_and_given_back() {
     assert!(place > first, "{place:?}");
     assert_eq!(journal.read(place).unwrap().payload, payload(0, 700));
     assert!(matches!(journal.read(first), Err(ReadError::Missing(_))));
+}
+
+#[test]
+fn what_is_spread_thin_over_the_segments_is_moved_without_further_appends() {
+    let directory = tempdir().unwrap();
+    let options = Options { on_moved: Some(Box::new(|_| true)), ..small() };
+    let (journal, ..) = open(directory.path(), options);
+    let locations: Vec<_> = (0..1000).map(|number| append(&journal, number, 700)).collect();
+    let before = journal.stats().segments;
+    // The last segment is still written and stays.
+    let sealed = locations.iter().filter(|location| location.segment < locations[999].segment);
+    for (_, location) in sealed.enumerate().filter(|(number, _)| number % 3 != 0) {
+        journal.release(*location);
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while journal.stats().segments * 2 > before + 2 {
+        assert!(Instant::now() < deadline, "{:?}, {before} segments before", journal.stats());
+        thread::yield_now();
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    AppendError, Location, Options, ReadError, Record,
+    AppendError, Location, Moved, Options, ReadError, Record,
     disk::Disk,
     frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
     journal::{SegmentFile, Shared, lock},
@@ -25,6 +25,9 @@ pub(crate) const MAX_FRAME_BYTES: u64 = 2 << 30;
 
 /// How far ahead of the records zeros are written.
 const PREFILL_STEP: u64 = 1 << 20;
+
+/// Bytes of records moved in one go: what is appended meanwhile waits for them.
+const MOVED_AT_ONCE: u64 = 1 << 20;
 
 /// Bytes gathered before they are written; a part this long is written by itself.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -350,22 +353,34 @@ impl Writer {
             return;
         }
         let Some(number) = lock(&self.shared.space).sparse_segment() else { return };
-        let live = lock(&self.shared.space).live_records(number);
+        let mut places = lock(&self.shared.space).live_records(number);
+        let mut bytes = 0;
+        places.truncate(
+            1 + places
+                .iter()
+                .skip(1)
+                .take_while(|place| {
+                    bytes += u64::from(place.len);
+                    bytes <= MOVED_AT_ONCE
+                })
+                .count(),
+        );
         let records: Result<Vec<Record>, ReadError> =
-            live.into_iter().map(|location| self.shared.read(location)).collect();
+            places.into_iter().map(|place| self.shared.read(place)).collect();
         let Ok(records) = records else {
             // A damaged record stays where it is, and what is around it with it.
             return lock(&self.shared.space).keep_in_place(number);
         };
         match self.copy_forward(&records) {
             Ok(places) => {
-                for (old, &new) in records.iter().map(|record| record.location).zip(&places) {
-                    lock(&self.shared.space).add(new);
-                    let needed = self.options.on_moved.as_ref().is_some_and(|moved| moved(old, new));
+                for (Record { location: from, kind, tag, .. }, &to) in records.iter().zip(&places) {
+                    lock(&self.shared.space).add(to);
+                    let moved = Moved { from: *from, to, kind: *kind, tag };
+                    let needed = self.options.on_moved.as_ref().is_some_and(|on_moved| on_moved(&moved));
                     if !needed {
-                        self.shared.release(new);
+                        self.shared.release(to);
                     }
-                    self.shared.release(old);
+                    self.shared.release(*from);
                 }
                 self.give_back();
                 self.shared.queue.maintain();

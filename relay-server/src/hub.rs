@@ -20,8 +20,8 @@ use uuid::Uuid;
 /// What a session is told from outside.
 #[derive(Debug)]
 pub enum SessionOrder {
-    /// End, for this reason.
-    Close(SessionError),
+    /// End, for this reason. Boxed, because a session's channel has room for many orders and seldom gets one.
+    Close(Box<SessionError>),
     /// The relay goes down; come back after this time.
     Drain(Duration),
 }
@@ -96,7 +96,7 @@ impl Hub {
             let holder = Holder { client_id, generation, orders: orders_in.clone(), news: Arc::clone(&news) };
             if let Some(older) = holders.insert(name.clone(), holder) {
                 // Full means that it has been told to end already.
-                let _ = older.orders.try_send(SessionOrder::Close(superseded(name)));
+                let _ = older.orders.try_send(SessionOrder::Close(Box::new(superseded(name))));
             }
         }
         Ok(Seat { hub: self.clone(), endpoints, generation, orders, news })
@@ -123,7 +123,7 @@ impl Hub {
     pub fn close(&self, endpoint: &EndpointName, reason: SessionError) {
         if let Some(holder) = self.holders().get(endpoint) {
             // Full means that it has been told to end already.
-            let _ = holder.orders.try_send(SessionOrder::Close(reason));
+            let _ = holder.orders.try_send(SessionOrder::Close(Box::new(reason)));
         }
     }
 

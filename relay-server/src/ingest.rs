@@ -134,7 +134,9 @@ impl Ingest {
         received_at: UnixMillis,
         method: &Method,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let (endpoint, prefix_bytes) = self.endpoint_of(&head)?;
+        let parsed = Head::parse(&head)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "malformed", error.to_string()))?;
+        let (endpoint, prefix_bytes) = self.endpoint_of(&parsed)?;
         self.rate.check(&endpoint.name).map_err(|after| {
             let text = "too many requests for this endpoint; its limit is requests_per_second";
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate", text).retry_after(after)
@@ -151,7 +153,7 @@ impl Ingest {
             body_sha256,
         };
         self.metrics.received(&endpoint.name, (event.head.len() + event.body.len()) as u64);
-        let question = Question::in_event(&event);
+        let question = Question::in_event(&event, &parsed);
         let held = self.hub.is_held(&endpoint.name);
         let mut response = match (endpoint.answer, &question) {
             // The client has the secrets that the answer takes.
@@ -176,14 +178,12 @@ impl Ingest {
     }
 
     /// The endpoint a request is for, and how many bytes of its target name it.
-    fn endpoint_of(&self, head: &Bytes) -> Result<(Endpoint, usize), Refusal> {
+    fn endpoint_of(&self, head: &Head) -> Result<(Endpoint, usize), Refusal> {
         let unknown = || {
             let text = "there is no such endpoint on this relay; `inhaul relay endpoint list` shows the URLs";
             Refusal::new(StatusCode::NOT_FOUND, "unknown_endpoint", text)
         };
-        let parsed = Head::parse(head)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "malformed", error.to_string()))?;
-        let target = &parsed.target;
+        let target = &head.target;
         let path_start = path_start(target);
         let rest = target[path_start..].strip_prefix(INGEST_PREFIX).ok_or_else(unknown)?;
         let part_len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
@@ -359,11 +359,10 @@ enum Question {
 }
 
 impl Question {
-    fn in_event(event: &Event) -> Option<Self> {
+    fn in_event(event: &Event, head: &Head) -> Option<Self> {
         if event.body.len() > QUESTION_MAX_BYTES {
             return None;
         }
-        let head = event.parsed_head().ok()?;
         let target = std::str::from_utf8(&head.target).ok()?;
         // Only the query counts for what can be answered here.
         let url = format!("https://relay{target}");

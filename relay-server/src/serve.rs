@@ -115,7 +115,6 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
-        .max_headers(limits.max_headers)
         .max_buf_size(limits.max_head_bytes.max(8192) + 8192)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service)

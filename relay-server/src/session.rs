@@ -177,7 +177,7 @@ impl Driver {
                 return Break(());
             }
             Woken::Message(None) => return Break(()),
-            Woken::Order(Some(SessionOrder::Close(error))) => self.close(error, now),
+            Woken::Order(Some(SessionOrder::Close(error))) => self.close(*error, now),
             Woken::Order(Some(SessionOrder::Drain(after))) => self.end.drain(after),
             Woken::Order(None) => {}
             Woken::News => {

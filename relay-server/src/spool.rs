@@ -111,7 +111,7 @@ impl Spool {
         let lanes = Arc::new(Mutex::new(Lanes::default()));
         let moved = Arc::clone(&lanes);
         let options = Options {
-            on_moved: Some(Box::new(move |old, new| lock(&moved).moved(old, new))),
+            on_moved: Some(Box::new(move |record| lock(&moved).moved(record))),
             ..Options::default()
         };
         let mut released = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use memchr::memmem;
 use serde_json::Value;
 
 use super::{
@@ -29,6 +30,7 @@ pub(super) struct Request<'a> {
     pub(super) explained: bool,
     json: OnceCell<Option<Value>>,
     form: OnceCell<Vec<(String, String)>>,
+    has_escaped_letters: OnceCell<bool>,
 }
 
 impl<'a> Request<'a> {
@@ -37,7 +39,14 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn within(delivery: &'a Delivery<'a>, tolerance: Option<u64>) -> Self {
-        Self { delivery, tolerance, explained: true, json: OnceCell::new(), form: OnceCell::new() }
+        Self {
+            delivery,
+            tolerance,
+            explained: true,
+            json: OnceCell::new(),
+            form: OnceCell::new(),
+            has_escaped_letters: OnceCell::new(),
+        }
     }
 
     /// As [`Request::new`], where only the verdict counts and not the reason.
@@ -76,7 +85,20 @@ impl<'a> Request<'a> {
         })
     }
 
-    fn values(&self, source: &Source) -> Vec<Vec<u8>> {
+    /// Whether a pointer can lead to anything, without reading the body as JSON: a member's name stands in it as it is, unless
+    /// letters are written as escapes.
+    pub(super) fn may_have(&self, pointer: &str) -> bool {
+        let name = pointer.rsplit_once('/').map_or("", |(_, name)| name);
+        let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let holds = |text: &str| memmem::find(self.delivery.body, text.as_bytes()).is_some();
+        !plain
+            || self.json.get().is_some()
+            || holds(name)
+            || *self.has_escaped_letters.get_or_init(|| holds("\\u"))
+    }
+
+    /// Every value of a source, in order.
+    pub(super) fn values(&self, source: &Source) -> Vec<Vec<u8>> {
         match source {
             Source::Header(name) => {
                 let named = self.delivery.headers.iter().filter(|header| header.is(name));

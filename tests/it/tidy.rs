@@ -78,7 +78,7 @@ fn only_the_listening_client_and_the_command_line_know_the_embedded_relay() {
 
 #[test]
 fn every_file_says_what_it_is_about() {
-    for directory in ["src", "journal", "relay-server/src", "client/src", "tests"] {
+    for directory in ["src", "journal", "relay-server/src", "client/src", "tests", "benches"] {
         for (path, text) in sources(directory) {
             assert!(text.starts_with("//! "), "{} does not begin with a line about it", path.display());
         }

@@ -190,7 +190,7 @@ fn a_damaged_record_in_a_segment_to_be_moved_stays_and_nothing_else_changes() {
     let first = segment_files(directory.path()).remove(0);
     let file = OpenOptions::new().write(true).open(&first).unwrap();
     file.write_all_at(b"damage", 4096 + 100).unwrap();
-    let options = Options { on_moved: Some(Box::new(|_, _| true)), ..small() };
+    let options = Options { on_moved: Some(Box::new(|_| true)), ..small() };
     let (journal, _, found) = open(directory.path(), options);
     // All but the damaged one are released.
     found[1..].iter().for_each(|(location, ..)| journal.release(*location));

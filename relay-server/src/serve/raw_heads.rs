@@ -2,7 +2,7 @@
 //!
 //! hyper gives headers without their order across names and accepts more than is safe behind or in front of a proxy. This stands
 //! between the connection and hyper: it finds each head, checks it, keeps its bytes for the service, and hands on exactly one
-//! message at a time. A head that is refused is replaced by a harmless one, so that hyper still answers in order and closes.
+//! message at a time, with the headers hyper needs. A head that is refused is replaced by a harmless one, so that hyper still answers in order and closes.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 mod check;
 mod chunked;
 
-use check::{Framing, check};
+use check::{Checked, Framing, check};
 use chunked::Chunked;
 
 /// What hyper is given in place of a refused head.
@@ -172,15 +172,15 @@ impl<IO> RawHeads<IO> {
             return true;
         }
         match check(&head, &self.limits) {
-            Ok(framing) => {
+            Ok(Checked { framing, for_hyper }) => {
                 self.state = match framing {
                     Framing::None => State::Head,
                     Framing::Length(left) => State::Body { left },
                     Framing::Chunked => State::Chunked(Chunked::default()),
                     Framing::Attach => State::Passthrough,
                 };
-                self.tap.put(Tapped::Head(head.clone()));
-                self.output = head;
+                self.tap.put(Tapped::Head(head));
+                self.output = for_hyper;
             }
             Err(refusal) => self.refuse(refusal),
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use inhaul_core::event::{EndpointName, EventId};
-use inhaul_journal::Location;
+use inhaul_journal::{Location, Moved};
 use uuid::Uuid;
 
 use super::{
@@ -14,8 +14,6 @@ use super::{
 #[derive(Default)]
 pub(super) struct Lanes {
     pub(super) by_name: HashMap<EndpointName, Lane>,
-    /// Where each live event record is, so that one the journal moves is found again.
-    pub(super) places: HashMap<Location, (EndpointName, u64)>,
     pub(super) identity: Option<Uuid>,
     pub(super) identity_record: Option<Location>,
 }
@@ -65,8 +63,10 @@ impl Lane {
 
 impl Lanes {
     pub(super) fn written(&mut self, endpoint: &EndpointName, seq: u64, waiting: Waiting) {
-        self.places.insert(waiting.location, (endpoint.clone(), seq));
-        self.by_name.entry(endpoint.clone()).or_default().waiting.insert(seq, waiting);
+        match self.by_name.get_mut(endpoint) {
+            Some(lane) => lane.waiting.insert(seq, waiting),
+            None => self.by_name.entry(endpoint.clone()).or_default().waiting.insert(seq, waiting),
+        };
     }
 
     pub(super) fn unreserve(&mut self, endpoint: &EndpointName, bytes: u64) {
@@ -76,26 +76,32 @@ impl Lanes {
     }
 
     /// The journal moved a record; false when nobody needs it any more.
-    pub(super) fn moved(&mut self, old: Location, new: Location) -> bool {
-        if let Some((endpoint, seq)) = self.places.remove(&old) {
-            let lane = self.by_name.get_mut(&endpoint);
-            let Some(waiting) = lane.and_then(|lane| lane.waiting.get_mut(&seq)) else { return false };
-            waiting.location = new;
-            self.places.insert(new, (endpoint, seq));
-            return true;
-        }
-        let mut found = self.identity_record == Some(old);
-        if found {
-            self.identity_record = Some(new);
-        }
-        for lane in self.by_name.values_mut() {
-            let marks = lane.marks.values_mut().flatten().map(|(_, mark)| mark);
-            for record in lane.cursor_record.iter_mut().chain(marks).filter(|record| **record == old) {
-                *record = new;
-                found = true;
+    pub(super) fn moved(&mut self, moved: &Moved<'_>) -> bool {
+        let lanes = &mut self.by_name;
+        let place = match &Tag::read(moved.kind, moved.tag) {
+            // Of a later release, which will want it.
+            None => return true,
+            Some(Tag::Identity(_)) => self.identity_record.as_mut(),
+            Some(Tag::Event { endpoint, seq, .. }) => lanes
+                .get_mut(endpoint)
+                .and_then(|lane| lane.waiting.get_mut(seq))
+                .map(|waiting| &mut waiting.location),
+            Some(Tag::Cursor { endpoint, .. }) => {
+                lanes.get_mut(endpoint).and_then(|lane| lane.cursor_record.as_mut())
             }
+            Some(Tag::OneStored { endpoint, seq } | Tag::Missed { endpoint, seq }) => {
+                lanes.get_mut(endpoint).and_then(|lane| lane.marks.get_mut(seq)).and_then(|marks| {
+                    marks.iter_mut().map(|(_, place)| place).find(|place| **place == moved.from)
+                })
+            }
+        };
+        match place {
+            Some(place) if *place == moved.from => {
+                *place = moved.to;
+                true
+            }
+            Some(_) | None => false,
         }
-        found
     }
 
     /// Takes in one record found on opening; what is no longer needed is added to `released`.
@@ -111,7 +117,7 @@ impl Lanes {
             }
             Tag::Event { endpoint, seq, id, bytes, missed } => {
                 let waiting = Waiting { location, id, bytes, missed };
-                self.recover_event(&endpoint, seq, waiting, released);
+                self.recover_event(endpoint, seq, waiting, released);
             }
             Tag::Cursor { endpoint, seq } => {
                 let lane = self.by_name.entry(endpoint.clone()).or_default();
@@ -149,12 +155,12 @@ impl Lanes {
     /// their event, and after a crash an event may come twice.
     pub(super) fn recover_event(
         &mut self,
-        endpoint: &EndpointName,
+        endpoint: EndpointName,
         seq: u64,
         mut waiting: Waiting,
         released: &mut Vec<Location>,
     ) {
-        let lane = self.by_name.entry(endpoint.clone()).or_default();
+        let lane = self.by_name.entry(endpoint).or_default();
         lane.last_seq = lane.last_seq.max(seq);
         let marked =
             |kind| lane.marks.get(&seq).is_some_and(|marks| marks.iter().any(|(mark, _)| *mark == kind));
@@ -163,11 +169,12 @@ impl Lanes {
             return;
         }
         waiting.missed |= marked(Kind::Missed);
-        released.extend(self.take_out(endpoint, seq));
-        let lane = self.by_name.entry(endpoint.clone()).or_default();
         lane.backlog.events += 1;
         lane.backlog.bytes += waiting.bytes;
-        self.written(endpoint, seq, waiting);
+        if let Some(twice) = lane.waiting.insert(seq, waiting) {
+            lane.backlog.take_away(twice.bytes);
+            released.push(twice.location);
+        }
     }
 
     /// Removes a waiting event; what remains is its record, to be released.
@@ -175,7 +182,6 @@ impl Lanes {
         let lane = self.by_name.get_mut(endpoint)?;
         let waiting = lane.waiting.remove(&seq)?;
         lane.backlog.take_away(waiting.bytes);
-        self.places.remove(&waiting.location);
         Some(waiting.location)
     }
 

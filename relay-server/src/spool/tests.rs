@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 
 use bytes::Bytes;
 use inhaul_core::event::{EventId, Peer, PeerSource, UnixMillis};
+use inhaul_journal::Moved;
 
 use super::*;
 
@@ -145,4 +146,32 @@ async fn numbers_that_are_given_again_are_those_of_another_spool() {
     assert_ne!(spool.id(), id);
     let left: Vec<u8> = waiting(&spool, 0).await.into_iter().map(|(_, event, _)| event).collect();
     assert_eq!(left, [1, 2, 3, 6]);
+}
+
+#[test]
+fn what_the_journal_moves_is_found_where_it_went() {
+    let place = |offset| Location { segment: 1, offset, len: 0 };
+    let id = EventId(Uuid::from_u128(1));
+    let records = [
+        (Kind::Identity, Uuid::from_u128(9).as_bytes().to_vec()),
+        (Kind::Cursor, tag::of_mark(&orders(), 1)),
+        (Kind::Event, tag::of_event(&orders(), 2, id, 10, false)),
+        (Kind::Missed, tag::of_mark(&orders(), 2)),
+        (Kind::OneStored, tag::of_mark(&orders(), 3)),
+    ];
+    let mut lanes = Lanes::default();
+    let mut released = Vec::new();
+    for ((kind, tag), offset) in records.iter().zip(0..) {
+        lanes.recover(place(offset), *kind as u8, tag, &mut released);
+    }
+    assert_eq!(released, []);
+    for ((kind, tag), offset) in records.iter().zip(0..) {
+        let moved = Moved { from: place(offset), to: place(offset + 100), kind: *kind as u8, tag };
+        assert!(lanes.moved(&moved), "{kind:?}");
+        assert!(!lanes.moved(&moved), "{kind:?} is no longer where it was");
+    }
+    let unknown = Moved { from: place(7), to: place(107), kind: 99, tag: &[] };
+    assert!(lanes.moved(&unknown), "a later release may need it");
+    assert_eq!(lanes.by_name[&orders()].waiting[&2].location, place(102));
+    assert_eq!(lanes.by_name[&orders()].cursor_record, Some(place(101)));
 }

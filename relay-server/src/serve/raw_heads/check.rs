@@ -1,6 +1,6 @@
 //! Which heads are let through, and where their message ends (RFC 9112). What two servers could read differently is refused.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use inhaul_core::{
     event::{Head, HttpVersion},
@@ -22,8 +22,19 @@ pub(super) enum Framing {
     Attach,
 }
 
+/// A head that is let through.
+pub(super) struct Checked {
+    pub(super) framing: Framing,
+    /// What hyper is given in its place. The service has the whole head, so hyper gets what it needs to find the body and to keep
+    /// or close the connection; it would only copy the rest.
+    pub(super) for_hyper: Bytes,
+}
+
+/// The headers hyper needs.
+const FOR_HYPER: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "expect"];
+
 /// Checks a whole head.
-pub(super) fn check(head: &Bytes, limits: &RawHeadLimits) -> Result<Framing, Refusal> {
+pub(super) fn check(head: &Bytes, limits: &RawHeadLimits) -> Result<Checked, Refusal> {
     check_lines(head)?;
     let parsed =
         Head::parse(head).map_err(|_| bad_request("the request line is not METHOD TARGET VERSION"))?;
@@ -34,9 +45,26 @@ pub(super) fn check(head: &Bytes, limits: &RawHeadLimits) -> Result<Framing, Ref
     let attaches = parsed.target.split(|byte| *byte == b'?').next() == Some(ATTACH_PATH.as_bytes())
         && parsed.header("upgrade").is_some();
     match framing {
-        Framing::None if attaches => Ok(Framing::Attach),
-        Framing::None | Framing::Length(_) | Framing::Chunked | Framing::Attach => Ok(framing),
+        Framing::None if attaches => Ok(Checked { framing: Framing::Attach, for_hyper: head.clone() }),
+        Framing::None | Framing::Length(_) | Framing::Chunked | Framing::Attach => {
+            Ok(Checked { framing, for_hyper: for_hyper(&parsed, head.len()) })
+        }
     }
+}
+
+/// The request line and [`FOR_HYPER`].
+fn for_hyper(head: &Head, head_bytes: usize) -> Bytes {
+    let mut out = BytesMut::with_capacity(head_bytes);
+    for part in [&head.method[..], b" ", &head.target, b" ", head.version.as_str().as_bytes(), b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+    for header in head.headers.iter().filter(|header| FOR_HYPER.iter().any(|name| header.is(name))) {
+        for part in [&header.name[..], b": ", &header.value, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out.freeze()
 }
 
 /// No control bytes, no folded lines, no space around a name.

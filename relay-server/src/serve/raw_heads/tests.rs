@@ -82,6 +82,17 @@ async fn heads_are_kept_to_the_byte_even_when_they_come_one_byte_at_a_time() {
     }
 }
 
+#[test]
+fn hyper_gets_what_frames_a_message_and_no_more() {
+    let head = b"POST /in/a?b HTTP/1.1\r\nhOsT:  a\r\nCookie: c\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\nX-A: 1\r\n\r\n";
+    let checked = check(&Bytes::from_static(head), &LIMITS).ok().unwrap();
+    assert_eq!(checked.framing, Framing::Length(2));
+    assert_eq!(
+        checked.for_hyper,
+        "POST /in/a?b HTTP/1.1\r\nhOsT: a\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    );
+}
+
 #[tokio::test]
 async fn pipelined_requests_keep_their_own_heads() {
     let first = b"POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
