@@ -16,6 +16,7 @@ mod lock;
 mod notes;
 mod period;
 mod record;
+mod same;
 mod worker;
 
 use std::{
@@ -47,7 +48,7 @@ use self::{
 use crate::{
     clock,
     data_dir::DataDir,
-    row::{Attempt, AttemptCause, EventRow},
+    row::{Attempt, AttemptCause, EventRow, EventState},
 };
 
 /// Bytes of requests under way, in steps: what is beyond waits in its caller.
@@ -71,6 +72,15 @@ pub struct Facts {
     /// The sender waits for the application's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sender_waits: bool,
+    /// It waited at the relay for more than a minute.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    /// A person says whether it is forwarded: it is held until it is released or settled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// Not to be forwarded when an earlier delivery of the same event was or is. A wish; what came of it is on record.
+    #[serde(skip)]
+    pub drop_repeats: bool,
 }
 
 /// What became of an event that was to be stored.
@@ -99,8 +109,14 @@ pub enum Found {
 pub struct Status {
     /// Events stored.
     pub events: u64,
-    /// Events stored for forwarding and not settled.
+    /// Events that are to be forwarded.
     pub pending: u64,
+    /// Events of which a person says whether they are forwarded.
+    #[serde(default)]
+    pub held: u64,
+    /// Events that were not delivered and are not tried again by themselves.
+    #[serde(default)]
+    pub given_up: u64,
     /// Periods they are kept in.
     pub periods: u64,
     /// What was found wrong and put right since this process opened the history.
@@ -281,12 +297,35 @@ impl History {
         self.ask(0, |answer| Request::GiveUp { id, reason, answer }).await
     }
 
-    /// The events stored for forwarding and not settled, in order of storing.
+    /// Records that a held event is to be forwarded now; of one that is not held nothing changes.
+    ///
+    /// # Errors
+    /// As [`History::settle`].
+    pub async fn release(&self, id: EventId) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Release { id, answer }).await
+    }
+
+    /// Every event that is to be forwarded, in order of storing.
     ///
     /// # Errors
     /// When the rows cannot be read.
     pub async fn pending(&self) -> Result<Vec<EventRow>, HistoryError> {
-        self.ask(0, |answer| Request::Pending { answer }).await
+        let mut rows = self.in_state(EventState::Pending, None, usize::MAX).await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// [`History::rows`] of the events with something left to do.
+    ///
+    /// # Errors
+    /// As [`History::rows`].
+    pub async fn in_state(
+        &self,
+        state: EventState,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::Rows { state: Some(state), before, limit, answer }).await
     }
 
     /// One event whole, with its row.
@@ -302,7 +341,7 @@ impl History {
     /// # Errors
     /// When there is no event `before`, or the rows cannot be read.
     pub async fn rows(&self, before: Option<EventId>, limit: usize) -> Result<Vec<EventRow>, HistoryError> {
-        self.ask(0, |answer| Request::Rows { before, limit, answer }).await
+        self.ask(0, |answer| Request::Rows { state: None, before, limit, answer }).await
     }
 
     /// The event whose id begins like this, in hex digits of either case, with or without dashes.

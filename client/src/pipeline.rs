@@ -227,6 +227,7 @@ impl Pipeline {
             provider_event_id: recognised.provider_event_id.clone(),
             forward,
             sender_waits: deadline.is_some(),
+            ..Facts::default()
         };
         let stored = self.history.store(event.clone(), facts).await;
         let endpoint = event.endpoint.clone();

@@ -223,7 +223,7 @@ mod tests {
             record::Arrived,
             tests::{World, sample_attempt, sample_event},
         },
-        row::Outcome,
+        row::{EventState, Outcome},
     };
 
     fn append(period: &mut OpenPeriod, id: EventId, change: &Change) -> Location {
@@ -238,7 +238,10 @@ mod tests {
         let event = sample_event(number, b"body");
         let id = event.id;
         let facts = Facts { forward: true, ..Facts::default() };
-        let change = Change::Arrived(Arrived { arrival: number, stored_at_ms: UnixMillis(1), facts }, event);
+        let change = Change::Arrived(
+            Arrived { arrival: number, stored_at_ms: UnixMillis(1), facts, repeat: None },
+            event,
+        );
         let location = append(period, id, &change);
         period.apply(location, id, &change).unwrap().unwrap();
         id
@@ -284,7 +287,8 @@ mod tests {
             ids.push(arrive(&mut period, u64::from(round)));
         }
         let pending = |period: &OpenPeriod| {
-            period.index().pending().unwrap().into_iter().map(|entry| entry.row.id).collect::<Vec<_>>()
+            let found = period.index().in_state(EventState::Pending, u64::MAX, usize::MAX).unwrap();
+            found.into_iter().rev().map(|entry| entry.row.id).collect::<Vec<_>>()
         };
         assert_eq!(pending(&period), ids);
         period.close();

@@ -8,7 +8,7 @@ mod periods;
 mod read;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     path::PathBuf,
     sync::{PoisonError, mpsc},
 };
@@ -25,11 +25,15 @@ use super::{
     Facts, Found, HistoryError, Options, SharedLock, Status, Stored,
     notes::Notes,
     record::{Arrived, Change},
+    same::SameKey,
 };
-use crate::row::{Attempt, AttemptCause, EventRow, GivenUp, Outcome};
+use crate::row::{Attempt, AttemptCause, EventRow, EventState, GivenUp, Outcome, Repeat};
 
 /// After how many records a busy thread notes how far the index is; an idle one does so at once.
 const MARKER_INTERVAL: u64 = 512;
+
+/// How many earlier deliveries of the same thing are looked at. Each of them knows what the ones before it were.
+const DELIVERIES_LOOKED_AT: usize = 16;
 
 /// Where an answer goes; nobody may be waiting for it any more.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, HistoryError>>;
@@ -52,9 +56,9 @@ pub(super) enum Request {
     FinishAttempt { id: EventId, attempt: Attempt, answer: Answer<EventRow> },
     Settle { id: EventId, answer: Answer<()> },
     GiveUp { id: EventId, reason: String, answer: Answer<EventRow> },
-    Pending { answer: Answer<Vec<EventRow>> },
+    Release { id: EventId, answer: Answer<EventRow> },
     Event { id: EventId, answer: Answer<Option<(Event, EventRow)>> },
-    Rows { before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
+    Rows { state: Option<EventState>, before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
     Find { prefix: String, answer: Answer<Found> },
     Status { answer: Answer<Status> },
 }
@@ -110,6 +114,7 @@ pub(super) struct Worker {
     next_ticket: u64,
     next_arrival: u64,
     storing: HashMap<EventId, Vec<Waiting>>,
+    storing_same: HashSet<SameKey>,
     beginning: HashMap<EventId, Beginning>,
 }
 
@@ -132,6 +137,7 @@ impl Worker {
             next_ticket: 0,
             next_arrival: 1,
             storing: HashMap::new(),
+            storing_same: HashSet::new(),
             beginning: HashMap::new(),
         }
     }
@@ -206,10 +212,12 @@ impl Worker {
                 let given_up = GivenUp { at: (self.options.clock)(), reason };
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
-            Request::Pending { answer } => drop(answer.send(self.periods.pending())),
+            Request::Release { id, answer } => {
+                self.change(id, Change::Released, Reply::Row(answer), room);
+            }
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
-            Request::Rows { before, limit, answer } => {
-                drop(answer.send(self.periods.rows(before, limit)));
+            Request::Rows { state, before, limit, answer } => {
+                drop(answer.send(self.periods.rows(state, before, limit)));
             }
             Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
             Request::Status { answer } => {
@@ -220,7 +228,7 @@ impl Worker {
         }
     }
 
-    fn store(&mut self, event: Event, facts: Facts, answer: Answer<Stored>, room: OwnedSemaphorePermit) {
+    fn store(&mut self, event: Event, mut facts: Facts, answer: Answer<Stored>, room: OwnedSemaphorePermit) {
         let id = event.id;
         if let Some(waiting) = self.storing.get_mut(&id) {
             waiting.push((answer, room));
@@ -231,6 +239,13 @@ impl Worker {
             Ok(None) => {}
             Err(error) => return drop(answer.send(Err(error))),
         }
+        let same = SameKey::of(&event, &facts);
+        // Deliveries of the same thing are stored one after the other, so that each knows those before it.
+        while same.is_some_and(|same| self.storing_same.contains(&same)) && self.wait_for_journal() {}
+        let repeat = match same.map(|same| self.repeat(same, &event, &mut facts)).transpose() {
+            Ok(repeat) => repeat.flatten(),
+            Err(error) => return drop(answer.send(Err(error))),
+        };
         let now = (self.options.clock)();
         if self.periods.is_over(now) {
             // The periods stay in the order of storing: nothing of the old one is under way when the new one begins.
@@ -240,10 +255,36 @@ impl Worker {
             Ok(period) => period,
             Err(error) => return drop(answer.send(Err(error))),
         };
-        let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts };
+        let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
         self.next_arrival += 1;
         self.storing.insert(id, Vec::new());
+        self.storing_same.extend(same);
         self.append(period, id, Change::Arrived(arrived, event), Reply::Stored(answer), room);
+    }
+
+    /// Which delivery of the same thing an event is. One that is to be dropped goes nowhere, if the same is delivered already or surely
+    /// will be.
+    fn repeat(
+        &mut self,
+        same: SameKey,
+        event: &Event,
+        facts: &mut Facts,
+    ) -> Result<Option<Repeat>, HistoryError> {
+        let earlier = self.periods.deliveries(same, DELIVERIES_LOOKED_AT)?;
+        let Some(last) = earlier.first() else { return Ok(None) };
+        let (number, first, first_received_at) = match &last.repeat {
+            Some(repeat) => (repeat.number.saturating_add(1), repeat.first, repeat.first_received_at),
+            None => (2, last.id, last.received_at),
+        };
+        let same_id = facts.provider_event_id.is_some();
+        let same_body = !same_id
+            || matches!(self.periods.event(first), Ok(Some((first, _))) if first.body_sha256 == event.body_sha256);
+        let dropped =
+            facts.drop_repeats && facts.forward && same_id && earlier.iter().any(reaches_its_target);
+        if dropped {
+            (facts.forward, facts.held) = (false, false);
+        }
+        Ok(Some(Repeat { number, first, first_received_at, same_id, same_body, dropped }))
     }
 
     fn begin_attempt(
@@ -319,6 +360,11 @@ impl Worker {
     fn finish(&mut self, ticket: u64, result: Result<Location, HistoryError>) {
         let Some(done) = self.under_way.remove(&ticket) else { return };
         let UnderWay { period, id, change, reply, _room } = done;
+        if let Change::Arrived(arrived, event) = &change
+            && let Some(same) = SameKey::of(event, &arrived.facts)
+        {
+            self.storing_same.remove(&same);
+        }
         let row = result.and_then(|location| {
             let entry = self.periods.apply(period, location, id, &change)?;
             entry.map(|entry| entry.row).ok_or(HistoryError::Unknown(id))
@@ -346,4 +392,19 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether this delivery reached its target, or will unless it is given up: then another one of the same event need not. One whose
+/// signature is wrong does not count, or whoever guesses an id could keep the true event away.
+fn reaches_its_target(row: &EventRow) -> bool {
+    let is_believed = match &row.verdict {
+        None | Some(Verdict::Invalid { .. }) => false,
+        Some(
+            Verdict::Valid { .. } | Verdict::Stale { .. } | Verdict::NoSecret { .. } | Verdict::Unsigned,
+        ) => true,
+    };
+    let was_delivered = row.attempts.iter().any(|attempt| attempt.outcome.is_success());
+    let is_tried_again = row.state == EventState::Pending && !row.sender_waited;
+    let was_dropped = row.repeat.as_ref().is_some_and(|repeat| repeat.dropped);
+    is_believed && (was_delivered || is_tried_again || was_dropped)
 }

@@ -16,11 +16,14 @@ use super::super::{
     notes::Notes,
     period::{OpenPeriod, PeriodName, Role, date_of, read_summary, write_summary},
     record::{Change, EVENT},
+    same::{KeySet, SameKey},
 };
 use crate::data_dir::{create_private_dir, read_small_file, sync_parent, write_private_file};
 
 /// Most older periods kept open at once.
 const OPEN_OLD_PERIODS_MAX: usize = 3;
+/// How long after a delivery another one of the same event is known as such: a week, which is longer than any provider tries.
+const DELIVERIES_LOOKED_FOR_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// The content of `format`. A later layout of the history has another one.
 const FORMAT: &[u8] = b"1\n";
 
@@ -42,8 +45,16 @@ pub(super) struct Known {
     pub(super) name: PeriodName,
     /// What is in it. Of the last period, which still grows, nothing is kept here.
     pub(super) extent: Option<Extent>,
+    /// What its events have in common with other deliveries. Of the last period, and of those that are too old, nothing is kept here.
+    pub(super) keys: Option<KeySet>,
     /// It cannot be opened, and that was said.
     pub(super) is_unreadable: bool,
+}
+
+impl Known {
+    fn new(name: PeriodName) -> Self {
+        Self { name, extent: None, keys: None, is_unreadable: false }
+    }
 }
 
 /// Why a record was not taken.
@@ -67,8 +78,7 @@ impl Periods {
             .map_err(|error| HistoryError::io(&self.root, &error))?;
         check_format(&self.root.join("format"))?;
         let names = period_names(&self.root).map_err(|error| HistoryError::io(&self.root, &error))?;
-        self.known =
-            names.into_iter().map(|name| Known { name, extent: None, is_unreadable: false }).collect();
+        self.known = names.into_iter().map(Known::new).collect();
         let Some(newest) = self.newest() else { return Ok(0) };
         self.next_number = newest + 1;
         for at in 0..self.known.len() - 1 {
@@ -80,10 +90,47 @@ impl Periods {
                     Err(error) => self.leave_out(number, &error),
                 },
             }
+            self.find_keys(at);
         }
         let last = self.with(newest, |period| period.index().extent())?;
         let extents = self.known.iter().filter_map(|known| known.extent).chain(last);
         Ok(extents.map(|extent| extent.last_arrival).max().unwrap_or(0))
+    }
+
+    /// The keys of a period that is over, unless it is too old: from its file, or made again.
+    fn find_keys(&mut self, at: usize) {
+        let Known { name, is_unreadable, .. } = &self.known[at];
+        if *is_unreadable || name.date < self.oldest_date_with_keys((self.options.clock)()) {
+            return;
+        }
+        let (number, directory) = (name.number, self.directory(name));
+        if let Some(keys) = KeySet::read(&directory) {
+            self.known[at].keys = Some(keys);
+            return;
+        }
+        match self.with(number, |period| period.index().keys()) {
+            Ok(keys) => self.set_keys(number, keys),
+            Err(error) => self.leave_out(number, &error),
+        }
+    }
+
+    fn set_keys(&mut self, number: u64, keys: Vec<SameKey>) {
+        let Some(at) = self.known.iter().position(|known| known.name.number == number) else { return };
+        let keys = KeySet::new(keys);
+        keys.write(&self.directory(&self.known[at].name));
+        self.known[at].keys = Some(keys);
+    }
+
+    /// No deliveries are looked for in a period from before this day.
+    fn oldest_date_with_keys(&self, now: UnixMillis) -> String {
+        date_of(UnixMillis(now.0.saturating_sub(DELIVERIES_LOOKED_FOR_MS)))
+    }
+
+    fn forget_old_keys(&mut self, now: UnixMillis) {
+        let oldest = self.oldest_date_with_keys(now);
+        for known in self.known.iter_mut().filter(|known| known.name.date < oldest) {
+            known.keys = None;
+        }
     }
 
     /// The number of the period that takes events.
@@ -110,7 +157,8 @@ impl Periods {
         let name = PeriodName { date: date_of(now), number };
         let made = OpenPeriod::open(&self.directory(&name), Role::Current, &self.options, &self.notes)?;
         let ended = self.newest();
-        self.known.push(Known { name, extent: None, is_unreadable: false });
+        self.known.push(Known::new(name));
+        self.forget_old_keys(now);
         if let Some(at) = ended.and_then(|ended| self.open.iter().position(|(open, _)| *open == ended)) {
             let (ended, period) = self.open.remove(at);
             self.close(ended, period);
@@ -241,6 +289,15 @@ impl Periods {
             match period.index().extent() {
                 Ok(extent) => self.set_extent(number, extent),
                 Err(error) => tracing::debug!(%error, "no extent of a period that is closed"),
+            }
+            // No event joins it any more, so they are found once.
+            let oldest = self.oldest_date_with_keys((self.options.clock)());
+            let lacks_keys = |known: &Known| known.keys.is_none() && known.name.date >= oldest;
+            if self.known.iter().any(|known| known.name.number == number && lacks_keys(known)) {
+                match period.index().keys() {
+                    Ok(keys) => self.set_keys(number, keys),
+                    Err(error) => tracing::debug!(%error, "no keys of a period that is closed"),
+                }
             }
         }
         period.close();
