@@ -11,6 +11,7 @@ pub mod listen;
 pub mod log;
 pub mod lookup;
 pub mod providers;
+pub mod release;
 pub mod replay;
 pub mod show;
 pub mod sign;
@@ -48,6 +49,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(args) => events::run(data, &args).await?,
         Command::Show(args) => show::run(data, &args).await?,
         Command::Replay(args) => replay::run(data, &args).await?,
+        Command::Release(args) => release::run(data, &args).await?,
         Command::Verify(args) => verify::run(data, &args).await?,
         Command::Sign(args) => sign::run(&args)?,
         Command::Trigger(args) => trigger::run(data, &args).await?,

@@ -297,12 +297,12 @@ impl History {
         self.ask(0, |answer| Request::GiveUp { id, reason, answer }).await
     }
 
-    /// Records that a held event is to be forwarded now; of one that is not held nothing changes.
+    /// Records what a person decided on a held event: that it is to be forwarded now, or not at all.
     ///
     /// # Errors
-    /// As [`History::settle`].
-    pub async fn release(&self, id: EventId) -> Result<EventRow, HistoryError> {
-        self.ask(0, |answer| Request::Release { id, answer }).await
+    /// When the event is not held, or as [`History::settle`].
+    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Decide { id, forward, answer }).await
     }
 
     /// Every event that is to be forwarded, in order of storing.

@@ -180,6 +180,7 @@ impl RelayEnd {
             ping_interval_ms: millis(timing.ping),
             dead_after_ms: millis(timing.dead),
             max_answer_bytes: self.config.max_answer_bytes,
+            time_ms: Some(admitted.time),
         }));
         let start =
             |lane: Lane| LaneAt { name: lane.welcome.name, read_up_to: lane.cursor, state: LaneState::Ready };

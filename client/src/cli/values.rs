@@ -50,6 +50,49 @@ impl VerifyMode {
     }
 }
 
+/// What becomes of a delivery of an event that was delivered before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Dedupe {
+    /// Marked, and forwarded all the same
+    #[default]
+    Flag,
+    /// Stored and shown; not forwarded, if an earlier delivery reached the application
+    Drop,
+}
+
+impl Dedupe {
+    /// The word for it in arguments and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+/// What becomes of events that came while the client was away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CatchUp {
+    /// They are forwarded
+    #[default]
+    Deliver,
+    /// They are stored and shown
+    Store,
+    /// They are held until `inhaul release` says what becomes of them
+    Ask,
+}
+
+impl CatchUp {
+    /// The word for it in arguments and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliver => "deliver",
+            Self::Store => "store",
+            Self::Ask => "ask",
+        }
+    }
+}
+
 /// How events are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputMode {
@@ -190,6 +233,12 @@ mod tests {
     fn words_of_configuration_are_words_of_arguments() {
         for mode in VerifyMode::value_variants() {
             assert_eq!(mode.to_possible_value().unwrap().get_name(), mode.as_str());
+        }
+        for dedupe in Dedupe::value_variants() {
+            assert_eq!(dedupe.to_possible_value().unwrap().get_name(), dedupe.as_str());
+        }
+        for catch_up in CatchUp::value_variants() {
+            assert_eq!(catch_up.to_possible_value().unwrap().get_name(), catch_up.as_str());
         }
     }
 }

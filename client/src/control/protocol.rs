@@ -10,7 +10,7 @@ use super::Running;
 use crate::{
     history::Found,
     pipeline::Signing,
-    row::{Attempt, EventRow},
+    row::{Attempt, EventRow, EventState},
 };
 
 /// Longest line of a request; the longest thing in one is a URL.
@@ -22,10 +22,27 @@ pub(super) const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub(super) enum Request {
-    Rows { before: Option<EventId>, limit: usize },
-    Find { prefix: String },
-    Event { id: EventId },
-    Replay { id: EventId, to: Option<String>, signing: Signing },
+    Rows {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<EventState>,
+        before: Option<EventId>,
+        limit: usize,
+    },
+    Find {
+        prefix: String,
+    },
+    Event {
+        id: EventId,
+    },
+    Decide {
+        id: EventId,
+        forward: bool,
+    },
+    Replay {
+        id: EventId,
+        to: Option<String>,
+        signing: Signing,
+    },
     Status,
 }
 
@@ -43,6 +60,9 @@ pub(super) enum Answer {
         row: Option<Box<EventRow>>,
         /// How many bytes of the event's record follow the line.
         record_bytes: u64,
+    },
+    Row {
+        row: Box<EventRow>,
     },
     Attempt {
         attempt: Attempt,
@@ -101,7 +121,18 @@ mod tests {
     fn requests_are_what_the_documentation_says() {
         let id: EventId = "01935b1e-7c00-7000-8000-000000000001".parse().unwrap();
         for (request, line) in [
-            (Request::Rows { before: None, limit: 20 }, r#"{"request":"rows","before":null,"limit":20}"#),
+            (
+                Request::Rows { state: None, before: None, limit: 20 },
+                r#"{"request":"rows","before":null,"limit":20}"#,
+            ),
+            (
+                Request::Rows { state: Some(EventState::GivenUp), before: None, limit: 20 },
+                r#"{"request":"rows","state":"given_up","before":null,"limit":20}"#,
+            ),
+            (
+                Request::Decide { id, forward: true },
+                r#"{"request":"decide","id":"01935b1e-7c00-7000-8000-000000000001","forward":true}"#,
+            ),
             (Request::Find { prefix: "01935b1e".into() }, r#"{"request":"find","prefix":"01935b1e"}"#),
             (Request::Event { id }, r#"{"request":"event","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
             (

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     history::Found,
     pipeline::Signing,
-    row::{Attempt, EventRow},
+    row::{Attempt, EventRow, EventState},
 };
 
 /// How long the running process may take for what it has on disk.
@@ -73,18 +73,19 @@ impl Remote {
         Ok(remote)
     }
 
-    /// As [`History::rows`](crate::history::History::rows), in as many requests as it takes.
+    /// As [`History::rows`](crate::history::History::rows), of events in a state if one is named, in as many requests as it takes.
     ///
     /// # Errors
     /// When it does not answer or cannot do it.
     pub async fn rows(
         &self,
+        state: Option<EventState>,
         mut before: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<EventRow>, RemoteError> {
         let mut rows: Vec<EventRow> = Vec::new();
         while rows.len() < limit {
-            let page = match self.ask(&Request::Rows { before, limit: limit - rows.len() }).await? {
+            let page = match self.ask(&Request::Rows { state, before, limit: limit - rows.len() }).await? {
                 (Answer::Rows { rows }, _) => rows,
                 other => return Err(unexpected(other.0)),
             };
@@ -114,6 +115,17 @@ impl Remote {
         match self.ask(&Request::Event { id }).await? {
             (Answer::Event { row: None, .. }, _) => Ok(None),
             (Answer::Event { row: Some(row), .. }, record) => Ok(Some((Event::from_record(record)?, *row))),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// Has a held event forwarded, or dropped.
+    ///
+    /// # Errors
+    /// When it does not answer, or the event is not held.
+    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, RemoteError> {
+        match self.ask(&Request::Decide { id, forward }).await? {
+            (Answer::Row { row }, _) => Ok(*row),
             other => Err(unexpected(other.0)),
         }
     }
@@ -150,7 +162,11 @@ impl Remote {
         let exchanged = match request {
             // It takes as long as the target takes, and the running process sees to the end of that.
             Request::Replay { .. } => exchange.await,
-            Request::Rows { .. } | Request::Find { .. } | Request::Event { .. } | Request::Status => {
+            Request::Rows { .. }
+            | Request::Find { .. }
+            | Request::Event { .. }
+            | Request::Decide { .. }
+            | Request::Status => {
                 timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or_else(|late| Err(late.into()))
             }
         };
@@ -192,6 +208,7 @@ fn unexpected(answer: Answer) -> RemoteError {
         Answer::Rows { .. }
         | Answer::Found { .. }
         | Answer::Event { .. }
+        | Answer::Row { .. }
         | Answer::Attempt { .. }
         | Answer::Status { .. } => RemoteError::OtherRelease,
     }

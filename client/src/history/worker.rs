@@ -56,7 +56,7 @@ pub(super) enum Request {
     FinishAttempt { id: EventId, attempt: Attempt, answer: Answer<EventRow> },
     Settle { id: EventId, answer: Answer<()> },
     GiveUp { id: EventId, reason: String, answer: Answer<EventRow> },
-    Release { id: EventId, answer: Answer<EventRow> },
+    Decide { id: EventId, forward: bool, answer: Answer<EventRow> },
     Event { id: EventId, answer: Answer<Option<(Event, EventRow)>> },
     Rows { state: Option<EventState>, before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
     Find { prefix: String, answer: Answer<Found> },
@@ -212,9 +212,7 @@ impl Worker {
                 let given_up = GivenUp { at: (self.options.clock)(), reason };
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
-            Request::Release { id, answer } => {
-                self.change(id, Change::Released, Reply::Row(answer), room);
-            }
+            Request::Decide { id, forward, answer } => self.decide(id, forward, answer, room),
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
             Request::Rows { state, before, limit, answer } => {
                 drop(answer.send(self.periods.rows(state, before, limit)));
@@ -312,6 +310,18 @@ impl Worker {
             outcome: Outcome::Begun,
         };
         self.append(period, id, Change::Attempt(attempt.clone()), Reply::Attempt(answer, attempt), room);
+    }
+
+    fn decide(&mut self, id: EventId, forward: bool, answer: Answer<EventRow>, room: OwnedSemaphorePermit) {
+        match self.periods.locate(id) {
+            Ok(Some((period, entry))) if entry.row.state == EventState::Held => {
+                let change = if forward { Change::Released } else { Change::Settled };
+                self.append(period, id, change, Reply::Row(answer), room);
+            }
+            Ok(Some(_)) => drop(answer.send(Err(HistoryError::NotHeld(id)))),
+            Ok(None) => drop(answer.send(Err(HistoryError::Unknown(id)))),
+            Err(error) => drop(answer.send(Err(error))),
+        }
     }
 
     /// Records a change of an event on record.

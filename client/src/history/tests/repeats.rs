@@ -183,9 +183,11 @@ async fn what_is_held_waits_for_a_person() {
     }
     let ids: Vec<EventId> = (1..=3).map(|number| sample_event(number, b"").id).collect();
     assert_eq!(history.pending().await.unwrap(), []);
-    history.settle(ids[1]).await.unwrap();
-    assert_eq!(history.release(ids[0]).await.unwrap().state, EventState::Pending);
-    assert_eq!(history.release(ids[1]).await.unwrap().state, EventState::Settled, "that was decided");
+    assert_eq!(history.decide(ids[0], true).await.unwrap().state, EventState::Pending);
+    assert_eq!(history.decide(ids[1], false).await.unwrap().state, EventState::Settled);
+    for id in &ids[..2] {
+        assert!(matches!(history.decide(*id, true).await, Err(HistoryError::NotHeld(_))), "that was decided");
+    }
 
     history.close().await.unwrap();
     let history = world.open_well();
