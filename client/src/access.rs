@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     control::{Remote, RemoteError},
-    history::{Found, History, HistoryError, Holder, Opened, Options},
+    history::{Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Status},
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
@@ -183,6 +183,28 @@ impl Access {
         Ok(match self {
             Self::Direct(history) => history.event(id).await?,
             Self::Remote(remote) => remote.event(id).await?,
+        })
+    }
+
+    /// As [`History::status`] and [`History::periods`].
+    ///
+    /// # Errors
+    /// When the rows cannot be had.
+    pub async fn stats(&self) -> Result<(Status, Vec<PeriodInfo>), AccessError> {
+        Ok(match self {
+            Self::Direct(history) => (history.status().await?, history.periods().await?),
+            Self::Remote(remote) => (remote.status().await?.history, remote.periods().await?),
+        })
+    }
+
+    /// As [`History::prune`].
+    ///
+    /// # Errors
+    /// When a period cannot be removed.
+    pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.prune(prune).await?,
+            Self::Remote(remote) => remote.prune(prune).await?,
         })
     }
 

@@ -9,13 +9,15 @@ use inhaul_core::{event::EndpointName, retry::Schedule};
 
 use crate::{config::RelayUrl, forward::Target, pipeline::Signing};
 
+mod history;
 mod signing;
 mod values;
 
+pub use history::{HistoryCommand, PruneArgs};
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
 pub use values::{
     AnswerMode, CatchUp, ConcurrencyError, Dedupe, DurationError, OnAbsent, OutputMode, ScheduleError,
-    VerifyMode, parse_concurrency, parse_duration, parse_schedule,
+    VerifyMode, parse_age, parse_concurrency, parse_duration, parse_schedule, parse_size,
 };
 
 /// What `--help` says about how the program ends; the same for every command.
@@ -87,6 +89,9 @@ pub enum Command {
     /// events --held` lists them.
     #[command(after_long_help = EXIT_STATUS)]
     Release(ReleaseArgs),
+    /// Look after the history: its size, whether it is whole, what of it may go
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Check a signature: of a stored event, or of a request you have
     ///
     /// Example: `inhaul verify 0197a2c4 --secret-env STRIPE_WEBHOOK_SECRET`

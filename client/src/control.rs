@@ -297,6 +297,10 @@ impl Desk {
                 Err(error) => Err(error),
             },
             Request::Replay { id, to, signing } => Ok(self.replay(id, to, signing).await),
+            Request::Periods => self.history.periods().await.map(|periods| Answer::Periods { periods }),
+            Request::Prune(prune) => {
+                self.history.prune(prune).await.map(|periods| Answer::Periods { periods })
+            }
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())

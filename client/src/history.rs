@@ -17,6 +17,7 @@ mod notes;
 mod period;
 mod record;
 mod same;
+mod upkeep;
 mod worker;
 
 use std::{
@@ -39,6 +40,7 @@ use tokio::{
 pub use error::HistoryError;
 pub use index::panic_is_contained;
 pub use lock::Holder;
+pub use upkeep::{Checked, PeriodInfo, Prune};
 
 use self::{
     lock::DataLock,
@@ -359,6 +361,22 @@ impl History {
     /// When the rows cannot be read.
     pub async fn status(&self) -> Result<Status, HistoryError> {
         self.ask(0, |answer| Request::Status { answer }).await
+    }
+
+    /// Every period, the oldest first.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn periods(&self) -> Result<Vec<PeriodInfo>, HistoryError> {
+        self.ask(0, |answer| Request::Periods { answer }).await
+    }
+
+    /// Removes old periods for good, except those with something left to do; what was removed, the oldest first.
+    ///
+    /// # Errors
+    /// When one cannot be removed; those before it are gone.
+    pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, HistoryError> {
+        self.ask(0, |answer| Request::Prune { prune, answer }).await
     }
 
     /// What was found wrong and put right since the history was opened: one plain line each.

@@ -23,7 +23,7 @@ use crate::{
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
     live::Live,
-    output::{Ready, time_text},
+    output::{Ready, count_text, time_text},
     pipeline::Pipeline,
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
     tls,
@@ -354,7 +354,8 @@ impl Teller {
             }
         };
         let oldest = time_text(oldest);
-        format!("{events} events came while this client was away, the first {oldest} ago; {what}")
+        let events = count_text(events, "event");
+        format!("{events} came while this client was away, the first {oldest} ago; {what}")
     }
 }
 

@@ -42,6 +42,7 @@ use crate::{
     forward::{Answer, Forwarded, Forwarder, Target},
     history::{Facts, History, HistoryError, Stored},
     live::Live,
+    output::count_text,
     random::random,
     row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
     session::{Arrival, Report, WINDOW},
@@ -299,8 +300,8 @@ impl Pipeline {
     async fn resume(&self, lanes: &Lanes) -> Result<(), HistoryError> {
         let pending = self.history.pending().await?;
         if !pending.is_empty() {
-            let count = pending.len();
-            let text = format!("{count} events of an earlier run are forwarded first");
+            let events = count_text(pending.len() as u64, "event");
+            let text = format!("forwarding {events} of an earlier run first");
             self.show(Live::Notice(text)).await;
         }
         for mut row in pending {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use super::Running;
 use crate::{
-    history::Found,
+    history::{Found, PeriodInfo, Prune},
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
@@ -44,6 +44,8 @@ pub(super) enum Request {
         signing: Signing,
     },
     Status,
+    Periods,
+    Prune(Prune),
 }
 
 /// What is answered.
@@ -69,6 +71,9 @@ pub(super) enum Answer {
     },
     Status {
         running: Running,
+    },
+    Periods {
+        periods: Vec<PeriodInfo>,
     },
     Error {
         message: String,
@@ -140,6 +145,11 @@ mod tests {
                 r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/","signing":"anew"}"#,
             ),
             (Request::Status, r#"{"request":"status"}"#),
+            (Request::Periods, r#"{"request":"periods"}"#),
+            (
+                Request::Prune(Prune { before: None, keep_bytes: Some(9), dry_run: true }),
+                r#"{"request":"prune","before":null,"keep_bytes":9,"dry_run":true}"#,
+            ),
         ] {
             assert_eq!(String::from_utf8(to_line(&request)).unwrap(), format!("{line}\n"));
             assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);

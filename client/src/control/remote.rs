@@ -20,7 +20,7 @@ use super::{
     protocol::{ANSWER_MAX_BYTES, Answer, Request, read_line, to_line},
 };
 use crate::{
-    history::Found,
+    history::{Found, PeriodInfo, Prune},
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
@@ -157,6 +157,28 @@ impl Remote {
         }
     }
 
+    /// As [`History::periods`](crate::history::History::periods).
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn periods(&self) -> Result<Vec<PeriodInfo>, RemoteError> {
+        match self.ask(&Request::Periods).await? {
+            (Answer::Periods { periods }, _) => Ok(periods),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// As [`History::prune`](crate::history::History::prune).
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, RemoteError> {
+        match self.ask(&Request::Prune(prune)).await? {
+            (Answer::Periods { periods }, _) => Ok(periods),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
     async fn ask(&self, request: &Request) -> Result<(Answer, Bytes), RemoteError> {
         let exchange = self.exchange(request);
         let exchanged = match request {
@@ -166,6 +188,8 @@ impl Remote {
             | Request::Find { .. }
             | Request::Event { .. }
             | Request::Decide { .. }
+            | Request::Periods
+            | Request::Prune(_)
             | Request::Status => {
                 timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or_else(|late| Err(late.into()))
             }
@@ -209,6 +233,7 @@ fn unexpected(answer: Answer) -> RemoteError {
         | Answer::Found { .. }
         | Answer::Event { .. }
         | Answer::Row { .. }
+        | Answer::Periods { .. }
         | Answer::Attempt { .. }
         | Answer::Status { .. } => RemoteError::OtherRelease,
     }

@@ -4,7 +4,10 @@ mod name;
 mod rebuild;
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use inhaul_core::event::EventId;
 use inhaul_journal::{Journal, Location, OpenError};
@@ -73,21 +76,17 @@ impl OpenPeriod {
         source: IndexSource,
     ) -> Result<Self, HistoryError> {
         let journal_directory = directory.join("journal");
+        settle_repair(directory).map_err(|error| HistoryError::io(directory, &error))?;
         for path in [directory, &journal_directory] {
             create_private_dir(path)
                 .and_then(|()| sync_parent(path))
                 .map_err(|error| HistoryError::io(path, &error))?;
         }
         let mut log = Log::default();
-        let opened = Journal::open(
-            &journal_directory,
-            inhaul_journal::Options {
-                segment_bytes: options.segment_bytes,
-                prefill: options.prefill && role == Role::Current,
-                ..inhaul_journal::Options::default()
-            },
-            &mut |location, kind, tag| log.add(location, kind, tag),
-        );
+        let opened =
+            Journal::open(&journal_directory, journal_options(options, role), &mut |location, kind, tag| {
+                log.add(location, kind, tag);
+            });
         let (journal, recovery) = opened.map_err(|error| journal_error(directory, error))?;
         let event_bytes = log.event_bytes();
         for line in recovery.problems() {
@@ -203,7 +202,26 @@ impl OpenPeriod {
     }
 }
 
-fn journal_error(directory: &Path, error: OpenError) -> HistoryError {
+/// How the journal of a period is kept.
+pub(super) fn journal_options(options: &Options, role: Role) -> inhaul_journal::Options {
+    inhaul_journal::Options {
+        segment_bytes: options.segment_bytes,
+        prefill: options.prefill && role == Role::Current,
+        ..inhaul_journal::Options::default()
+    }
+}
+
+/// Gives a repaired journal its place, also when the repair was interrupted just before.
+pub(super) fn settle_repair(directory: &Path) -> io::Result<()> {
+    let (journal, repaired) = (directory.join("journal"), directory.join("journal.repaired"));
+    if repaired.exists() && !journal.exists() {
+        fs::rename(&repaired, &journal)?;
+        sync_parent(&journal)?;
+    }
+    Ok(())
+}
+
+pub(super) fn journal_error(directory: &Path, error: OpenError) -> HistoryError {
     match error {
         OpenError::Version { file, .. } => HistoryError::LaterRelease { path: file },
         OpenError::Locked(_) | OpenError::Io { .. } => {

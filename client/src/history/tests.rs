@@ -5,6 +5,7 @@ mod kill;
 mod periods;
 mod repeats;
 mod store;
+mod upkeep;
 
 use std::{
     fs,

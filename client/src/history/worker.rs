@@ -5,6 +5,7 @@
 //! period, a full journal, and the end.
 
 mod periods;
+mod prune;
 mod read;
 
 use std::{
@@ -21,8 +22,9 @@ use inhaul_journal::{AppendError, Location};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use self::periods::Periods;
+pub(super) use self::periods::{check_format, period_names};
 use super::{
-    Facts, Found, HistoryError, Options, SharedLock, Status, Stored,
+    Facts, Found, HistoryError, Options, PeriodInfo, Prune, SharedLock, Status, Stored,
     notes::Notes,
     record::{Arrived, Change},
     same::SameKey,
@@ -61,6 +63,8 @@ pub(super) enum Request {
     Rows { state: Option<EventState>, before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
     Find { prefix: String, answer: Answer<Found> },
     Status { answer: Answer<Status> },
+    Periods { answer: Answer<Vec<PeriodInfo>> },
+    Prune { prune: Prune, answer: Answer<Vec<PeriodInfo>> },
 }
 
 /// What to answer once a change is on disk.
@@ -218,6 +222,12 @@ impl Worker {
                 drop(answer.send(self.periods.rows(state, before, limit)));
             }
             Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
+            Request::Periods { answer } => drop(answer.send(self.periods.list())),
+            Request::Prune { prune, answer } => {
+                // Nothing of a period that goes is still on its way to the disk.
+                while !self.under_way.is_empty() && self.wait_for_journal() {}
+                drop(answer.send(self.periods.prune(&prune)));
+            }
             Request::Status { answer } => {
                 let status =
                     self.periods.status().map(|status| Status { notes: self.notes.lines(), ..status });

@@ -14,6 +14,7 @@ use serde_json::ser::{Formatter, Serializer};
 
 use crate::{
     connection::ConnectionState,
+    history::{PeriodInfo, Status},
     output::Ready,
     row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
 };
@@ -292,6 +293,26 @@ pub fn connection(state: &ConnectionState, now: UnixMillis) -> ConnectionRecord<
             ConnectionRecord { state: "refused", reason: Some(reason), ..blank }
         }
     }
+}
+
+/// `kind: history`
+#[derive(Serialize)]
+pub struct HistoryRecord<'a> {
+    schema: u32,
+    kind: &'static str,
+    events: u64,
+    pending: u64,
+    held: u64,
+    given_up: u64,
+    bytes: u64,
+    periods: &'a [PeriodInfo],
+}
+
+/// What is printed of the history as a whole.
+pub fn history<'a>(status: &Status, periods: &'a [PeriodInfo]) -> HistoryRecord<'a> {
+    let Status { events, pending, held, given_up, .. } = *status;
+    let bytes = periods.iter().map(|period| period.bytes).sum();
+    HistoryRecord { schema: SCHEMA, kind: "history", events, pending, held, given_up, bytes, periods }
 }
 
 /// What is printed for a person to know.

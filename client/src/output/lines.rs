@@ -294,6 +294,11 @@ pub fn time_text(time: Duration) -> String {
     }
 }
 
+/// `1 event`, `2 events`.
+pub fn count_text(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// A number of bytes for people.
 pub fn size_text(bytes: u64) -> String {
     const KIB: u64 = 1024;

@@ -78,6 +78,7 @@ impl Periods {
             .map_err(|error| HistoryError::io(&self.root, &error))?;
         check_format(&self.root.join("format"))?;
         let names = period_names(&self.root).map_err(|error| HistoryError::io(&self.root, &error))?;
+        remove_leftovers(&self.root);
         self.known = names.into_iter().map(Known::new).collect();
         let Some(newest) = self.newest() else { return Ok(0) };
         self.next_number = newest + 1;
@@ -266,8 +267,22 @@ impl Periods {
         if self.newest() == Some(number) { Role::Current } else { Role::Old }
     }
 
-    fn directory(&self, name: &PeriodName) -> PathBuf {
+    /// Where a period is.
+    pub(super) fn directory(&self, name: &PeriodName) -> PathBuf {
         self.root.join(name.to_string())
+    }
+
+    /// The numbers of the periods that are open.
+    pub(super) fn open_numbers(&self) -> Vec<u64> {
+        self.open.iter().map(|(number, _)| *number).collect()
+    }
+
+    /// Closes a period if it is open.
+    pub(super) fn close_one(&mut self, number: u64) {
+        if let Some(at) = self.open.iter().position(|(open, _)| *open == number) {
+            let (number, period) = self.open.remove(at);
+            self.close(number, period);
+        }
     }
 
     /// Closes the old period that was not used for longest, when as many are open as may be.
@@ -323,7 +338,7 @@ impl Periods {
 }
 
 /// Refuses the history of a later release, and says in a new one what it is.
-fn check_format(path: &Path) -> Result<(), HistoryError> {
+pub(in super::super) fn check_format(path: &Path) -> Result<(), HistoryError> {
     let written = match read_small_file(path, 1024) {
         Ok(written) => written,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -342,7 +357,7 @@ fn check_format(path: &Path) -> Result<(), HistoryError> {
 }
 
 /// The periods there are, in their order. What has another name is not ours and stays.
-fn period_names(root: &Path) -> io::Result<Vec<PeriodName>> {
+pub(in super::super) fn period_names(root: &Path) -> io::Result<Vec<PeriodName>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
@@ -352,4 +367,16 @@ fn period_names(root: &Path) -> io::Result<Vec<PeriodName>> {
     }
     names.sort_by_key(|name| name.number);
     Ok(names)
+}
+
+/// What a crash left of periods that were being removed.
+fn remove_leftovers(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        if entry.file_name().to_string_lossy().starts_with("pruned-")
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(%error, "what is left of a pruned period stays until the next start");
+        }
+    }
 }
