@@ -49,6 +49,19 @@ struct State {
     idle: bool,
 }
 
+impl State {
+    fn take(&mut self) -> Option<Work> {
+        if !self.waiting.is_empty() {
+            self.bytes = 0;
+            return Some(Work::Batch(self.waiting.drain(..).collect()));
+        }
+        if mem::take(&mut self.maintain) {
+            return Some(Work::Maintain);
+        }
+        self.closed.then_some(Work::Stop)
+    }
+}
+
 impl Queue {
     pub(crate) fn new(max_records: usize, max_bytes: usize) -> Self {
         Self { state: Mutex::default(), changed: Condvar::new(), max_records, max_bytes }
@@ -90,19 +103,17 @@ impl Queue {
     pub(crate) fn take(&self) -> Work {
         let mut state = self.lock();
         loop {
-            if !state.waiting.is_empty() {
-                state.bytes = 0;
-                return Work::Batch(state.waiting.drain(..).collect());
-            }
-            if mem::take(&mut state.maintain) {
-                return Work::Maintain;
-            }
-            if state.closed {
-                return Work::Stop;
+            if let Some(work) = state.take() {
+                return work;
             }
             state.idle = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The work there is now.
+    pub(crate) fn try_take(&self) -> Option<Work> {
+        self.lock().take()
     }
 
     /// Gives the lock back first: who is woken takes it at once.

@@ -1,7 +1,6 @@
-//! The one thread that writes: groups of records, one sync each, then segments given back.
+//! The one who writes, on a thread of its own: groups of records, one sync each, then segments given back.
 
 use std::{
-    fs::File,
     io,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
@@ -11,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     AppendError, Location, Moved, Options, ReadError, Record,
-    disk::Disk,
+    disk::{Disk, DiskFile},
     frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
     journal::{SegmentFile, Shared, lock},
     queue::{Append, Done, Work},
@@ -34,7 +33,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     options: Options,
     current: Option<Current>,
     free: Vec<PathBuf>,
@@ -46,7 +45,7 @@ pub(crate) struct Writer {
 /// The segment being written.
 struct Current {
     header: Header,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     file_bytes: u64,
     /// Where the next frame goes.
     end: u64,
@@ -76,7 +75,7 @@ impl Group {
 impl Writer {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        disk: Box<dyn Disk>,
+        disk: Arc<dyn Disk>,
         options: Options,
         current: Option<Found>,
         free: Vec<PathBuf>,
@@ -105,13 +104,26 @@ impl Writer {
     pub(crate) fn run(mut self) -> Result<(), AppendError> {
         loop {
             match self.shared.queue.take() {
-                Work::Batch(batch) => self.write(batch),
-                Work::Maintain => {}
                 Work::Stop => return self.stop(),
+                work @ (Work::Batch(_) | Work::Maintain) => self.carry_out(work),
             }
-            self.give_back();
-            self.move_sparse();
         }
+    }
+
+    /// Does what there is to do now; false when there was nothing.
+    pub(crate) fn step(&mut self) -> bool {
+        let work = self.shared.queue.try_take();
+        let busy = work.is_some();
+        work.into_iter().for_each(|work| self.carry_out(work));
+        busy
+    }
+
+    fn carry_out(&mut self, work: Work) {
+        if let Work::Batch(batch) = work {
+            self.write(batch);
+        }
+        self.give_back();
+        self.move_sparse();
     }
 
     fn write(&mut self, batch: Vec<Append>) {
@@ -179,17 +191,16 @@ impl Writer {
         let number = self.next_number;
         let path = segment::path(&self.shared.directory, number);
         let reused = if FIRST_FRAME + frame <= self.options.segment_bytes { self.free.pop() } else { None };
-        let file = self.disk.open(reused.as_deref().unwrap_or(&path))?;
-        let header = Header::new(number);
-        header.write(&*self.disk, &file)?;
-        self.disk.sync_data(&file)?;
+        let file = self.disk.make(reused.as_deref().unwrap_or(&path))?;
+        let header = Header { number, nonce: self.disk.nonce() };
+        header.write(&*file)?;
+        file.sync_data()?;
         if let Some(reused) = reused {
             self.disk.rename(&reused, &path)?;
         }
         self.disk.sync_directory(&self.shared.directory)?;
         self.next_number += 1;
-        let file_bytes = file.metadata()?.len();
-        let file = Arc::new(file);
+        let file_bytes = file.bytes()?;
         let shown = SegmentFile { nonce: header.nonce, file: Arc::clone(&file) };
         lock(&self.shared.segments).insert(number, shown);
         lock(&self.shared.space).begin(number);
@@ -251,7 +262,7 @@ impl Writer {
         while at < wanted {
             let len =
                 usize::try_from(wanted - at).map_or(self.zeros.len(), |left| left.min(self.zeros.len()));
-            self.disk.write_all_at(&current.file, &self.zeros[..len], at)?;
+            current.file.write_all_at(&self.zeros[..len], at)?;
             at += len as u64;
         }
         current.file_bytes = wanted;
@@ -268,7 +279,7 @@ impl Writer {
 
     fn write_through(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(current) = self.current.as_mut() else { return Ok(()) };
-        self.disk.write_all_at(&current.file, bytes, current.written)?;
+        current.file.write_all_at(bytes, current.written)?;
         current.written += bytes.len() as u64;
         current.file_bytes = current.file_bytes.max(current.written);
         Ok(())
@@ -279,8 +290,8 @@ impl Writer {
         self.flush()?;
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, false);
-        mark.write(&*self.disk, &current.file, current.header.nonce)?;
-        self.disk.sync_data(&current.file)?;
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()?;
         self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         current.mark = mark;
         current.synced = current.end;
@@ -295,8 +306,8 @@ impl Writer {
         }
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, true);
-        mark.write(&*self.disk, &current.file, current.header.nonce)?;
-        self.disk.sync_data(&current.file)?;
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()?;
         let Some(current) = self.current.take() else { return Ok(()) };
         self.sealed(&current);
         Ok(())
@@ -307,7 +318,7 @@ impl Writer {
         lock(&self.shared.space).seal(number, current.file_bytes);
         let bytes = side_index::encode(current.header, current.synced, &current.entries);
         // Without it the next opening scans the segment.
-        let _ = side_index::write(&segment::index_path(&self.shared.directory, number), &bytes);
+        let _ = side_index::write(&*self.disk, &segment::index_path(&self.shared.directory, number), &bytes);
     }
 
     /// After a failed write nothing is known of what is behind the last sync, so the segment is left as it was then.
@@ -316,11 +327,11 @@ impl Writer {
         let Some(mut current) = self.current.take() else { return };
         current.entries.truncate(current.synced_entries);
         // Each of these gives room back or leaves a clearer file; what fails here is found by the next opening.
-        let _ = self.disk.set_len(&current.file, current.synced);
+        let _ = current.file.set_len(current.synced);
         current.file_bytes = current.synced;
         let mark = current.mark.next(current.synced, true);
-        let _ = mark.write(&*self.disk, &current.file, current.header.nonce);
-        let _ = self.disk.sync_data(&current.file);
+        let _ = mark.write(&*current.file, current.header.nonce);
+        let _ = current.file.sync_data();
         self.sealed(&current);
     }
 
@@ -331,8 +342,8 @@ impl Writer {
             let path = segment::path(&self.shared.directory, number);
             let file = lock(&self.shared.segments).remove(&number);
             let whole = file
-                .and_then(|segment| segment.file.metadata().ok())
-                .is_some_and(|data| data.len() == self.options.segment_bytes);
+                .and_then(|segment| segment.file.bytes().ok())
+                .is_some_and(|bytes| bytes == self.options.segment_bytes);
             // A file that stays is found and released again at the next opening.
             let _ = self.disk.remove(&segment::index_path(&self.shared.directory, number));
             if whole && self.free.len() < self.options.keep_free {
@@ -404,9 +415,7 @@ impl Writer {
     fn stop(&mut self) -> Result<(), AppendError> {
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, false);
-        let marked = mark
-            .write(&*self.disk, &current.file, current.header.nonce)
-            .and_then(|()| self.disk.sync_data(&current.file));
+        let marked = mark.write(&*current.file, current.header.nonce).and_then(|()| current.file.sync_data());
         marked.map_err(|error| AppendError::Io(error.to_string()))
     }
 }
