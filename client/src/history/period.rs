@@ -4,10 +4,13 @@ mod name;
 mod rebuild;
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use inhaul_core::event::EventId;
-use inhaul_journal::{Journal, Location, OpenError};
+use inhaul_journal::{Disk, Journal, Location, OpenError, RealDisk};
 
 pub(super) use name::{PeriodName, date_of};
 pub(super) use summary::{read_summary, write_summary};
@@ -62,7 +65,8 @@ impl OpenPeriod {
         options: &Options,
         notes: &Notes,
     ) -> Result<Self, HistoryError> {
-        Self::open_with(directory, role, options, notes, IndexSource::Existing)
+        let source = if options.simulated.is_some() { IndexSource::Memory } else { IndexSource::Existing };
+        Self::open_with(directory, role, options, notes, source)
     }
 
     fn open_with(
@@ -79,11 +83,14 @@ impl OpenPeriod {
                 .map_err(|error| HistoryError::io(path, &error))?;
         }
         let mut log = Log::default();
-        let opened = Journal::open(
+        let disk: Arc<dyn Disk> = options.simulated.clone().unwrap_or_else(|| Arc::new(RealDisk));
+        let opened = Journal::open_on(
+            disk,
             &journal_directory,
             inhaul_journal::Options {
                 segment_bytes: options.segment_bytes,
                 prefill: options.prefill && role == Role::Current,
+                stepped: options.simulated.is_some(),
                 ..inhaul_journal::Options::default()
             },
             &mut |location, kind, tag| log.add(location, kind, tag),

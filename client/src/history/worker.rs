@@ -163,6 +163,23 @@ impl Worker {
         }
     }
 
+    /// Takes the next message without waiting for one; false when there is none.
+    pub(super) fn step(&mut self) -> bool {
+        let message = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok());
+        let busy = message.is_some();
+        match message {
+            Some(Message::Request(request, room)) => self.handle(*request, room),
+            Some(Message::Done { ticket, result }) => self.done(ticket, result),
+            Some(Message::Close(_)) | None => self.periods.write_markers(),
+        }
+        busy
+    }
+
+    /// Lets journals without a thread write; false when there is nothing to write.
+    pub(super) fn write(&mut self) -> bool {
+        self.periods.write()
+    }
+
     fn next_message(&mut self) -> Option<Message> {
         if let Some(message) = self.backlog.pop_front() {
             return Some(message);
@@ -175,6 +192,7 @@ impl Worker {
 
     /// Waits until the journal is done with one more record; everything else has to wait meanwhile.
     fn wait_for_journal(&mut self) -> bool {
+        self.periods.write();
         while let Ok(message) = self.inbox.recv() {
             match message {
                 Message::Done { ticket, result } => {
