@@ -190,7 +190,7 @@ impl Journal {
             }
         }
         let current = last.and_then(|found| {
-            if found.mark.sealed || found.file_bytes > options.segment_bytes {
+            if found.mark.sealed || found.torn || found.file_bytes > options.segment_bytes {
                 shared.seal_found(&found);
                 None
             } else {

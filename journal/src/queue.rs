@@ -55,10 +55,11 @@ impl State {
             self.bytes = 0;
             return Some(Work::Batch(self.waiting.drain(..).collect()));
         }
-        if mem::take(&mut self.maintain) {
-            return Some(Work::Maintain);
+        // Space that is not given back now is given back after the next opening.
+        if self.closed {
+            return Some(Work::Stop);
         }
-        self.closed.then_some(Work::Stop)
+        mem::take(&mut self.maintain).then_some(Work::Maintain)
     }
 }
 

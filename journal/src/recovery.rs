@@ -74,6 +74,8 @@ pub(crate) struct Found {
     pub(crate) entries: Vec<Entry>,
     /// Its side index is whole.
     pub(crate) indexed: bool,
+    /// Records the writer was stopped in lie between whole ones. A mark behind them would say that they were acknowledged.
+    pub(crate) torn: bool,
 }
 
 /// Everything in a journal's directory.
@@ -122,8 +124,26 @@ pub(crate) fn read_directory(
             }
         }
     }
+    make_durable(disk, directory, &contents.segments)?;
     recovery.records = contents.segments.iter().map(|segment| segment.entries.len() as u64).sum();
     Ok(contents)
+}
+
+/// Puts what was found on the device, and nothing that is no longer true beside it. A process that was killed may have left records and names of files that only the operating
+/// system has; whoever is told of a record now must find it again after a power cut.
+fn make_durable(disk: &dyn Disk, directory: &Path, segments: &[Found]) -> Result<(), OpenError> {
+    let failed = |path: PathBuf| move |source| OpenError::Io { what: "sync", path, source };
+    // What has a side index was synced before it got that.
+    for found in segments.iter().filter(|found| !found.indexed) {
+        let path = segment::path(directory, found.header.number);
+        found.file.sync_data().map_err(failed(path))?;
+        let index = segment::index_path(directory, found.header.number);
+        if !found.mark.sealed && disk.open(&index).is_ok() {
+            // Sealing it failed, and it may get more records. Later on this index would hide them.
+            disk.remove(&index).map_err(failed(index))?;
+        }
+    }
+    disk.sync_directory(directory).map_err(failed(directory.to_owned()))
 }
 
 fn remove(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
@@ -163,12 +183,14 @@ fn read_segment(
     let index = side_index::read(disk, &index_path, header, file_bytes)
         .filter(|(end, _)| mark.sealed && *end <= file_bytes);
     let indexed = index.is_some();
+    let mut torn = false;
     let (end, entries) = match index {
         Some(index) => index,
         None => {
             let scanned = scan(&*file, file_bytes, header.nonce)?;
             for (offset, bytes) in scanned.gaps {
                 let acknowledged = in_doubt || offset < mark.acknowledged;
+                torn |= !acknowledged;
                 recovery.holes.push(Hole { segment: number, offset, bytes, acknowledged });
             }
             // A file that was cut within its first page has lost its mark too.
@@ -184,7 +206,7 @@ fn read_segment(
             (scanned.end, scanned.entries)
         }
     };
-    Ok(Segment::Whole(Box::new(Found { header, file, file_bytes, end, mark, entries, indexed })))
+    Ok(Segment::Whole(Box::new(Found { header, file, file_bytes, end, mark, entries, indexed, torn })))
 }
 
 /// What a scan of a segment's frames found.

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -191,16 +191,16 @@ impl Writer {
         let number = self.next_number;
         let path = segment::path(&self.shared.directory, number);
         let reused = if FIRST_FRAME + frame <= self.options.segment_bytes { self.free.pop() } else { None };
-        let file = self.disk.make(reused.as_deref().unwrap_or(&path))?;
         let header = Header { number, nonce: self.disk.nonce() };
-        header.write(&*file)?;
-        file.sync_data()?;
-        if let Some(reused) = reused {
-            self.disk.rename(&reused, &path)?;
+        let made = self.make_file(&path, reused.as_deref(), header);
+        if made.is_err() {
+            // Nothing is known of what the device has of it. A later opening must not take it for a segment.
+            for path in reused.iter().chain([&path]) {
+                let _ = self.disk.remove(path);
+            }
         }
-        self.disk.sync_directory(&self.shared.directory)?;
+        let (file, file_bytes) = made?;
         self.next_number += 1;
-        let file_bytes = file.bytes()?;
         let shown = SegmentFile { nonce: header.nonce, file: Arc::clone(&file) };
         lock(&self.shared.segments).insert(number, shown);
         lock(&self.shared.space).begin(number);
@@ -215,6 +215,28 @@ impl Writer {
             mark: Mark::default(),
             entries: Vec::new(),
         })
+    }
+
+    /// A segment's file with its header, durable: a new one, or one that is used again.
+    fn make_file(
+        &self,
+        path: &Path,
+        reused: Option<&Path>,
+        header: Header,
+    ) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+        if reused.is_some() {
+            // After a power cut it must not have the name of the segment it was, with what is written to it from here on.
+            self.disk.sync_directory(&self.shared.directory)?;
+        }
+        let file = self.disk.make(reused.unwrap_or(path))?;
+        header.write(&*file)?;
+        file.sync_data()?;
+        if let Some(reused) = reused {
+            self.disk.rename(reused, path)?;
+        }
+        self.disk.sync_directory(&self.shared.directory)?;
+        let file_bytes = file.bytes()?;
+        Ok((file, file_bytes))
     }
 
     /// Puts a frame behind the last one.
