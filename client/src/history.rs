@@ -236,7 +236,7 @@ impl History {
     }
 
     /// Stores an event once: the answer comes when it is on disk. Events are in the order in which these calls were first
-    /// polled.
+    /// polled: after one that was not stored none is, until the history is opened again.
     ///
     /// # Errors
     /// When it could not be written; storing it again is safe.

@@ -57,6 +57,9 @@ pub struct Options {
     pub keep_free: usize,
     /// Move the records of segments that little keeps alive. Without it they stay where they are.
     pub on_moved: Option<OnMoved>,
+    /// When a record could not be written, those behind it are not either, with [`AppendError::Behind`], until
+    /// [`Journal::go_on`]: so what is in the journal is always in the order of the appends, without gaps.
+    pub in_order: bool,
     /// No thread writes: only [`Journal::step`], [`Journal::append_wait`] and closing do, on the thread of whoever calls them.
     /// So a simulation says what happens when.
     pub stepped: bool,
@@ -71,6 +74,7 @@ impl Default for Options {
             prefill: true,
             keep_free: 2,
             on_moved: None,
+            in_order: false,
             stepped: false,
         }
     }
@@ -252,6 +256,12 @@ impl Journal {
     /// Whether it was opened as [`Options::stepped`].
     pub fn is_stepped(&self) -> bool {
         matches!(*lock(&self.owner.writer), WriterAt::Here(_))
+    }
+
+    /// Takes records again after a failure in a journal that is [`Options::in_order`]. To be called when what was appended before
+    /// has failed, and everybody behind it knows.
+    pub fn go_on(&self) {
+        self.shared.queue.go_on();
     }
 
     /// Reads a record and checks it. Any thread may.

@@ -45,6 +45,8 @@ struct State {
     bytes: usize,
     maintain: bool,
     closed: bool,
+    /// A record could not be written, and none behind it is to be.
+    refusing: bool,
     /// The writer waits, and nobody has woken it yet. Waking it is a system call, which one record of a group needs.
     idle: bool,
 }
@@ -74,6 +76,9 @@ impl Queue {
         if state.closed {
             return Err((append, AppendError::Closed));
         }
+        if state.refusing {
+            return Err((append, AppendError::Behind));
+        }
         let bytes = append.payload_len as usize;
         let full =
             state.waiting.len() >= self.max_records || state.bytes.saturating_add(bytes) > self.max_bytes;
@@ -91,6 +96,19 @@ impl Queue {
         let mut state = self.lock();
         state.maintain = true;
         self.wake(state);
+    }
+
+    /// Lets nothing in until [`Queue::go_on`]; what is queued is taken out.
+    pub(crate) fn refuse(&self) -> Vec<Append> {
+        let mut state = self.lock();
+        state.refusing = true;
+        state.bytes = 0;
+        state.waiting.drain(..).collect()
+    }
+
+    /// Lets records in again.
+    pub(crate) fn go_on(&self) {
+        self.lock().refusing = false;
     }
 
     /// Lets nothing more in; what is queued is still written.

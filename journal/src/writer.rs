@@ -130,11 +130,8 @@ impl Writer {
         let mut batch = batch.into_iter().peekable();
         while let Some(first) = batch.peek() {
             if let Err(error) = self.make_room(frame_bytes(first.tag.len(), first.payload_len)) {
-                let error = AppendError::Io(error.to_string());
-                for append in batch {
-                    (append.done)(Err(error.clone()));
-                }
-                return;
+                let failed = AppendError::Io(error.to_string());
+                return self.fail(Group::default(), &failed, batch, &failed);
             }
             let mut group = Group::default();
             let mut result = Ok(());
@@ -151,9 +148,32 @@ impl Writer {
                 Ok(()) => self.acknowledge(group),
                 Err(error) => {
                     self.abandon();
-                    group.fail(&AppendError::Io(error.to_string()));
+                    let failed = AppendError::Io(error.to_string());
+                    if self.options.in_order {
+                        return self.fail(group, &failed, batch, &AppendError::Behind);
+                    }
+                    group.fail(&failed);
                 }
             }
+        }
+    }
+
+    /// A group failed, and what is behind it in its batch with it. Where order counts, so does everything that is queued now: nobody
+    /// was told yet.
+    fn fail(
+        &self,
+        group: Group,
+        error: &AppendError,
+        behind: impl Iterator<Item = Append>,
+        for_those: &AppendError,
+    ) {
+        let queued = if self.options.in_order { self.shared.queue.refuse() } else { Vec::new() };
+        group.fail(error);
+        for append in behind {
+            (append.done)(Err(for_those.clone()));
+        }
+        for append in queued {
+            (append.done)(Err(AppendError::Behind));
         }
     }
 

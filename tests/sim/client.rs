@@ -106,6 +106,10 @@ impl Client {
             Err(_) if failing || disk.is_over() => return Ok(None),
             Err(error) => return Err(error).context("the history does not open"),
         };
+        if failing && !opened.notes.is_empty() {
+            // A period that could not be opened is left out, and a note says so.
+            return Ok(None);
+        }
         let endpoint =
             |name: &EndpointName| HelloEndpoint { name: name.clone(), token: String::new(), resume: None };
         let mut client = Self {
@@ -179,6 +183,17 @@ impl Client {
     pub fn close(self) {
         drop(self.storing);
         self.by_hand.close();
+    }
+
+    /// What is left to do, in words.
+    pub fn state(&self) -> String {
+        let Self { storing, settling, session, .. } = self;
+        let session = session.as_ref().map(|session| session.number);
+        format!(
+            "the client stores {}, settles {}, has the session {session:?}",
+            storing.len(),
+            settling.len()
+        )
     }
 
     pub fn is_idle(&self) -> bool {

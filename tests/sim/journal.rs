@@ -41,6 +41,7 @@ struct World {
     prefill: bool,
     keep_free: usize,
     moves: bool,
+    in_order: bool,
     journal: Option<Journal>,
 }
 
@@ -59,6 +60,7 @@ impl World {
             prefill: rng.bool(),
             keep_free: rng.usize(..3),
             moves: rng.bool(),
+            in_order: rng.bool(),
             journal: None,
             rng,
         }
@@ -84,6 +86,7 @@ impl World {
             prefill: self.prefill,
             keep_free: self.keep_free,
             on_moved: if self.moves { Some(Box::new(on_moved)) } else { None },
+            in_order: self.in_order,
             stepped: true,
         }
     }
@@ -161,7 +164,15 @@ impl World {
                 (known.place, known.acknowledged) = (Some(place), true);
             }
         });
-        assert!(matches!(appended, Ok(()) | Err(AppendError::Full)), "{appended:?}");
+        match appended {
+            Ok(()) | Err(AppendError::Full) => {}
+            Err(AppendError::Behind) if self.in_order => {
+                if self.rng.bool() {
+                    journal.go_on();
+                }
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// One of the acknowledged records.

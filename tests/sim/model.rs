@@ -26,8 +26,6 @@ pub struct Model {
     stored: BTreeSet<EventId>,
     settled: BTreeSet<EventId>,
     spool: Option<Uuid>,
-    /// The client's disk refused an event. What was on its way behind that one may be stored before it.
-    client_refused: bool,
 }
 
 impl Model {
@@ -54,10 +52,6 @@ impl Model {
 
     pub fn settled(&mut self, id: EventId) {
         self.settled.insert(id);
-    }
-
-    pub fn client_refused(&mut self) {
-        self.client_refused = true;
     }
 
     /// An event goes from one place to the next as it was posted.
@@ -102,9 +96,6 @@ impl Model {
 
     /// Of each endpoint, what was acknowledged is in the order in which the relay numbered it.
     fn check_order(&self, rows: &[EventRow]) -> Outcome {
-        if self.client_refused {
-            return Ok(());
-        }
         let order: HashMap<EventId, usize> = self.posted.iter().copied().zip(0..).collect();
         let mut last: BTreeMap<&EndpointName, (usize, EventId)> = BTreeMap::new();
         for row in rows {

@@ -20,6 +20,8 @@ pub enum Arrived {
 pub struct Way {
     frames: VecDeque<(Instant, Bytes)>,
     ended: bool,
+    /// What is sent from now on is lost.
+    broken: bool,
     /// Nothing comes out of it any more, and nobody says so.
     silent: bool,
 }
@@ -30,7 +32,9 @@ impl Way {
     }
 
     pub fn send(&mut self, frame: Bytes, at: Instant) {
-        self.frames.push_back((at, frame));
+        if !self.broken {
+            self.frames.push_back((at, frame));
+        }
     }
 
     pub fn end(&mut self) {
@@ -40,6 +44,7 @@ impl Way {
     /// What is on its way is lost; the reader is told, or not.
     pub fn cut(&mut self, told: bool) {
         self.frames.clear();
+        self.broken = true;
         self.ended |= told;
         self.silent |= !told;
     }

@@ -206,6 +206,12 @@ impl Relay {
         let _ = self.spool.close();
     }
 
+    /// What is left to do, in words.
+    pub fn state(&self) -> String {
+        let Self { posts, sessions, spool, .. } = self;
+        format!("the relay has {} posts, {} sessions and {:?}", posts.len(), sessions.len(), spool.total())
+    }
+
     /// Nothing waits, for anybody.
     pub fn is_idle(&self) -> bool {
         self.posts.is_empty() && self.spool.total().events == 0

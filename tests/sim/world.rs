@@ -319,7 +319,6 @@ impl World {
         let stepped = client.report(&mut self.model, settles);
         if stepped == Stepped::Refused {
             self.say(|| "the history refuses an event".to_owned());
-            self.model.client_refused();
             self.close_client();
         }
         stepped != Stepped::Idle
@@ -455,7 +454,9 @@ impl World {
                 self.pass(Duration::from_secs(5));
             }
         }
-        anyhow::bail!("it does not come to rest")
+        let (relay, client) =
+            (self.relay.as_ref().map(Relay::state), self.client.as_ref().map(Client::state));
+        anyhow::bail!("it does not come to rest: {relay:?}, {client:?}")
     }
 
     fn check_end(&mut self) -> Outcome {

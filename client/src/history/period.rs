@@ -90,6 +90,7 @@ impl OpenPeriod {
             inhaul_journal::Options {
                 segment_bytes: options.segment_bytes,
                 prefill: options.prefill && role == Role::Current,
+                in_order: true,
                 stepped: options.simulated.is_some(),
                 ..inhaul_journal::Options::default()
             },

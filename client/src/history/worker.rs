@@ -108,7 +108,12 @@ pub(super) struct Worker {
     backlog: VecDeque<Message>,
     under_way: BTreeMap<u64, UnderWay>,
     next_ticket: u64,
+    /// A record could not be written, and some behind it are under way.
+    failed: bool,
     next_arrival: u64,
+    /// Why an event was not stored. None is stored any more then: whoever stores them in order may have asked for the next ones
+    /// before it is told, and these would be before it once it is stored.
+    refused: Option<String>,
     storing: HashMap<EventId, Vec<Waiting>>,
     beginning: HashMap<EventId, Beginning>,
 }
@@ -130,7 +135,9 @@ impl Worker {
             backlog: VecDeque::new(),
             under_way: BTreeMap::new(),
             next_ticket: 0,
+            failed: false,
             next_arrival: 1,
+            refused: None,
             storing: HashMap::new(),
             beginning: HashMap::new(),
         }
@@ -249,6 +256,10 @@ impl Worker {
             Ok(None) => {}
             Err(error) => return drop(answer.send(Err(error))),
         }
+        if let Some(reason) = &self.refused {
+            let reason = format!("an event before it was not stored: {reason}");
+            return drop(answer.send(Err(HistoryError::NotStored { reason })));
+        }
         let now = (self.options.clock)();
         if self.periods.is_over(now) {
             // The periods stay in the order of storing: nothing of the old one is under way when the new one begins.
@@ -256,7 +267,10 @@ impl Worker {
         }
         let period = match self.periods.current(now) {
             Ok(period) => period,
-            Err(error) => return drop(answer.send(Err(error))),
+            Err(error) => {
+                self.refused.get_or_insert_with(|| error.to_string());
+                return drop(answer.send(Err(error)));
+            }
         };
         let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts };
         self.next_arrival += 1;
@@ -330,7 +344,13 @@ impl Worker {
     }
 
     fn done(&mut self, ticket: u64, result: Result<Location, AppendError>) {
+        self.failed |= result.is_err();
         self.finish(ticket, result.map_err(|error| HistoryError::NotStored { reason: error.to_string() }));
+        // Events stay in order: whoever stores one behind a failed one has been told when nothing is under way any more.
+        if self.failed && self.under_way.is_empty() {
+            self.failed = false;
+            self.periods.go_on();
+        }
     }
 
     /// Brings a durable change into the index and answers whoever waits for it, or tells them that it failed.
@@ -343,6 +363,9 @@ impl Worker {
         });
         match &reply {
             Reply::Stored(_) => {
+                if let Err(error) = &row {
+                    self.refused.get_or_insert_with(|| error.to_string());
+                }
                 for (answer, _room) in self.storing.remove(&id).into_iter().flatten() {
                     let _ = answer.send(row.clone().map(Stored::Duplicate));
                 }

@@ -158,6 +158,11 @@ impl Periods {
         self.open.iter().fold(false, |busy, (_, period)| period.journal().step() || busy)
     }
 
+    /// Lets journals take records again after one could not be written.
+    pub(super) fn go_on(&self) {
+        self.open.iter().for_each(|(_, period)| period.journal().go_on());
+    }
+
     /// Notes in every open index how far it is.
     pub(super) fn write_markers(&mut self) {
         let mut broken = Vec::new();
