@@ -9,6 +9,7 @@
 //! A request that changes something is answered when the journal has it on disk. Requests in flight together share one
 //! flush. `docs/history.md` describes the files.
 
+mod by_hand;
 mod error;
 mod fold;
 mod index;
@@ -31,12 +32,14 @@ use inhaul_core::{
     event::{Event, EventId, UnixMillis},
     signature::Verdict,
 };
+use inhaul_journal::Disk;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, oneshot},
     task::coop::unconstrained,
 };
 
+pub use by_hand::ByHand;
 pub use error::HistoryError;
 pub use index::panic_is_contained;
 pub use lock::Holder;
@@ -147,6 +150,8 @@ pub struct Options {
     pub lock_wait: Duration,
     /// The command shown to others who want the data directory; `None` is this process's own.
     pub command: Option<String>,
+    /// The disk of a simulation: journals are on it and write when they are told to, and indexes are in memory.
+    pub simulated: Option<Arc<dyn Disk>>,
 }
 
 impl Default for Options {
@@ -160,6 +165,7 @@ impl Default for Options {
             clock: Arc::new(clock::now),
             lock_wait: Duration::from_secs(2),
             command: None,
+            simulated: None,
         }
     }
 }
@@ -237,14 +243,18 @@ impl History {
             .name("inhaul-history".into())
             .spawn(move || worker.run(&held))
             .map_err(|error| HistoryError::io(data_dir, &error))?;
+        Ok(Self::opened(sender, notes, lock, data))
+    }
+
+    fn opened(sender: mpsc::Sender<Message>, notes: Notes, lock: SharedLock, data: DataDir) -> Opened {
         let room = Arc::new(Semaphore::new(ROOM_STEPS));
         let opening_notes = notes.lines();
         let history = Self { shared: Arc::new(Shared { sender, room, notes, lock, data }) };
-        Ok(Opened { history, notes: opening_notes })
+        Opened { history, notes: opening_notes }
     }
 
     /// Stores an event once: the answer comes when it is on disk. Events are in the order in which these calls were first
-    /// polled.
+    /// polled: after one that was not stored none is, until the history is opened again.
     ///
     /// # Errors
     /// When it could not be written; storing it again is safe.

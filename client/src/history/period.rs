@@ -7,10 +7,11 @@ mod summary;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use inhaul_core::event::EventId;
-use inhaul_journal::{Journal, Location, OpenError};
+use inhaul_journal::{Disk, Journal, Location, OpenError, RealDisk};
 
 pub(super) use name::{PeriodName, date_of};
 pub(super) use summary::{read_summary, write_summary};
@@ -65,7 +66,8 @@ impl OpenPeriod {
         options: &Options,
         notes: &Notes,
     ) -> Result<Self, HistoryError> {
-        Self::open_with(directory, role, options, notes, IndexSource::Existing)
+        let source = if options.simulated.is_some() { IndexSource::Memory } else { IndexSource::Existing };
+        Self::open_with(directory, role, options, notes, source)
     }
 
     fn open_with(
@@ -83,10 +85,13 @@ impl OpenPeriod {
                 .map_err(|error| HistoryError::io(path, &error))?;
         }
         let mut log = Log::default();
-        let opened =
-            Journal::open(&journal_directory, journal_options(options, role), &mut |location, kind, tag| {
-                log.add(location, kind, tag);
-            });
+        let disk: Arc<dyn Disk> = options.simulated.clone().unwrap_or_else(|| Arc::new(RealDisk));
+        let opened = Journal::open_on(
+            disk,
+            &journal_directory,
+            journal_options(options, role),
+            &mut |location, kind, tag| log.add(location, kind, tag),
+        );
         let (journal, recovery) = opened.map_err(|error| journal_error(directory, error))?;
         let event_bytes = log.event_bytes();
         for line in recovery.problems() {
@@ -207,6 +212,8 @@ pub(super) fn journal_options(options: &Options, role: Role) -> inhaul_journal::
     inhaul_journal::Options {
         segment_bytes: options.segment_bytes,
         prefill: options.prefill && role == Role::Current,
+        in_order: true,
+        stepped: options.simulated.is_some(),
         ..inhaul_journal::Options::default()
     }
 }

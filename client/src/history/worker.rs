@@ -116,7 +116,12 @@ pub(super) struct Worker {
     backlog: VecDeque<Message>,
     under_way: BTreeMap<u64, UnderWay>,
     next_ticket: u64,
+    /// A record could not be written, and some behind it are under way.
+    failed: bool,
     next_arrival: u64,
+    /// Why an event was not stored. None is stored any more then: whoever stores them in order may have asked for the next ones
+    /// before it is told, and these would be before it once it is stored.
+    refused: Option<String>,
     storing: HashMap<EventId, Vec<Waiting>>,
     storing_same: HashSet<SameKey>,
     beginning: HashMap<EventId, Beginning>,
@@ -139,7 +144,9 @@ impl Worker {
             backlog: VecDeque::new(),
             under_way: BTreeMap::new(),
             next_ticket: 0,
+            failed: false,
             next_arrival: 1,
+            refused: None,
             storing: HashMap::new(),
             storing_same: HashSet::new(),
             beginning: HashMap::new(),
@@ -173,6 +180,23 @@ impl Worker {
         }
     }
 
+    /// Takes the next message without waiting for one; false when there is none.
+    pub(super) fn step(&mut self) -> bool {
+        let message = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok());
+        let busy = message.is_some();
+        match message {
+            Some(Message::Request(request, room)) => self.handle(*request, room),
+            Some(Message::Done { ticket, result }) => self.done(ticket, result),
+            Some(Message::Close(_)) | None => self.periods.write_markers(),
+        }
+        busy
+    }
+
+    /// Lets journals without a thread write; false when there is nothing to write.
+    pub(super) fn write(&mut self) -> bool {
+        self.periods.write()
+    }
+
     fn next_message(&mut self) -> Option<Message> {
         if let Some(message) = self.backlog.pop_front() {
             return Some(message);
@@ -185,6 +209,7 @@ impl Worker {
 
     /// Waits until the journal is done with one more record; everything else has to wait meanwhile.
     fn wait_for_journal(&mut self) -> bool {
+        self.periods.write();
         while let Ok(message) = self.inbox.recv() {
             match message {
                 Message::Done { ticket, result } => {
@@ -247,6 +272,10 @@ impl Worker {
             Ok(None) => {}
             Err(error) => return drop(answer.send(Err(error))),
         }
+        if let Some(reason) = &self.refused {
+            let reason = format!("an event before it was not stored: {reason}");
+            return drop(answer.send(Err(HistoryError::NotStored { reason })));
+        }
         let same = SameKey::of(&event, &facts);
         // Deliveries of the same thing are stored one after the other, so that each knows those before it.
         while same.is_some_and(|same| self.storing_same.contains(&same)) && self.wait_for_journal() {}
@@ -261,7 +290,10 @@ impl Worker {
         }
         let period = match self.periods.current(now) {
             Ok(period) => period,
-            Err(error) => return drop(answer.send(Err(error))),
+            Err(error) => {
+                self.refused.get_or_insert_with(|| error.to_string());
+                return drop(answer.send(Err(error)));
+            }
         };
         let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
         self.next_arrival += 1;
@@ -373,7 +405,13 @@ impl Worker {
     }
 
     fn done(&mut self, ticket: u64, result: Result<Location, AppendError>) {
+        self.failed |= result.is_err();
         self.finish(ticket, result.map_err(|error| HistoryError::NotStored { reason: error.to_string() }));
+        // Events stay in order: whoever stores one behind a failed one has been told when nothing is under way any more.
+        if self.failed && self.under_way.is_empty() {
+            self.failed = false;
+            self.periods.go_on();
+        }
     }
 
     /// Brings a durable change into the index and answers whoever waits for it, or tells them that it failed.
@@ -391,6 +429,9 @@ impl Worker {
         });
         match &reply {
             Reply::Stored(_) => {
+                if let Err(error) = &row {
+                    self.refused.get_or_insert_with(|| error.to_string());
+                }
                 for (answer, _room) in self.storing.remove(&id).into_iter().flatten() {
                     let _ = answer.send(row.clone().map(Stored::Duplicate));
                 }

@@ -202,6 +202,16 @@ impl Periods {
         self.with(number, |period| period.apply(location, id, change))
     }
 
+    /// Lets journals without a thread write; false when there is nothing to write.
+    pub(super) fn write(&mut self) -> bool {
+        self.open.iter().fold(false, |busy, (_, period)| period.journal().step() || busy)
+    }
+
+    /// Lets journals take records again after one could not be written.
+    pub(super) fn go_on(&self) {
+        self.open.iter().for_each(|(_, period)| period.journal().go_on());
+    }
+
     /// Notes in every open index how far it is.
     pub(super) fn write_markers(&mut self) {
         let mut broken = Vec::new();
