@@ -6,11 +6,7 @@ use std::{
     path::Path,
 };
 
-use inhaul_core::{
-    filter::{Filter, FilterError},
-    visible::visible,
-};
-use unicode_width::UnicodeWidthStr;
+use inhaul_core::filter::{Filter, FilterError};
 
 use crate::{
     access::Access,
@@ -100,10 +96,9 @@ async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Resul
 /// When it means none; the message shows where.
 fn filter(text: &str) -> Result<Filter, Failure> {
     text.parse().map_err(|error: FilterError| {
-        let before = visible(&text[..error.span.start]).to_string().width();
-        let wrong = visible(&text[error.span.clone()]).to_string().width().max(1);
-        let place = format!("{}{}", " ".repeat(before), "^".repeat(wrong));
-        Failure::new(format!("{error}\n\n    {}\n    {place}", visible(text)))
+        let wrong = error.span.clone();
+        Failure::new(error)
+            .at(text, wrong)
             .hint("docs/filters.md has the language; a word with a sign in it stands in quotes")
     })
 }
