@@ -15,7 +15,7 @@ use inhaul_core::{
     event::EndpointName,
     retry::Backoff,
     session::{ClientCommand, ClientConfig, ClientEnd, Delivery, Timing},
-    wire::{Credit, Frame, HelloEndpoint, ResultHeader, SessionError, Welcome},
+    wire::{Credit, Expired, Frame, HelloEndpoint, ResultHeader, SessionError, Welcome},
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -403,12 +403,15 @@ impl Session<'_> {
 
     fn open(&mut self, welcome: Welcome) {
         self.opened = true;
+        let mut expired = None;
         if let Some(endpoint) = welcome.endpoints.first() {
             self.endpoint_url = endpoint.url.as_str().into();
             self.backlog_events = endpoint.backlog_events;
+            expired = endpoint.expired;
         }
         self.say_connected();
         self.news.push(SessionNews::Opened(Box::new(welcome)));
+        self.news.extend(expired.map(|expired| SessionNews::Notice(expired_text(expired))));
     }
 
     fn say_connected(&mut self) {
@@ -422,6 +425,17 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells a person what the relay could not keep until the client came.
+fn expired_text(Expired { events, since_ms }: Expired) -> String {
+    let (events, were, oldest) = match events {
+        1 => ("1 event".to_owned(), "was", "it"),
+        more => (format!("{more} events"), "were", "the oldest"),
+    };
+    format!(
+        "{events} {were} dropped by the relay while no client took them, because it keeps events only so long; {oldest} was received at {since_ms}"
+    )
 }
 
 /// The end of a session whose connection was lost.

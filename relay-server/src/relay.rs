@@ -7,10 +7,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use inhaul_core::{
+    event::EndpointName,
     session::{RelayConfig as SessionConfig, Timing},
     wire::{ErrorCode, SessionError},
 };
@@ -22,13 +23,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin::AdminServer,
     hub::Hub,
-    ingest::Ingest,
+    ingest::{Ingest, now_millis},
     limits::Limits,
     metrics::Metrics,
     registry::{Registry, RegistryError},
     serve::{self, Server},
     session::SessionContext,
-    spool::{Spool, SpoolOpenError},
+    spool::{Backlog, Dropped, Spool, SpoolOpenError, Why},
     tls::{self, TlsError, TlsMode},
 };
 
@@ -154,7 +155,8 @@ impl Relay {
             tasks: TaskTracker::new(),
         });
         let tasks = server.tasks.clone();
-        tasks.spawn(until(stop_now.clone(), watch_endpoints(server.sessions.clone())));
+        let watching = watch_endpoints(server.sessions.clone(), config.limits.retention);
+        tasks.spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
         Ok(RelayHandle {
@@ -223,7 +225,7 @@ impl RelayHandle {
         // Senders that wait for the app get their answer before the sessions go.
         let _ = tokio::time::timeout(GRACE, waits).await;
         for endpoint in self.hub.held() {
-            self.hub.close(&endpoint, going_down());
+            self.hub.close(&endpoint, &going_down());
         }
         self.tasks.close();
         let sessions_end = async {
@@ -250,13 +252,17 @@ impl Drop for RelayHandle {
     }
 }
 
-/// Ends the sessions of endpoints that are removed or whose token changed, and keeps the figures of the backlog current.
-async fn watch_endpoints(relay: SessionContext) {
+/// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, and keeps the
+/// figures of the backlog current.
+async fn watch_endpoints(relay: SessionContext, retention: Option<Duration>) {
     let SessionContext { registry, hub, spool, metrics, .. } = relay;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        for (endpoint, dropped) in spool.tick(Instant::now(), now_millis(), retention) {
+            report(&endpoint, dropped, &metrics);
+        }
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();
@@ -264,7 +270,7 @@ async fn watch_endpoints(relay: SessionContext) {
             if !known.iter().any(|endpoint| endpoint.name == held) {
                 hub.close(
                     &held,
-                    SessionError {
+                    &SessionError {
                         code: ErrorCode::Revoked,
                         text: format!("the endpoint {held} was removed from the relay"),
                         retryable: false,
@@ -272,6 +278,20 @@ async fn watch_endpoints(relay: SessionContext) {
                     },
                 );
             }
+        }
+    }
+}
+
+/// Tells the operator what the spool dropped.
+fn report(endpoint: &EndpointName, dropped: Dropped, metrics: &Metrics) {
+    let Backlog { events, bytes } = dropped.backlog;
+    metrics.expired(endpoint, events);
+    match dropped.why {
+        Why::Expired { since } => {
+            tracing::warn!(%endpoint, events, bytes, oldest = %since, "events expired: no client took them within the retention");
+        }
+        Why::Lapsed { client } => {
+            tracing::warn!(%endpoint, events, bytes, %client, "events of a client expired: it was away for longer than the retention, and none are kept for it any more");
         }
     }
 }
@@ -292,6 +312,8 @@ async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnErr
     let opened = tokio::task::spawn_blocking(move || Spool::open(&opening)).await;
     match opened.map_err(|_| SpawnError::Interrupted)? {
         Ok((spool, recovery)) => {
+            // Time counts from here, and sessions that begin know what time it is.
+            spool.tick(Instant::now(), now_millis(), None);
             let problems = recovery.problems();
             for problem in &problems {
                 tracing::warn!(%problem, "the spool was repaired");

@@ -33,6 +33,8 @@ mod kill;
 mod offline;
 mod power;
 mod proxy;
+mod retention;
+mod sharing;
 mod signing;
 mod soak;
 mod tidy;
