@@ -11,6 +11,7 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use inhaul_core::event::EndpointName;
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use crate::{
     limits::Limits,
@@ -178,6 +179,13 @@ pub enum EndpointCommand {
     Remove(NameArgs),
     /// Make a new token; the old one is refused from now on
     RotateToken(NameArgs),
+    /// List clients, connected or away, and what waits for them
+    Clients(ClientsArgs),
+    /// Keep no events any more for a client that shares an endpoint
+    #[command(
+        after_help = "Example:\n  inhaul relay endpoint remove-client orders 019ad5c6-7b5e-7c10-8d53-2d41c0a2f7aa"
+    )]
+    RemoveClient(RemoveClientArgs),
 }
 
 /// A new endpoint.
@@ -209,6 +217,29 @@ pub struct ListArgs {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+}
+
+/// The clients of endpoints.
+#[derive(Debug, Args)]
+pub struct ClientsArgs {
+    /// Only those of this endpoint
+    name: Option<EndpointName>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// A client of an endpoint.
+#[derive(Debug, Args)]
+pub struct RemoveClientArgs {
+    /// The endpoint's name
+    name: EndpointName,
+    /// The client's id, as `endpoint clients` shows it
+    client: Uuid,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
 /// One endpoint.

@@ -22,11 +22,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::AdminServer,
+    clients::Board,
     hub::Hub,
     ingest::{Ingest, now_millis},
     limits::Limits,
     metrics::Metrics,
-    registry::{Registry, RegistryError},
+    registry::{Endpoint, Registry, RegistryError},
     serve::{self, Server},
     session::SessionContext,
     spool::{Backlog, Dropped, Spool, SpoolOpenError, Why},
@@ -155,7 +156,8 @@ impl Relay {
             tasks: TaskTracker::new(),
         });
         let tasks = server.tasks.clone();
-        let watching = watch_endpoints(server.sessions.clone(), config.limits.retention);
+        let watching =
+            watch_endpoints(server.sessions.clone(), config.limits.retention, Board::new(&config.data));
         tasks.spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
@@ -254,18 +256,23 @@ impl Drop for RelayHandle {
 
 /// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, and keeps the
 /// figures of the backlog current.
-async fn watch_endpoints(relay: SessionContext, retention: Option<Duration>) {
+async fn watch_endpoints(relay: SessionContext, retention: Option<Duration>, mut board: Board) {
     let SessionContext { registry, hub, spool, metrics, .. } = relay;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        for (endpoint, dropped) in spool.tick(Instant::now(), now_millis(), retention) {
+        let (now, time) = (Instant::now(), now_millis());
+        for (endpoint, dropped) in spool.tick(now, time, retention) {
             report(&endpoint, dropped, &metrics);
         }
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();
+        for endpoint in known.iter().filter(|endpoint| !endpoint.remove_clients.is_empty()) {
+            remove_clients(endpoint, &registry, &spool);
+        }
+        board.show(&hub, &spool, now, time);
         for held in hub.held() {
             if !known.iter().any(|endpoint| endpoint.name == held) {
                 hub.close(
@@ -293,6 +300,22 @@ fn report(endpoint: &EndpointName, dropped: Dropped, metrics: &Metrics) {
         Why::Lapsed { client } => {
             tracing::warn!(%endpoint, events, bytes, %client, "events of a client expired: it was away for longer than the retention, and none are kept for it any more");
         }
+    }
+}
+
+/// Removes the clients that the operator wants removed.
+fn remove_clients(endpoint: &Endpoint, registry: &Registry, spool: &Spool) {
+    let Endpoint { name, remove_clients, .. } = endpoint;
+    for client in remove_clients {
+        match spool.remove_client(name, *client) {
+            Ok(Backlog { events, bytes }) => {
+                tracing::warn!(endpoint = %name, %client, events, bytes, "a client was removed, with the events that waited for nobody else");
+            }
+            Err(error) => tracing::warn!(endpoint = %name, %client, %error, "a client was not removed"),
+        }
+    }
+    if let Err(error) = registry.clients_removed(name, remove_clients) {
+        tracing::debug!(%error, "the list of clients to remove cannot be written");
     }
 }
 

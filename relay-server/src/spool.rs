@@ -232,6 +232,11 @@ impl Spool {
         }
     }
 
+    /// What waits at an endpoint.
+    pub fn backlog(&self, endpoint: &EndpointName) -> Backlog {
+        self.lanes().by_name.get(endpoint).map(|lane| lane.backlog).unwrap_or_default()
+    }
+
     /// What waits in all.
     pub fn total(&self) -> Backlog {
         let lanes = self.lanes();

@@ -190,3 +190,35 @@ fn an_application_is_heard_before_a_client_that_only_looks_on() {
     shown(&mut onlooker, 6);
     assert_eq!(handler.rest().len(), 5, "each once");
 }
+
+#[test]
+fn the_operator_sees_who_is_away_and_can_let_go_what_waits_for_it() {
+    let world = World::new();
+    let (relay, sender) = relay_with_endpoint(&world, "relay");
+    let mut first = world.listen_at_in("first", &relay, &["--share"]);
+    let second = world.listen_at_in("second", &relay, &["--share"]);
+    let all_here =
+        |clients: &[Value]| clients.len() == 2 && clients.iter().all(|client| client["connected"] == true);
+    let clients = world.clients_when(all_here);
+    assert!(clients.iter().all(|client| client["sharing"] == "share"));
+    let here = clients[0]["client"].as_str().unwrap();
+    let (code, said) = failure(world.relay_endpoint(&["remove-client", "orders", here]));
+    assert!(code == 1 && said.contains("is connected"), "{said}");
+    second.program.kill();
+    let posted = post(&sender, 3);
+    assert_eq!(shown(&mut first, 3), posted);
+    let is_away = |client: &&Value| client["connected"] == false && client["backlog_events"] == 3;
+    let clients = world.clients_when(|clients| clients.iter().any(|client| is_away(&client)));
+    let away = clients.iter().find(is_away).unwrap()["client"].as_str().unwrap().to_owned();
+    assert!(first.program.stop().success());
+    let (_, said) = failure(world.inhaul_at("first", &relay, &[]));
+    assert!(said.contains("`--share`") && said.contains("endpoint clients"), "{said}");
+    let removed = world.relay_endpoint(&["remove-client", "orders", &away]).output().unwrap();
+    assert!(removed.status.success());
+    world.clients_when(|clients| clients.len() == 1);
+    let mut alone = world.listen_at_in("first", &relay, &[]);
+    let last = post(&sender, 1);
+    assert_eq!(shown(&mut alone, 1), last, "what waited for the other is gone");
+    let (code, said) = failure(world.relay_endpoint(&["remove-client", "orders", &away]));
+    assert!(code == 1 && said.contains("no events of orders are kept"), "{said}");
+}

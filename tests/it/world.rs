@@ -285,17 +285,36 @@ impl World {
 
     /// Adds an endpoint named `orders` to the relay in `relay`; its URL, and its token in `token`.
     pub fn endpoint(&self, args: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
-        command.env_clear().env("HOME", self.dir.path());
-        command
-            .args(["relay", "endpoint", "add", "orders", "--json", "--data"])
-            .arg(self.path("relay"))
-            .args(args);
-        let output = output(command);
+        let output = output(self.relay_endpoint(&[&["add", "orders", "--json"], args].concat()));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let added: Value = serde_json::from_slice(&output.stdout).unwrap();
         self.write("token", added["token"].as_str().unwrap());
         added["url"].as_str().unwrap().to_owned()
+    }
+}
+
+impl World {
+    /// `inhaul relay endpoint …` beside the relay in `relay`.
+    pub fn relay_endpoint(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
+        command.env_clear().env("HOME", self.dir.path());
+        command.args(["relay", "endpoint"]).args(args).arg("--data").arg(self.path("relay"));
+        command
+    }
+
+    /// The clients of `orders`, as the relay's operator sees them, once they are as they should be.
+    pub fn clients_when(&self, meant: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let listed = output(self.relay_endpoint(&["clients", "orders", "--json"]));
+            assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+            let lines = listed.stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+            let clients: Vec<Value> = lines.collect();
+            if meant(&clients) {
+                return clients;
+            }
+            assert!(Instant::now() < deadline, "{clients:#?}");
+        }
     }
 }
 
