@@ -120,6 +120,7 @@ fn a_balanced_event_goes_to_one_client_and_each_client_gets_its_own_in_order() {
         }
         assert!(Instant::now() < deadline, "not all is stored: {taken:?}");
     };
+    assert!(taken.iter().all(|taken| !taken.is_empty()), "each has its part: {taken:?}");
     for (client, taken) in clients.iter_mut().zip(&taken) {
         assert_eq!(shown(client, taken.len()), *taken, "in order");
     }

@@ -15,6 +15,10 @@ use super::{
 #[derive(Default)]
 pub(super) struct Taker {
     last_number: u64,
+    /// When it took its last event, counted in events taken by all.
+    took_at: u64,
+    /// It found nothing when it looked last, and waits for more.
+    waits: bool,
     /// The numbers in the spool behind the session's own.
     taken: BTreeMap<u64, u64>,
 }
@@ -25,19 +29,36 @@ pub(super) enum Take {
     Event { number: u64, seq: u64, waiting: Waiting },
     /// All that waits is taken.
     Nothing,
+    /// There is an event, and another session that waits has less to do than this one.
+    Leave,
     /// It is larger than asked for.
     TooLarge,
 }
 
+impl Taker {
+    /// Who has less of it is served first: by what is not stored yet, then by who was served longest ago.
+    fn load(&self) -> (usize, u64) {
+        (self.taken.len(), self.took_at)
+    }
+}
+
 impl Lane {
-    /// Gives the session the first event nobody has.
-    pub(super) fn take(&mut self, taker: u64, max_bytes: u64) -> Take {
+    /// Gives the session the first event nobody has, or leaves it to a session that has less to do, if this one is `courteous`.
+    pub(super) fn take(&mut self, taker: u64, max_bytes: u64, courteous: bool) -> Take {
+        let least = self.takers.values().filter(|taker| taker.waits).map(Taker::load).min();
         let Some(taker) = self.takers.get_mut(&taker) else { return Take::Nothing };
+        taker.waits = false;
         let free = self.waiting.range(self.free_from..).find(|(seq, _)| !self.taken.contains(seq));
         match free {
-            None => Take::Nothing,
+            None => {
+                taker.waits = true;
+                Take::Nothing
+            }
             Some((_, waiting)) if waiting.bytes > max_bytes => Take::TooLarge,
+            Some(_) if courteous && least.is_some_and(|least| least < taker.load()) => Take::Leave,
             Some((&seq, &waiting)) => {
+                self.taken_in_all += 1;
+                taker.took_at = self.taken_in_all;
                 taker.last_number += 1;
                 taker.taken.insert(taker.last_number, seq);
                 self.taken.insert(seq);

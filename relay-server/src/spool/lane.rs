@@ -35,6 +35,8 @@ pub(super) struct Lane {
     pub(super) takers: HashMap<u64, Taker>,
     /// Numbers the takers have.
     pub(super) taken: BTreeSet<u64>,
+    /// Events the takers took so far.
+    pub(super) taken_in_all: u64,
     /// Every number below that waits is taken.
     pub(super) free_from: u64,
     /// What expired and was not told to any client yet.

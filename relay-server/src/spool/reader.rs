@@ -1,7 +1,10 @@
 //! One session's way of reading an endpoint: alone, beside others that have every event too, or among others of which each
 //! event goes to one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use inhaul_core::{
     event::{EndpointName, UnixMillis},
@@ -19,6 +22,10 @@ use super::{
 
 /// Most clients of a shared endpoint, connected or not: each costs memory, and may hold events.
 pub const SHARED_CLIENTS_MAX: usize = 64;
+
+/// How long a session leaves a balanced event to another one that has less to do. That one was woken at the same time, so this is far
+/// longer than it takes; should it not come, the event is not held up by more than this.
+const COURTESY: Duration = Duration::from_millis(2);
 
 /// Why a session cannot read an endpoint as it wants to.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -59,6 +66,8 @@ pub struct Reader {
 /// What a reader reads next: its number, the spool's, and where it is.
 enum Picked {
     Event(u64, u64, Waiting),
+    /// It is for another session, unless that does not take it soon.
+    Leave,
     Empty,
     TooLarge,
 }
@@ -197,16 +206,22 @@ impl Reader {
     pub fn next(&self, after: u64, max_bytes: u64) -> impl Future<Output = Next> + Send + use<> {
         let (spool, endpoint, way) = (self.spool.clone(), self.endpoint.clone(), self.way);
         async move {
+            let mut courteous = true;
             loop {
                 let picked = {
                     let mut lanes = spool.lanes();
                     let lane = lanes.by_name.get_mut(&endpoint);
-                    lane.map_or(Picked::Empty, |lane| pick(lane, way, after, max_bytes))
+                    lane.map_or(Picked::Empty, |lane| pick(lane, way, after, max_bytes, courteous))
                 };
                 let (number, seq, Waiting { location, missed, .. }) = match picked {
                     Picked::Event(number, seq, waiting) => (number, seq, waiting),
                     Picked::Empty => return Next::Empty,
                     Picked::TooLarge => return Next::TooLarge,
+                    Picked::Leave => {
+                        tokio::time::sleep(COURTESY).await;
+                        courteous = false;
+                        continue;
+                    }
                 };
                 match spool.read(location).await {
                     Ok(event) => return Next::Event(Box::new(Spooled { event, seq: number, missed })),
@@ -261,7 +276,7 @@ impl Drop for Reader {
     }
 }
 
-fn pick(lane: &mut Lane, way: Way, after: u64, max_bytes: u64) -> Picked {
+fn pick(lane: &mut Lane, way: Way, after: u64, max_bytes: u64, courteous: bool) -> Picked {
     let behind = after.saturating_add(1)..;
     let next = match way {
         Way::Alone => lane.waiting.range(behind).next(),
@@ -270,9 +285,10 @@ fn pick(lane: &mut Lane, way: Way, after: u64, max_bytes: u64) -> Picked {
             None => None,
         },
         Way::Balanced { taker, .. } => {
-            return match lane.take(taker, max_bytes) {
+            return match lane.take(taker, max_bytes, courteous) {
                 Take::Event { number, seq, waiting } => Picked::Event(number, seq, waiting),
                 Take::Nothing => Picked::Empty,
+                Take::Leave => Picked::Leave,
                 Take::TooLarge => Picked::TooLarge,
             };
         }

@@ -147,7 +147,9 @@ impl Spool {
                     dropped.push((endpoint.clone(), Dropped { backlog, why: Why::Lapsed { client } }));
                 }
             }
-            all.push((endpoint.clone(), changes));
+            if !changes.is_empty() {
+                all.push((endpoint.clone(), changes));
+            }
         }
         drop(lanes);
         for (endpoint, changes) in all {

@@ -176,9 +176,70 @@ fn read_uuid(tag: &mut &[u8]) -> Option<Uuid> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Every kind and its tag. They must stay readable for ever (promise 9): never edit, only add.
+    const GOLDEN: &str = include_str!("../../../assets/golden/spool-tags-v1.txt");
+
+    #[test]
+    fn golden_tags_are_written_and_read_the_same() {
+        let orders: EndpointName = "orders".parse().unwrap();
+        let id = EventId(Uuid::from_u128(0x0193_5b1e_7c00_7000_8000_0000_0000_0001));
+        let client = Uuid::from_u128(9);
+        let expired = Expired { events: 12, since: UnixMillis(1_763_710_870_118) };
+        let record = ClientRecord {
+            up_to: 41,
+            revision: 7,
+            standing: Standing::Lapsed,
+            seen: 86_400,
+            seen_at: UnixMillis(1_763_970_070_118),
+            expired,
+        };
+        let event = of_event(&orders, 42, id, 1024, true, 3600);
+        let endpoint = || orders.clone();
+        let tags = [
+            (
+                Kind::Event,
+                event[..event.len() - 4].to_vec(),
+                Tag::Event { endpoint: endpoint(), seq: 42, id, bytes: 1024, missed: true, kept_since: 0 },
+            ),
+            (
+                Kind::Event,
+                event,
+                Tag::Event { endpoint: endpoint(), seq: 42, id, bytes: 1024, missed: true, kept_since: 3600 },
+            ),
+            (Kind::Cursor, of_mark(&orders, 41), Tag::Cursor { endpoint: endpoint(), seq: 41 }),
+            (Kind::OneStored, of_mark(&orders, 44), Tag::OneStored { endpoint: endpoint(), seq: 44 }),
+            (Kind::Missed, of_mark(&orders, 43), Tag::Missed { endpoint: endpoint(), seq: 43 }),
+            (Kind::Identity, client.as_bytes().to_vec(), Tag::Identity(client)),
+            (
+                Kind::Client,
+                of_client(&orders, client, &record),
+                Tag::Client { endpoint: endpoint(), client, record },
+            ),
+            (
+                Kind::Expired,
+                of_expired(&orders, 7, expired),
+                Tag::Expired { endpoint: endpoint(), revision: 7, expired },
+            ),
+            (Kind::Clock, of_clock(86_400).to_vec(), Tag::Clock(86_400)),
+        ];
+        let mut text = String::new();
+        for (kind, tag, read) in tags {
+            writeln!(text, "{} {}", kind as u8, hex::encode(&tag)).unwrap();
+            assert_eq!(Tag::read(kind as u8, &tag), Some(read));
+        }
+        if std::env::var_os("INHAUL_WRITE_GOLDEN").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/golden/spool-tags-v1.txt");
+            std::fs::write(path, &text).unwrap();
+            return;
+        }
+        assert_eq!(text, GOLDEN);
+    }
 
     proptest! {
         #[test]

@@ -36,6 +36,10 @@ pub(super) struct Changes {
 pub(super) struct Latest(Option<(u64, Location)>);
 
 impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.released.is_empty()
+    }
+
     /// Adds those of another step, which are journalled behind these.
     pub(super) fn append(&mut self, mut later: Self) {
         self.writes.append(&mut later.writes);

@@ -176,6 +176,27 @@ async fn each_balanced_event_goes_to_one_client_and_comes_back_when_that_ends() 
 }
 
 #[tokio::test]
+async fn a_balanced_event_is_left_to_the_session_that_has_less_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    let (first, second) = (balance(&spool, 1), balance(&spool, 2));
+    let mut got = Vec::new();
+    for number in 1..=6 {
+        post(&spool, number..=number).await;
+        // The first always asks first, and each asks until there is no more.
+        let (to_first, to_second) = tokio::join!(events(&first), events(&second));
+        got.push((to_first.len(), to_second.len()));
+        if number == 4 {
+            second.stored(2, &[]);
+        }
+    }
+    assert_eq!(got, [(1, 0), (0, 1), (1, 0), (0, 1), (0, 1), (0, 1)]);
+    // Nobody else waits any more, so nothing is left to anybody.
+    assert!(second.leave());
+    assert_eq!(events(&first).await, [5, 6]);
+}
+
+#[tokio::test]
 async fn a_damaged_event_does_not_stop_a_balanced_session() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = Spool::open(directory.path()).unwrap();
