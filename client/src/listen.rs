@@ -352,8 +352,8 @@ impl From<SessionRefused> for Failure {
                      `inhaul-relay endpoint rotate-token` makes a new token",
                 ),
                 ErrorCode::EndpointBusy => Some(
-                    "`--share` or `--balance`, the same on every client, lets several have one endpoint; \
-                     `inhaul-relay endpoint add` makes another endpoint",
+                    "stop the other client, start every client with `--share` or every one with `--balance`, or add an \
+                     endpoint of its own with `inhaul-relay endpoint add`",
                 ),
                 ErrorCode::Superseded => Some("this client was started a second time with the same data"),
                 ErrorCode::UnsupportedVersion => Some("bring client and relay to the same release"),
