@@ -144,6 +144,7 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
     let SessionPorts { arrivals, mut reports, news } = ports;
     let (mut failures, mut number, mut ever_connected) = (0, 0, false);
     loop {
+        room_for_a_window(&arrivals, &mut reports).await?;
         let attempt = failures + 1;
         tell(&news, SessionNews::State(ConnectionState::Connecting { attempt })).await?;
         let began = Instant::now();
@@ -186,6 +187,25 @@ struct Waiting {
 
 async fn tell(to: &mpsc::Sender<SessionNews>, news: SessionNews) -> Result<(), SessionRefused> {
     to.send(news).await.map_err(|_| SessionRefused::Stopping)
+}
+
+/// Waits until the pipeline has taken what earlier sessions brought: a session may bring a whole window.
+async fn room_for_a_window(
+    arrivals: &mpsc::Sender<Arrival>,
+    reports: &mut mpsc::Receiver<Report>,
+) -> Result<(), SessionRefused> {
+    let window = usize::try_from(WINDOW.events).unwrap_or(usize::MAX);
+    let mut room = std::pin::pin!(arrivals.reserve_many(window));
+    loop {
+        tokio::select! {
+            permits = &mut room => return permits.map(drop).map_err(|_| SessionRefused::Stopping),
+            report = reports.recv() => {
+                if report.is_none() {
+                    return Err(SessionRefused::Stopping);
+                }
+            }
+        }
+    }
 }
 
 /// Waits; what the pipeline reports meanwhile belongs to sessions that are over.
