@@ -157,6 +157,9 @@ pub struct Welcome {
     pub dead_after_ms: u64,
     /// Largest body of an app's answer the relay takes.
     pub max_answer_bytes: u64,
+    /// The relay's clock, by which events have their time of arrival.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<UnixMillis>,
 }
 
 /// One endpoint in a `WELCOME`.

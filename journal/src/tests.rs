@@ -3,10 +3,9 @@
 mod damage;
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, BufRead, BufReader, Write},
-    os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -21,7 +20,6 @@ use bytes::Bytes;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::disk::{Disk, RealDisk};
 
 type Found = Vec<(Location, u8, Vec<u8>)>;
 
@@ -390,19 +388,20 @@ impl Failing {
 }
 
 impl Disk for Failing {
-    fn open(&self, path: &Path) -> io::Result<File> {
-        RealDisk.open(path)
+    fn make_directory(&self, directory: &Path) -> io::Result<()> {
+        RealDisk.make_directory(directory)
     }
-    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-        Self::fails(&self.writes)?;
-        RealDisk.write_all_at(file, bytes, offset)
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
+        RealDisk.try_lock(path)
     }
-    fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
-        RealDisk.set_len(file, len)
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+        RealDisk.list(directory)
     }
-    fn sync_data(&self, file: &File) -> io::Result<()> {
-        Self::fails(&self.syncs)?;
-        RealDisk.sync_data(file)
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.open(path)? }))
+    }
+    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.make(path)? }))
     }
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         RealDisk.sync_directory(directory)
@@ -413,6 +412,34 @@ impl Disk for Failing {
     fn remove(&self, path: &Path) -> io::Result<()> {
         RealDisk.remove(path)
     }
+    fn nonce(&self) -> u64 {
+        RealDisk.nonce()
+    }
+}
+
+struct FailingFile {
+    disk: Failing,
+    file: Arc<dyn DiskFile>,
+}
+
+impl DiskFile for FailingFile {
+    fn bytes(&self) -> io::Result<u64> {
+        self.file.bytes()
+    }
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        Failing::fails(&self.disk.writes)?;
+        self.file.write_all_at(bytes, offset)
+    }
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        Failing::fails(&self.disk.syncs)?;
+        self.file.sync_data()
+    }
 }
 
 #[test]
@@ -420,7 +447,7 @@ fn a_full_disk_is_an_error_and_the_journal_goes_on_when_there_is_room() {
     for (writes, syncs) in [(1, 0), (3, 0), (0, 1), (0, 3), (2, 2)] {
         let directory = tempdir().unwrap();
         let disk = Failing::default();
-        let opened = Journal::open_on(Box::new(disk.clone()), directory.path(), small(), &mut |_, _, _| ());
+        let opened = Journal::open_on(Arc::new(disk.clone()), directory.path(), small(), &mut |_, _, _| ());
         let (journal, _) = opened.unwrap();
         append(&journal, 1, 100);
         disk.writes.store(writes, Ordering::SeqCst);

@@ -1,9 +1,8 @@
-//! The one thread that writes: groups of records, one sync each, then segments given back.
+//! The one who writes, on a thread of its own: groups of records, one sync each, then segments given back.
 
 use std::{
-    fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     AppendError, Location, Moved, Options, ReadError, Record,
-    disk::Disk,
+    disk::{Disk, DiskFile},
     frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
     journal::{SegmentFile, Shared, lock},
     queue::{Append, Done, Work},
@@ -34,7 +33,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     options: Options,
     current: Option<Current>,
     free: Vec<PathBuf>,
@@ -46,7 +45,7 @@ pub(crate) struct Writer {
 /// The segment being written.
 struct Current {
     header: Header,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     file_bytes: u64,
     /// Where the next frame goes.
     end: u64,
@@ -76,7 +75,7 @@ impl Group {
 impl Writer {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        disk: Box<dyn Disk>,
+        disk: Arc<dyn Disk>,
         options: Options,
         current: Option<Found>,
         free: Vec<PathBuf>,
@@ -105,24 +104,34 @@ impl Writer {
     pub(crate) fn run(mut self) -> Result<(), AppendError> {
         loop {
             match self.shared.queue.take() {
-                Work::Batch(batch) => self.write(batch),
-                Work::Maintain => {}
                 Work::Stop => return self.stop(),
+                work @ (Work::Batch(_) | Work::Maintain) => self.carry_out(work),
             }
-            self.give_back();
-            self.move_sparse();
         }
+    }
+
+    /// Does what there is to do now; false when there was nothing.
+    pub(crate) fn step(&mut self) -> bool {
+        let work = self.shared.queue.try_take();
+        let busy = work.is_some();
+        work.into_iter().for_each(|work| self.carry_out(work));
+        busy
+    }
+
+    fn carry_out(&mut self, work: Work) {
+        if let Work::Batch(batch) = work {
+            self.write(batch);
+        }
+        self.give_back();
+        self.move_sparse();
     }
 
     fn write(&mut self, batch: Vec<Append>) {
         let mut batch = batch.into_iter().peekable();
         while let Some(first) = batch.peek() {
             if let Err(error) = self.make_room(frame_bytes(first.tag.len(), first.payload_len)) {
-                let error = AppendError::Io(error.to_string());
-                for append in batch {
-                    (append.done)(Err(error.clone()));
-                }
-                return;
+                let failed = AppendError::Io(error.to_string());
+                return self.fail(Group::default(), &failed, batch, &failed);
             }
             let mut group = Group::default();
             let mut result = Ok(());
@@ -139,9 +148,32 @@ impl Writer {
                 Ok(()) => self.acknowledge(group),
                 Err(error) => {
                     self.abandon();
-                    group.fail(&AppendError::Io(error.to_string()));
+                    let failed = AppendError::Io(error.to_string());
+                    if self.options.in_order {
+                        return self.fail(group, &failed, batch, &AppendError::Behind);
+                    }
+                    group.fail(&failed);
                 }
             }
+        }
+    }
+
+    /// A group failed, and what is behind it in its batch with it. Where order counts, so does everything that is queued now: nobody
+    /// was told yet.
+    fn fail(
+        &self,
+        group: Group,
+        error: &AppendError,
+        behind: impl Iterator<Item = Append>,
+        for_those: &AppendError,
+    ) {
+        let queued = if self.options.in_order { self.shared.queue.refuse() } else { Vec::new() };
+        group.fail(error);
+        for append in behind {
+            (append.done)(Err(for_those.clone()));
+        }
+        for append in queued {
+            (append.done)(Err(AppendError::Behind));
         }
     }
 
@@ -179,17 +211,16 @@ impl Writer {
         let number = self.next_number;
         let path = segment::path(&self.shared.directory, number);
         let reused = if FIRST_FRAME + frame <= self.options.segment_bytes { self.free.pop() } else { None };
-        let file = self.disk.open(reused.as_deref().unwrap_or(&path))?;
-        let header = Header::new(number);
-        header.write(&*self.disk, &file)?;
-        self.disk.sync_data(&file)?;
-        if let Some(reused) = reused {
-            self.disk.rename(&reused, &path)?;
+        let header = Header { number, nonce: self.disk.nonce() };
+        let made = self.make_file(&path, reused.as_deref(), header);
+        if made.is_err() {
+            // Nothing is known of what the device has of it. A later opening must not take it for a segment.
+            for path in reused.iter().chain([&path]) {
+                let _ = self.disk.remove(path);
+            }
         }
-        self.disk.sync_directory(&self.shared.directory)?;
+        let (file, file_bytes) = made?;
         self.next_number += 1;
-        let file_bytes = file.metadata()?.len();
-        let file = Arc::new(file);
         let shown = SegmentFile { nonce: header.nonce, file: Arc::clone(&file) };
         lock(&self.shared.segments).insert(number, shown);
         lock(&self.shared.space).begin(number);
@@ -204,6 +235,28 @@ impl Writer {
             mark: Mark::default(),
             entries: Vec::new(),
         })
+    }
+
+    /// A segment's file with its header, durable: a new one, or one that is used again.
+    fn make_file(
+        &self,
+        path: &Path,
+        reused: Option<&Path>,
+        header: Header,
+    ) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+        if reused.is_some() {
+            // After a power cut it must not have the name of the segment it was, with what is written to it from here on.
+            self.disk.sync_directory(&self.shared.directory)?;
+        }
+        let file = self.disk.make(reused.unwrap_or(path))?;
+        header.write(&*file)?;
+        file.sync_data()?;
+        if let Some(reused) = reused {
+            self.disk.rename(reused, path)?;
+        }
+        self.disk.sync_directory(&self.shared.directory)?;
+        let file_bytes = file.bytes()?;
+        Ok((file, file_bytes))
     }
 
     /// Puts a frame behind the last one.
@@ -251,7 +304,7 @@ impl Writer {
         while at < wanted {
             let len =
                 usize::try_from(wanted - at).map_or(self.zeros.len(), |left| left.min(self.zeros.len()));
-            self.disk.write_all_at(&current.file, &self.zeros[..len], at)?;
+            current.file.write_all_at(&self.zeros[..len], at)?;
             at += len as u64;
         }
         current.file_bytes = wanted;
@@ -268,7 +321,7 @@ impl Writer {
 
     fn write_through(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(current) = self.current.as_mut() else { return Ok(()) };
-        self.disk.write_all_at(&current.file, bytes, current.written)?;
+        current.file.write_all_at(bytes, current.written)?;
         current.written += bytes.len() as u64;
         current.file_bytes = current.file_bytes.max(current.written);
         Ok(())
@@ -279,8 +332,8 @@ impl Writer {
         self.flush()?;
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, false);
-        mark.write(&*self.disk, &current.file, current.header.nonce)?;
-        self.disk.sync_data(&current.file)?;
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()?;
         self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         current.mark = mark;
         current.synced = current.end;
@@ -295,8 +348,8 @@ impl Writer {
         }
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, true);
-        mark.write(&*self.disk, &current.file, current.header.nonce)?;
-        self.disk.sync_data(&current.file)?;
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()?;
         let Some(current) = self.current.take() else { return Ok(()) };
         self.sealed(&current);
         Ok(())
@@ -307,7 +360,7 @@ impl Writer {
         lock(&self.shared.space).seal(number, current.file_bytes);
         let bytes = side_index::encode(current.header, current.synced, &current.entries);
         // Without it the next opening scans the segment.
-        let _ = side_index::write(&segment::index_path(&self.shared.directory, number), &bytes);
+        let _ = side_index::write(&*self.disk, &segment::index_path(&self.shared.directory, number), &bytes);
     }
 
     /// After a failed write nothing is known of what is behind the last sync, so the segment is left as it was then.
@@ -316,11 +369,11 @@ impl Writer {
         let Some(mut current) = self.current.take() else { return };
         current.entries.truncate(current.synced_entries);
         // Each of these gives room back or leaves a clearer file; what fails here is found by the next opening.
-        let _ = self.disk.set_len(&current.file, current.synced);
+        let _ = current.file.set_len(current.synced);
         current.file_bytes = current.synced;
         let mark = current.mark.next(current.synced, true);
-        let _ = mark.write(&*self.disk, &current.file, current.header.nonce);
-        let _ = self.disk.sync_data(&current.file);
+        let _ = mark.write(&*current.file, current.header.nonce);
+        let _ = current.file.sync_data();
         self.sealed(&current);
     }
 
@@ -331,8 +384,8 @@ impl Writer {
             let path = segment::path(&self.shared.directory, number);
             let file = lock(&self.shared.segments).remove(&number);
             let whole = file
-                .and_then(|segment| segment.file.metadata().ok())
-                .is_some_and(|data| data.len() == self.options.segment_bytes);
+                .and_then(|segment| segment.file.bytes().ok())
+                .is_some_and(|bytes| bytes == self.options.segment_bytes);
             // A file that stays is found and released again at the next opening.
             let _ = self.disk.remove(&segment::index_path(&self.shared.directory, number));
             if whole && self.free.len() < self.options.keep_free {
@@ -404,9 +457,7 @@ impl Writer {
     fn stop(&mut self) -> Result<(), AppendError> {
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, false);
-        let marked = mark
-            .write(&*self.disk, &current.file, current.header.nonce)
-            .and_then(|()| self.disk.sync_data(&current.file));
+        let marked = mark.write(&*current.file, current.header.nonce).and_then(|()| current.file.sync_data());
         marked.map_err(|error| AppendError::Io(error.to_string()))
     }
 }

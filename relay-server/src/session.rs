@@ -30,6 +30,7 @@ use tokio_tungstenite::{
 
 use crate::{
     hub::{self, Hub, Seat, SessionOrder},
+    ingest::now_millis,
     metrics::Metrics,
     registry::Registry,
     spool::{JoinError, Next, Reader, Spool},
@@ -331,7 +332,7 @@ impl Driver {
             readers.push(reader);
         }
         let generation = seat.generation;
-        Ok((seat, readers, Admitted { generation, lanes }))
+        Ok((seat, readers, Admitted { generation, lanes, time: now_millis() }))
     }
 
     fn reader(&self, endpoint: &EndpointName) -> Option<&Reader> {

@@ -74,7 +74,7 @@ fn admitted(cursor: u64) -> Admitted {
         sharing: None,
         expired: None,
     };
-    Admitted { generation: 1, lanes: vec![Lane { welcome, cursor }] }
+    Admitted { generation: 1, lanes: vec![Lane { welcome, cursor }], time: UnixMillis(1_763_970_070_118) }
 }
 
 const WINDOW: Credit = Credit { events: 8, bytes: 1 << 16 };

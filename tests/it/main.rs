@@ -21,6 +21,7 @@ mod world;
 
 mod app_answers;
 mod bad_input;
+mod catch_up;
 mod challenges;
 mod commands;
 mod delivery;
@@ -33,6 +34,7 @@ mod kill;
 mod offline;
 mod power;
 mod proxy;
+mod repeats;
 mod retention;
 mod sharing;
 mod signing;

@@ -15,7 +15,7 @@ use inhaul_core::{
 use toml::{Spanned, de::DeTable};
 
 use crate::{
-    cli::{VerifyMode, parse_concurrency, parse_schedule},
+    cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath,
         table::{Given, Place, Table},
@@ -29,7 +29,7 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
 pub(super) const KEYS: &[&str] =
-    &["relay", "endpoint", "token_file", "cacert", "sharing", "route", "provider"];
+    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "route", "provider"];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
@@ -42,6 +42,7 @@ pub(super) const ROUTE_KEYS: &[&str] = &[
     "retry",
     "concurrency",
     "strict_order",
+    "dedupe",
 ];
 
 /// The words of `verify`.
@@ -49,6 +50,12 @@ const VERIFY_WORDS: &[&str] = &["mark", "reject"];
 
 /// The words of `sharing`.
 const SHARING_WORDS: &[&str] = &["share", "balance"];
+
+/// The words of `dedupe`.
+const DEDUPE_WORDS: &[&str] = &["flag", "drop"];
+
+/// The words of `catch_up`.
+const CATCH_UP_WORDS: &[&str] = &["deliver", "store", "ask"];
 
 /// A configuration file, taken apart and checked; secrets it names are not read yet.
 #[derive(Clone, Debug)]
@@ -65,6 +72,8 @@ pub struct ConfigFile {
     pub cacert: Option<Given<PathBuf>>,
     /// `sharing`
     pub sharing: Option<Sharing>,
+    /// `catch_up`
+    pub catch_up: Option<CatchUp>,
     /// Every provider there is: those of `[provider.NAME]`, before those inhaul knows by itself.
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
@@ -92,6 +101,8 @@ pub struct FileRoute {
     pub concurrency: Option<usize>,
     /// `strict_order`
     pub strict_order: Option<bool>,
+    /// `dedupe`
+    pub dedupe: Option<Dedupe>,
 }
 
 impl ConfigFile {
@@ -131,6 +142,7 @@ impl ConfigFile {
             token_file: table.text("token_file", |text| Ok(PathBuf::from(text)))?,
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
+            catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
             routes: table
                 .tables("route")?
                 .iter()
@@ -186,6 +198,7 @@ impl FileRoute {
                 .number("concurrency", |text| Ok(parse_concurrency(text)?))?
                 .map(|given| given.value),
             strict_order: table.boolean("strict_order")?,
+            dedupe: table.text("dedupe", dedupe)?.map(|given| given.value),
         })
     }
 }
@@ -207,5 +220,24 @@ fn sharing(text: &str) -> Result<Sharing, Problem> {
 fn verify_mode(text: &str) -> Result<VerifyMode, Problem> {
     [VerifyMode::Mark, VerifyMode::Reject].into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| {
         Problem::UnknownWord { what: "way to verify", value: text.to_owned(), allowed: VERIFY_WORDS }
+    })
+}
+
+fn dedupe(text: &str) -> Result<Dedupe, Problem> {
+    [Dedupe::Flag, Dedupe::Drop].into_iter().find(|dedupe| dedupe.as_str() == text).ok_or_else(|| {
+        Problem::UnknownWord {
+            what: "way with repeated deliveries",
+            value: text.to_owned(),
+            allowed: DEDUPE_WORDS,
+        }
+    })
+}
+
+fn catch_up(text: &str) -> Result<CatchUp, Problem> {
+    let all = [CatchUp::Deliver, CatchUp::Store, CatchUp::Ask];
+    all.into_iter().find(|catch_up| catch_up.as_str() == text).ok_or_else(|| Problem::UnknownWord {
+        what: "way to catch up",
+        value: text.to_owned(),
+        allowed: CATCH_UP_WORDS,
     })
 }
