@@ -217,7 +217,7 @@ async fn attached(address: SocketAddr, tls: Option<&TlsConnector>, endpoint: &st
         versions: vec![PROTOCOL_VERSION],
         software: "bench".to_owned(),
         client_id: Uuid::now_v7(),
-        endpoints: vec![HelloEndpoint { name, token: token.to_owned(), resume: None }],
+        endpoints: vec![HelloEndpoint { name, token: token.to_owned(), resume: None, sharing: None }],
     };
     say(&mut socket, &Frame::Hello(hello)).await;
     let welcome = heard(&mut socket).await;

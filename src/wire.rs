@@ -92,6 +92,33 @@ pub struct HelloEndpoint {
     /// How far the client has stored, when it knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Cursor>,
+    /// How it shares the endpoint with other clients; not at all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
+}
+
+/// How several clients have one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sharing {
+    /// Each has every event, and a cursor of its own.
+    Share,
+    /// They have one cursor, and each event goes to one of them.
+    Balance,
+    /// A way a later release knows.
+    #[serde(other)]
+    Other,
+}
+
+impl Sharing {
+    /// The word for it in frames, files and arguments.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Share => "share",
+            Self::Balance => "balance",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// How far a spool has been read.
@@ -108,6 +135,7 @@ impl fmt::Debug for HelloEndpoint {
         f.debug_struct("HelloEndpoint")
             .field("name", &self.name)
             .field("resume", &self.resume)
+            .field("sharing", &self.sharing)
             .finish_non_exhaustive()
     }
 }
@@ -147,6 +175,21 @@ pub struct WelcomeEndpoint {
     pub backlog_events: u64,
     /// Their size: heads and bodies.
     pub backlog_bytes: u64,
+    /// How the client shares the endpoint, as its HELLO asked: a relay that does not know how says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
+    /// What the relay dropped since a client was last told, because it waited too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<Expired>,
+}
+
+/// Events a client never got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expired {
+    /// How many.
+    pub events: u64,
+    /// When the oldest of them was received.
+    pub since_ms: UnixMillis,
 }
 
 /// `CREDIT`: totals since the session began, so a repeated frame changes nothing.

@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use inhaul_core::{event::EndpointName, retry::Schedule};
+use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 
 use crate::{config::RelayUrl, forward::Target, pipeline::Signing};
 
@@ -40,6 +40,7 @@ Examples:
   inhaul listen 3000
   inhaul listen 3000 --provider stripe --secret-env STRIPE_WEBHOOK_SECRET
   inhaul listen 3000 --relay https://relay.example --endpoint orders --token-file token
+  inhaul listen 3000 --relay https://relay.example --endpoint orders --token-file token --share
 
 Exit status:
   0  ended by you
@@ -187,6 +188,23 @@ pub struct RelayArgs {
     /// Trust the authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
+    /// Have the endpoint with other clients: each gets every event
+    #[arg(long, conflicts_with = "balance")]
+    pub share: bool,
+    /// Have the endpoint with other clients: each event goes to one of them
+    #[arg(long)]
+    pub balance: bool,
+}
+
+impl RelayArgs {
+    /// How the endpoint is shared, where the arguments say.
+    pub(crate) fn sharing(&self) -> Option<Sharing> {
+        match (self.share, self.balance) {
+            (true, _) => Some(Sharing::Share),
+            (false, true) => Some(Sharing::Balance),
+            (false, false) => None,
+        }
+    }
 }
 
 /// Arguments of the relay this program hosts when none is named.

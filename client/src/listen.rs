@@ -236,12 +236,13 @@ async fn source(settings: &Settings, data: &DataDir) -> Result<Source, Failure> 
                 name: endpoint.clone(),
                 token: token.expose().to_owned(),
                 resume: None,
+                sharing: settings.sharing,
             },
             #[cfg(feature = "relay")]
             relay: None,
         }),
         #[cfg(feature = "relay")]
-        RelaySettings::Embedded(embedded) => embedded::start(embedded, data).await,
+        RelaySettings::Embedded(embedded) => embedded::start(embedded, settings.sharing, data).await,
         #[cfg(not(feature = "relay"))]
         RelaySettings::Embedded(_) => {
             let _ = data;
@@ -369,7 +370,8 @@ impl From<SessionRefused> for Failure {
                      `inhaul-relay endpoint rotate-token` makes a new token",
                 ),
                 ErrorCode::EndpointBusy => Some(
-                    "stop the other client, or add an endpoint of its own with `inhaul-relay endpoint add`",
+                    "stop the other client, start every client with `--share` or every one with `--balance`, or add an \
+                     endpoint of its own with `inhaul-relay endpoint add`",
                 ),
                 ErrorCode::Superseded => Some("this client was started a second time with the same data"),
                 ErrorCode::UnsupportedVersion => Some("bring client and relay to the same release"),

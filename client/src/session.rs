@@ -15,7 +15,7 @@ use inhaul_core::{
     event::{EndpointName, UnixMillis},
     retry::Backoff,
     session::{ClientCommand, ClientConfig, ClientEnd, Delivery, Timing},
-    wire::{Credit, Frame, HelloEndpoint, ResultHeader, SessionError, Welcome},
+    wire::{Credit, Expired, Frame, HelloEndpoint, ResultHeader, SessionError, Welcome},
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -157,6 +157,7 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
     let SessionPorts { arrivals, mut reports, news } = ports;
     let (mut failures, mut number, mut ever_connected) = (0, 0, false);
     loop {
+        room_for_a_window(&arrivals, &mut reports).await?;
         let attempt = failures + 1;
         tell(&news, SessionNews::State(ConnectionState::Connecting { attempt })).await?;
         let began = Instant::now();
@@ -199,6 +200,25 @@ struct Waiting {
 
 async fn tell(to: &mpsc::Sender<SessionNews>, news: SessionNews) -> Result<(), SessionRefused> {
     to.send(news).await.map_err(|_| SessionRefused::Stopping)
+}
+
+/// Waits until the pipeline has taken what earlier sessions brought: a session may bring a whole window.
+async fn room_for_a_window(
+    arrivals: &mpsc::Sender<Arrival>,
+    reports: &mut mpsc::Receiver<Report>,
+) -> Result<(), SessionRefused> {
+    let window = usize::try_from(WINDOW.events).unwrap_or(usize::MAX);
+    let mut room = std::pin::pin!(arrivals.reserve_many(window));
+    loop {
+        tokio::select! {
+            permits = &mut room => return permits.map(drop).map_err(|_| SessionRefused::Stopping),
+            report = reports.recv() => {
+                if report.is_none() {
+                    return Err(SessionRefused::Stopping);
+                }
+            }
+        }
+    }
 }
 
 /// Waits; what the pipeline reports meanwhile belongs to sessions that are over.
@@ -435,13 +455,16 @@ impl Session<'_> {
 
     fn open(&mut self, welcome: Welcome) {
         self.opened = true;
+        let mut expired = None;
         self.began_at = welcome.time_ms.unwrap_or(self.began_at);
         if let Some(endpoint) = welcome.endpoints.first() {
             self.endpoint_url = endpoint.url.as_str().into();
             self.backlog_events = endpoint.backlog_events;
+            expired = endpoint.expired;
         }
         self.say_connected();
         self.news.push(SessionNews::Opened(Box::new(welcome)));
+        self.news.extend(expired.map(|expired| SessionNews::Notice(expired_text(expired))));
     }
 
     fn say_connected(&mut self) {
@@ -455,6 +478,17 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells a person what the relay could not keep until the client came.
+fn expired_text(Expired { events, since_ms }: Expired) -> String {
+    let (events, were, oldest) = match events {
+        1 => ("1 event".to_owned(), "was", "it"),
+        more => (format!("{more} events"), "were", "the oldest"),
+    };
+    format!(
+        "{events} {were} dropped by the relay while no client took them, because it keeps events only so long; {oldest} was received at {since_ms}"
+    )
 }
 
 /// The end of a session whose connection was lost.

@@ -10,6 +10,8 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 use inhaul_core::event::EndpointName;
+use jiff::SignedDuration;
+use uuid::Uuid;
 
 use crate::{
     limits::Limits,
@@ -106,6 +108,9 @@ struct LimitArgs {
     /// Bytes that may wait for the client of an endpoint
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().backlog_bytes)]
     backlog_bytes: u64,
+    /// Time an event waits for a client before it is dropped, or off
+    #[arg(long, value_name = "TIME", default_value = "72h", value_parser = parse_retention)]
+    retention: Retention,
     /// Bytes of requests in memory, over all endpoints
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().in_flight_bytes)]
     in_flight_bytes: u64,
@@ -118,6 +123,28 @@ struct LimitArgs {
     /// Milliseconds for a request's body to arrive
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
     body_timeout_ms: u64,
+}
+
+/// How long events are kept; for ever when there is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Retention(Option<Duration>);
+
+/// Longest retention that can be asked for: about ten years.
+const RETENTION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Reads how long events are kept, such as `72h` or `30m`; `off` keeps them until a client takes them.
+fn parse_retention(text: &str) -> Result<Retention, String> {
+    if text == "off" {
+        return Ok(Retention(None));
+    }
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
+    match parsed {
+        Some(time) if (Duration::from_secs(1)..=RETENTION_MAX).contains(&time) => Ok(Retention(Some(time))),
+        Some(_) => {
+            Err("must be from 1s to ten years; `off` keeps events until a client takes them".to_owned())
+        }
+        None => Err("must be a number with its unit, such as `72h` or `30m`, or `off`".to_owned()),
+    }
 }
 
 /// Where certificates come from.
@@ -152,6 +179,13 @@ pub enum EndpointCommand {
     Remove(NameArgs),
     /// Make a new token; the old one is refused from now on
     RotateToken(NameArgs),
+    /// List clients, connected or away, and what waits for them
+    Clients(ClientsArgs),
+    /// Keep no events any more for a client that shares an endpoint
+    #[command(
+        after_help = "Example:\n  inhaul relay endpoint remove-client orders 019ad5c6-7b5e-7c10-8d53-2d41c0a2f7aa"
+    )]
+    RemoveClient(RemoveClientArgs),
 }
 
 /// A new endpoint.
@@ -183,6 +217,29 @@ pub struct ListArgs {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+}
+
+/// The clients of endpoints.
+#[derive(Debug, Args)]
+pub struct ClientsArgs {
+    /// Only those of this endpoint
+    name: Option<EndpointName>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// A client of an endpoint.
+#[derive(Debug, Args)]
+pub struct RemoveClientArgs {
+    /// The endpoint's name
+    name: EndpointName,
+    /// The client's id, as `endpoint clients` shows it
+    client: Uuid,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
 /// One endpoint.
@@ -247,6 +304,7 @@ impl LimitArgs {
             burst: self.burst,
             backlog_events: self.backlog_events,
             backlog_bytes: self.backlog_bytes,
+            retention: self.retention.0,
             in_flight_bytes: self.in_flight_bytes,
             max_connections: self.max_connections,
             answer_deadline: Duration::from_millis(self.answer_deadline_ms),
@@ -305,6 +363,25 @@ mod tests {
         Program::command().debug_assert();
         assert_eq!(limits_of(&[]), Limits::default());
         assert_eq!(limits_of(&["--max-body-bytes", "7"]).max_body_bytes, 7);
+    }
+
+    #[test]
+    fn how_long_events_are_kept_is_a_time_or_off() {
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+        for (text, expected) in [("72h", hours(72)), ("180m", hours(3)), ("off", None)] {
+            assert_eq!(limits_of(&["--retention", text]).retention, expected, "{text}");
+        }
+        for (text, words) in [
+            ("0", "with its unit"),
+            ("0s", "`off` keeps"),
+            ("-1h", "with its unit"),
+            ("500ms", "from 1s"),
+            ("900000h", "ten years"),
+            ("never", "or `off`"),
+        ] {
+            let told = parse_retention(text).unwrap_err();
+            assert!(told.contains(words), "{text}: {told}");
+        }
     }
 
     #[test]

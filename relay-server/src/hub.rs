@@ -12,7 +12,7 @@ use std::{
 use inhaul_core::{
     event::{EndpointName, EventId},
     session::AppAnswer,
-    wire::{ErrorCode, SessionError},
+    wire::{ErrorCode, SessionError, Sharing},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub enum SessionOrder {
 pub struct Seat {
     hub: Hub,
     endpoints: Vec<EndpointName>,
-    /// Grows with each session; the highest holds an endpoint.
+    /// Grows with each session; of one client's, the highest holds an endpoint.
     pub generation: u64,
     /// Orders from outside. A channel of a few: an order that finds it full is one of many of the same kind.
     pub orders: mpsc::Receiver<SessionOrder>,
@@ -54,8 +54,14 @@ pub struct Hub {
 #[derive(Default)]
 struct Shared {
     generation: AtomicU64,
-    holders: Mutex<HashMap<EndpointName, Holder>>,
+    holders: Mutex<HashMap<EndpointName, Held>>,
     waits: Mutex<HashMap<EventId, Waiting>>,
+}
+
+/// An endpoint that sessions hold: one alone, or several that share it in the same way.
+struct Held {
+    sharing: Option<Sharing>,
+    holders: Vec<Holder>,
 }
 
 struct Holder {
@@ -68,77 +74,115 @@ struct Holder {
 struct Waiting {
     deadline: Instant,
     answer: oneshot::Sender<AppAnswer>,
+    /// Clients that get the event and have not said what came of it.
+    to_say: usize,
+}
+
+/// A session connected now, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// The endpoint.
+    pub endpoint: EndpointName,
+    /// The client.
+    pub client: Uuid,
+    /// How it shares the endpoint; not at all when absent.
+    pub sharing: Option<Sharing>,
 }
 
 impl Hub {
-    /// Gives a client its endpoints. An older session of the same client is told to end; another client's stays.
+    /// Gives a client its endpoints, to hold alone or to share with others. An older session of the same client is told to end;
+    /// sessions of other clients stay.
     ///
     /// # Errors
-    /// When another client holds one of the endpoints.
-    pub fn seat(&self, client_id: Uuid, endpoints: Vec<EndpointName>) -> Result<Seat, SessionError> {
-        let mut holders = self.holders();
-        let taken =
-            endpoints.iter().find(|name| holders.get(*name).is_some_and(|held| held.client_id != client_id));
-        if let Some(name) = taken {
-            return Err(SessionError {
-                code: ErrorCode::EndpointBusy,
-                text: format!(
-                    "another client receives the events of {name}; stop it first, or add an endpoint of your own with `inhaul relay endpoint add`"
-                ),
-                retryable: false,
-                retry_after_ms: None,
-            });
+    /// When another client holds one of the endpoints, and the two do not share it in the same way.
+    pub fn seat(
+        &self,
+        client_id: Uuid,
+        endpoints: Vec<(EndpointName, Option<Sharing>)>,
+    ) -> Result<Seat, SessionError> {
+        let mut held = self.held_now();
+        for (name, asked) in &endpoints {
+            if let Some(held) = held.get(name) {
+                held.admits(client_id, name, *asked)?;
+            }
         }
         let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let (orders_in, orders) = mpsc::channel(4);
         let news = Arc::new(Notify::new());
-        for name in &endpoints {
-            let holder = Holder { client_id, generation, orders: orders_in.clone(), news: Arc::clone(&news) };
-            if let Some(older) = holders.insert(name.clone(), holder) {
+        let mut names = Vec::with_capacity(endpoints.len());
+        for (name, sharing) in endpoints {
+            let held = held.entry(name.clone()).or_insert(Held { sharing, holders: Vec::new() });
+            held.sharing = sharing;
+            for older in held.holders.extract_if(.., |holder| holder.client_id == client_id) {
                 // Full means that it has been told to end already.
-                let _ = older.orders.try_send(SessionOrder::Close(Box::new(superseded(name))));
+                let _ = older.orders.try_send(SessionOrder::Close(Box::new(superseded(&name))));
             }
+            held.holders.push(Holder {
+                client_id,
+                generation,
+                orders: orders_in.clone(),
+                news: Arc::clone(&news),
+            });
+            names.push(name);
         }
-        Ok(Seat { hub: self.clone(), endpoints, generation, orders, news })
+        Ok(Seat { hub: self.clone(), endpoints: names, generation, orders, news })
     }
 
     /// Whether a client holds the endpoint now.
     pub fn is_held(&self, endpoint: &EndpointName) -> bool {
-        self.holders().contains_key(endpoint)
+        self.held_now().contains_key(endpoint)
     }
 
     /// Every endpoint a client holds now.
     pub fn held(&self) -> Vec<EndpointName> {
-        self.holders().keys().cloned().collect()
+        self.held_now().keys().cloned().collect()
     }
 
-    /// There is a new event for the endpoint.
+    /// Every session, once for each of its endpoints.
+    pub fn connected(&self) -> Vec<Connected> {
+        let held = self.held_now();
+        let of_one = |(endpoint, held): (&EndpointName, &Held)| {
+            let of_holder = |holder: &Holder| Connected {
+                endpoint: endpoint.clone(),
+                client: holder.client_id,
+                sharing: held.sharing,
+            };
+            held.holders.iter().map(of_holder).collect::<Vec<_>>()
+        };
+        held.iter().flat_map(of_one).collect()
+    }
+
+    /// There is a new event for the endpoint, or one that another session gave back.
     pub fn announce(&self, endpoint: &EndpointName) {
-        if let Some(holder) = self.holders().get(endpoint) {
+        for holder in self.held_now().get(endpoint).into_iter().flat_map(|held| &held.holders) {
             holder.news.notify_one();
         }
     }
 
-    /// Tells the session that holds an endpoint to end.
-    pub fn close(&self, endpoint: &EndpointName, reason: SessionError) {
-        if let Some(holder) = self.holders().get(endpoint) {
+    /// Tells the sessions that hold an endpoint to end.
+    pub fn close(&self, endpoint: &EndpointName, reason: &SessionError) {
+        for holder in self.held_now().get(endpoint).into_iter().flat_map(|held| &held.holders) {
             // Full means that it has been told to end already.
-            let _ = holder.orders.try_send(SessionOrder::Close(Box::new(reason)));
+            let _ = holder.orders.try_send(SessionOrder::Close(Box::new(reason.clone())));
         }
     }
 
     /// Tells every session that the relay goes down.
     pub fn drain(&self, after: Duration) {
-        for holder in self.holders().values() {
+        for holder in self.held_now().values().flat_map(|held| &held.holders) {
             // Full means that it is ending already.
             let _ = holder.orders.try_send(SessionOrder::Drain(after));
         }
     }
 
-    /// A sender begins to wait. To be called before the event can reach a client.
-    pub fn wait(&self, id: EventId, deadline: Instant) -> Wait {
+    /// A sender begins to wait for the apps behind an endpoint. To be called before the event can reach a client.
+    pub fn wait(&self, id: EventId, endpoint: &EndpointName, deadline: Instant) -> Wait {
         let (answer_in, answer) = oneshot::channel();
-        self.waits().insert(id, Waiting { deadline, answer: answer_in });
+        let to_say = self.held_now().get(endpoint).map_or(1, |held| match held.sharing {
+            Some(Sharing::Share) => held.holders.len(),
+            Some(Sharing::Balance | Sharing::Other) | None => 1,
+        });
+        self.waits().insert(id, Waiting { deadline, answer: answer_in, to_say });
         Wait { hub: self.clone(), id, answer }
     }
 
@@ -148,9 +192,14 @@ impl Hub {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Hands an app's answer to the sender that waits; at most once, and too late is nothing.
+    /// Hands an app's answer to the sender that waits; at most once, and too late is nothing. Where clients share the endpoint,
+    /// the first application that answers is heard; that there is no answer is said when the last client says so.
     pub fn answer(&self, id: EventId, answer: AppAnswer) {
-        if let Some(waiting) = self.waits().remove(&id) {
+        let mut waits = self.waits();
+        let Some(waiting) = waits.get_mut(&id) else { return };
+        waiting.to_say = waiting.to_say.saturating_sub(1);
+        let is_heard = waiting.to_say == 0 || matches!(answer, AppAnswer::Answered { .. });
+        if is_heard && let Some(waiting) = waits.remove(&id) {
             // The sender went away in this moment.
             let _ = waiting.answer.send(answer);
         }
@@ -161,12 +210,48 @@ impl Hub {
         self.waits().len()
     }
 
-    fn holders(&self) -> MutexGuard<'_, HashMap<EndpointName, Holder>> {
+    fn held_now(&self) -> MutexGuard<'_, HashMap<EndpointName, Held>> {
         self.shared.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waits(&self) -> MutexGuard<'_, HashMap<EventId, Waiting>> {
         self.shared.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Whether a client may hold the endpoint as it asks, beside those that hold it.
+    fn admits(
+        &self,
+        client_id: Uuid,
+        name: &EndpointName,
+        asked: Option<Sharing>,
+    ) -> Result<(), SessionError> {
+        let others = self.holders.iter().filter(|holder| holder.client_id != client_id).count();
+        if others == 0 || (asked.is_some() && asked == self.sharing) {
+            return Ok(());
+        }
+        let text = match (self.sharing, asked) {
+            (None, None) => format!(
+                "another client receives the events of {name}; stop it first, or start both with `--share` (each gets every event) or with `--balance` (each event goes to one of them)"
+            ),
+            (None, Some(asked)) => format!(
+                "another client receives the events of {name} alone; stop it, and start it with `--{}` too",
+                asked.as_str()
+            ),
+            (Some(held), None) => {
+                let held = held.as_str();
+                format!(
+                    "other clients have {name} together, with `--{held}`; start this one with `--{held}` too"
+                )
+            }
+            (Some(held), Some(asked)) => format!(
+                "other clients have {name} together with `--{}`, and this one asks for `--{}`: all must ask for the same",
+                held.as_str(),
+                asked.as_str()
+            ),
+        };
+        Err(busy(text))
     }
 }
 
@@ -192,13 +277,20 @@ impl Drop for Wait {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut holders = self.hub.holders();
+        let mut held = self.hub.held_now();
         for name in &self.endpoints {
-            if holders.get(name).is_some_and(|held| held.generation == self.generation) {
-                holders.remove(name);
+            let Some(of_name) = held.get_mut(name) else { continue };
+            of_name.holders.retain(|holder| holder.generation != self.generation);
+            if of_name.holders.is_empty() {
+                held.remove(name);
             }
         }
     }
+}
+
+/// Why a client may not have an endpoint that others have.
+pub(crate) fn busy(text: String) -> SessionError {
+    SessionError { code: ErrorCode::EndpointBusy, text, retryable: false, retry_after_ms: None }
 }
 
 fn superseded(name: &EndpointName) -> SessionError {
@@ -218,20 +310,94 @@ mod tests {
         "orders".parse().unwrap()
     }
 
+    fn seat(hub: &Hub, client: u128, sharing: Option<Sharing>) -> Result<Seat, SessionError> {
+        hub.seat(Uuid::from_u128(client), vec![(orders(), sharing)])
+    }
+
+    fn is_superseded(seat: &mut Seat) -> bool {
+        matches!(seat.orders.try_recv(), Ok(SessionOrder::Close(error)) if error.code == ErrorCode::Superseded)
+    }
+
     #[test]
     fn a_newer_session_of_the_same_client_takes_over_and_another_client_is_refused() {
+        for sharing in [None, Some(Sharing::Share), Some(Sharing::Balance)] {
+            let hub = Hub::default();
+            let mut first = seat(&hub, 1, sharing).ok().unwrap();
+            let second = seat(&hub, 1, sharing).ok().unwrap();
+            assert!(is_superseded(&mut first), "the older is told");
+            drop(first);
+            assert!(hub.is_held(&orders()), "the older gives nothing back that is not its own");
+            let refused = seat(&hub, 2, None).err().unwrap();
+            assert_eq!(refused.code, ErrorCode::EndpointBusy);
+            drop(second);
+            assert!(!hub.is_held(&orders()));
+            assert!(seat(&hub, 2, None).is_ok());
+        }
+    }
+
+    #[test]
+    fn clients_that_share_in_the_same_way_are_there_together_and_all_hear_news() {
+        for way in [Sharing::Share, Sharing::Balance] {
+            let hub = Hub::default();
+            let mut first = seat(&hub, 1, Some(way)).ok().unwrap();
+            let second = seat(&hub, 2, Some(way)).ok().unwrap();
+            assert!(first.orders.try_recv().is_err(), "nobody is told to end");
+            assert_eq!(hub.connected().len(), 2);
+            hub.announce(&orders());
+            let heard = [&first, &second].map(|seat| {
+                let mut heard = std::pin::pin!(seat.news.notified());
+                heard.as_mut().enable()
+            });
+            assert_eq!(heard, [true, true]);
+            drop(first);
+            assert!(hub.is_held(&orders()));
+            drop(second);
+            assert!(!hub.is_held(&orders()));
+        }
+    }
+
+    #[test]
+    fn mixed_ways_to_share_are_refused_with_what_to_do() {
+        let (share, balance) = (Some(Sharing::Share), Some(Sharing::Balance));
+        for (held, asked, words) in [
+            (None, None, &["stop it first", "`--share`", "`--balance`"][..]),
+            (None, share, &["alone", "start it with `--share`"]),
+            (share, None, &["start this one with `--share`"]),
+            (balance, None, &["start this one with `--balance`"]),
+            (share, balance, &["with `--share`", "asks for `--balance`"]),
+        ] {
+            let hub = Hub::default();
+            let _held = seat(&hub, 1, held).ok().unwrap();
+            let refused = seat(&hub, 2, asked).err().unwrap();
+            assert!(!refused.retryable);
+            assert_eq!(refused.code, ErrorCode::EndpointBusy);
+            for word in words {
+                assert!(refused.text.contains(word), "{word} is not in {}", refused.text);
+            }
+            // Who is alone there may change its mind.
+            assert!(seat(&hub, 1, asked).is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_application_that_answers_is_heard_and_no_answer_is_said_last() {
         let hub = Hub::default();
-        let (me, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mut first = hub.seat(me, vec![orders()]).ok().unwrap();
-        assert_eq!(hub.seat(other, vec![orders()]).err().unwrap().code, ErrorCode::EndpointBusy);
-        let second = hub.seat(me, vec![orders()]).ok().unwrap();
-        let Ok(SessionOrder::Close(error)) = first.orders.try_recv() else { panic!("the older is told") };
-        assert_eq!(error.code, ErrorCode::Superseded);
-        drop(first);
-        assert!(hub.is_held(&orders()), "the older gives nothing back that is not its own");
-        drop(second);
-        assert!(!hub.is_held(&orders()));
-        assert!(hub.seat(other, vec![orders()]).is_ok());
+        let id = EventId(Uuid::from_u128(9));
+        let _seats = [1, 2, 3].map(|client| seat(&hub, client, Some(Sharing::Share)).ok().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(8);
+        let answered =
+            |status| AppAnswer::Answered { status, headers: bytes::Bytes::new(), body: bytes::Bytes::new() };
+        let mut wait = hub.wait(id, &orders(), deadline);
+        hub.answer(id, AppAnswer::NoApp);
+        hub.answer(id, answered(201));
+        hub.answer(id, answered(202));
+        assert_eq!(wait.answer().await, Some(answered(201)));
+        drop(wait);
+        let mut wait = hub.wait(id, &orders(), deadline);
+        for answer in [AppAnswer::TimedOut, AppAnswer::Rejected, AppAnswer::NoApp] {
+            hub.answer(id, answer);
+        }
+        assert_eq!(wait.answer().await, Some(AppAnswer::NoApp));
     }
 
     #[tokio::test]
@@ -239,14 +405,14 @@ mod tests {
         let hub = Hub::default();
         let id = EventId(Uuid::from_u128(9));
         let now = Instant::now();
-        let mut wait = hub.wait(id, now + Duration::from_secs(8));
+        let mut wait = hub.wait(id, &orders(), now + Duration::from_secs(8));
         assert_eq!(hub.remaining(id, now), Some(Duration::from_secs(8)));
         assert_eq!(hub.remaining(id, now + Duration::from_secs(9)), None);
         hub.answer(id, AppAnswer::TimedOut);
         hub.answer(id, AppAnswer::Rejected);
         assert_eq!(wait.answer().await, Some(AppAnswer::TimedOut));
         drop(wait);
-        let wait = hub.wait(id, now);
+        let wait = hub.wait(id, &orders(), now);
         drop(wait);
         assert_eq!(hub.waits_count(), 0);
     }

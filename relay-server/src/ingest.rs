@@ -260,7 +260,7 @@ impl Ingest {
         method: &Method,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let deadline = arrived + self.limits.answer_deadline;
-        let mut wait = self.hub.wait(event.id, deadline);
+        let mut wait = self.hub.wait(event.id, &event.endpoint, deadline);
         let seq = self.store(event, false).await?;
         let answer = tokio::time::timeout_at(deadline.into(), wait_for_answer(&mut wait)).await;
         drop(wait);
@@ -448,6 +448,7 @@ fn path_start(target: &[u8]) -> usize {
     target[authority..].iter().position(|&byte| byte == b'/').map_or(target.len(), |slash| authority + slash)
 }
 
+/// The time of day.
 pub(crate) fn now_millis() -> UnixMillis {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod attach;
 pub mod cli;
+pub mod clients;
 pub mod hub;
 pub mod ingest;
 pub mod limits;

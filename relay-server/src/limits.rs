@@ -38,6 +38,8 @@ pub struct Limits {
     pub backlog_events: u64,
     /// Their heads and bodies.
     pub backlog_bytes: u64,
+    /// How long an event waits for a client before it is dropped; for ever when absent. Only time in which the relay runs counts.
+    pub retention: Option<Duration>,
     /// Bytes of requests in memory, over all endpoints.
     pub in_flight_bytes: u64,
     /// Open connections of senders and clients.
@@ -59,6 +61,8 @@ impl Default for Limits {
             burst: NonZeroU32::new(200).expect("not zero"),
             backlog_events: 100_000,
             backlog_bytes: 1 << 30,
+            // A weekend and a day: a client that was away since Friday evening has everything on Monday.
+            retention: Some(Duration::from_secs(72 * 3600)),
             in_flight_bytes: 512 << 20,
             max_connections: 10_000,
             answer_deadline: Duration::from_secs(8),

@@ -39,6 +39,7 @@ pub struct Metrics {
     refused: Family<ReasonLabel, Counter>,
     answered: Family<AnswerLabel, Counter>,
     store_seconds: Histogram,
+    expired: Family<EndpointLabel, Counter>,
     backlog_events: Gauge<u64, AtomicU64>,
     backlog_bytes: Gauge<u64, AtomicU64>,
     clients: Gauge,
@@ -63,6 +64,7 @@ impl Metrics {
             answered: Family::default(),
             // From a tenth of a millisecond to 3 s.
             store_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
+            expired: Family::default(),
             backlog_events: Gauge::default(),
             backlog_bytes: Gauge::default(),
             clients: Gauge::default(),
@@ -78,6 +80,11 @@ impl Metrics {
             "store_seconds",
             "Time to put a webhook on the disk",
             metrics.store_seconds.clone(),
+        );
+        registry.register(
+            "events_expired",
+            "Events dropped because they waited longer than the retention",
+            metrics.expired.clone(),
         );
         registry.register(
             "backlog_events",
@@ -118,6 +125,11 @@ impl Metrics {
         self.answered.get_or_create(&AnswerLabel { source, status_class }).inc();
     }
 
+    /// Events were dropped because they waited too long.
+    pub fn expired(&self, endpoint: &EndpointName, events: u64) {
+        self.expired.get_or_create(&EndpointLabel { endpoint: endpoint.to_string() }).inc_by(events);
+    }
+
     /// What waits for clients now.
     pub fn backlog(&self, events: u64, bytes: u64) {
         self.backlog_events.set(events);
@@ -154,6 +166,7 @@ mod tests {
         metrics.received(&"orders".parse().unwrap(), 10);
         metrics.refused("rate");
         metrics.answered("app", 204);
+        metrics.expired(&"orders".parse().unwrap(), 7);
         metrics.backlog(3, 900);
         metrics.client_connected();
         let text = metrics.text();
@@ -161,6 +174,7 @@ mod tests {
             "inhaul_relay_events_received_total{endpoint=\"orders\"} 1",
             "inhaul_relay_requests_refused_total{reason=\"rate\"} 1",
             "inhaul_relay_answers_total{source=\"app\",status_class=\"2xx\"} 1",
+            "inhaul_relay_events_expired_total{endpoint=\"orders\"} 7",
             "inhaul_relay_backlog_events 3",
             "inhaul_relay_clients_connected 1",
             "# EOF",

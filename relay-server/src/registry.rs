@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
+use uuid::Uuid;
 
 /// How long a file that was looked at counts as unchanged; a look costs a system call.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -58,6 +59,9 @@ pub struct Endpoint {
     pub on_absent: OnAbsent,
     /// When it was added, in milliseconds since 1970.
     pub created_at_ms: u64,
+    /// Clients that share it and are to be removed; the relay does it and takes them off this list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove_clients: Vec<Uuid>,
 }
 
 /// A token: shown once, stored nowhere. Its text is only got by asking for it.
@@ -181,6 +185,7 @@ impl Registry {
             answer,
             on_absent,
             created_at_ms: now_millis(),
+            remove_clients: Vec::new(),
         };
         self.change(|endpoints| {
             if endpoints.iter().any(|known| known.name == *name) {
@@ -228,6 +233,26 @@ impl Registry {
             endpoint.answer = answer;
             endpoint.on_absent = on_absent;
         })
+    }
+
+    /// Asks the relay to keep no events for a client that shares an endpoint any more.
+    ///
+    /// # Errors
+    /// When there is no endpoint of that name, or the file cannot be written.
+    pub fn remove_client(&self, name: &EndpointName, client: Uuid) -> Result<(), RegistryError> {
+        self.change_one(name, |endpoint| {
+            if !endpoint.remove_clients.contains(&client) {
+                endpoint.remove_clients.push(client);
+            }
+        })
+    }
+
+    /// The relay has removed these clients, or there was nothing to remove.
+    ///
+    /// # Errors
+    /// When there is no endpoint of that name, or the file cannot be written.
+    pub fn clients_removed(&self, name: &EndpointName, clients: &[Uuid]) -> Result<(), RegistryError> {
+        self.change_one(name, |endpoint| endpoint.remove_clients.retain(|client| !clients.contains(client)))
     }
 
     /// Every endpoint, in the order they were added.

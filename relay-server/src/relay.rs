@@ -7,10 +7,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use inhaul_core::{
+    event::EndpointName,
     session::{RelayConfig as SessionConfig, Timing},
     wire::{ErrorCode, SessionError},
 };
@@ -21,14 +22,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::AdminServer,
+    clients::Board,
     hub::Hub,
-    ingest::Ingest,
+    ingest::{Ingest, now_millis},
     limits::Limits,
     metrics::Metrics,
-    registry::{Registry, RegistryError},
+    registry::{Endpoint, Registry, RegistryError},
     serve::{self, Server},
     session::SessionContext,
-    spool::{Spool, SpoolOpenError},
+    spool::{Backlog, Dropped, Spool, SpoolOpenError, Why},
     tls::{self, TlsError, TlsMode},
 };
 
@@ -154,7 +156,9 @@ impl Relay {
             tasks: TaskTracker::new(),
         });
         let tasks = server.tasks.clone();
-        tasks.spawn(until(stop_now.clone(), watch_endpoints(server.sessions.clone())));
+        let watching =
+            watch_endpoints(server.sessions.clone(), config.limits.retention, Board::new(&config.data));
+        tasks.spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
         Ok(RelayHandle {
@@ -223,7 +227,7 @@ impl RelayHandle {
         // Senders that wait for the app get their answer before the sessions go.
         let _ = tokio::time::timeout(GRACE, waits).await;
         for endpoint in self.hub.held() {
-            self.hub.close(&endpoint, going_down());
+            self.hub.close(&endpoint, &going_down());
         }
         self.tasks.close();
         let sessions_end = async {
@@ -250,21 +254,30 @@ impl Drop for RelayHandle {
     }
 }
 
-/// Ends the sessions of endpoints that are removed or whose token changed, and keeps the figures of the backlog current.
-async fn watch_endpoints(relay: SessionContext) {
+/// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, and keeps the
+/// figures of the backlog current.
+async fn watch_endpoints(relay: SessionContext, retention: Option<Duration>, mut board: Board) {
     let SessionContext { registry, hub, spool, metrics, .. } = relay;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        let (now, time) = (Instant::now(), now_millis());
+        for (endpoint, dropped) in spool.tick(now, time, retention) {
+            report(&endpoint, dropped, &metrics);
+        }
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();
+        for endpoint in known.iter().filter(|endpoint| !endpoint.remove_clients.is_empty()) {
+            remove_clients(endpoint, &registry, &spool);
+        }
+        board.show(&hub, &spool, now, time);
         for held in hub.held() {
             if !known.iter().any(|endpoint| endpoint.name == held) {
                 hub.close(
                     &held,
-                    SessionError {
+                    &SessionError {
                         code: ErrorCode::Revoked,
                         text: format!("the endpoint {held} was removed from the relay"),
                         retryable: false,
@@ -273,6 +286,36 @@ async fn watch_endpoints(relay: SessionContext) {
                 );
             }
         }
+    }
+}
+
+/// Tells the operator what the spool dropped.
+fn report(endpoint: &EndpointName, dropped: Dropped, metrics: &Metrics) {
+    let Backlog { events, bytes } = dropped.backlog;
+    metrics.expired(endpoint, events);
+    match dropped.why {
+        Why::Expired { since } => {
+            tracing::warn!(%endpoint, events, bytes, oldest = %since, "events expired: no client took them within the retention");
+        }
+        Why::Lapsed { client } => {
+            tracing::warn!(%endpoint, events, bytes, %client, "events of a client expired: it was away for longer than the retention, and none are kept for it any more");
+        }
+    }
+}
+
+/// Removes the clients that the operator wants removed.
+fn remove_clients(endpoint: &Endpoint, registry: &Registry, spool: &Spool) {
+    let Endpoint { name, remove_clients, .. } = endpoint;
+    for client in remove_clients {
+        match spool.remove_client(name, *client) {
+            Ok(Backlog { events, bytes }) => {
+                tracing::warn!(endpoint = %name, %client, events, bytes, "a client was removed, with the events that waited for nobody else");
+            }
+            Err(error) => tracing::warn!(endpoint = %name, %client, %error, "a client was not removed"),
+        }
+    }
+    if let Err(error) = registry.clients_removed(name, remove_clients) {
+        tracing::debug!(%error, "the list of clients to remove cannot be written");
     }
 }
 
@@ -292,6 +335,8 @@ async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnErr
     let opened = tokio::task::spawn_blocking(move || Spool::open(&opening)).await;
     match opened.map_err(|_| SpawnError::Interrupted)? {
         Ok((spool, recovery)) => {
+            // Time counts from here, and sessions that begin know what time it is.
+            spool.tick(Instant::now(), now_millis(), None);
             let problems = recovery.problems();
             for problem in &problems {
                 tracing::warn!(%problem, "the spool was repaired");

@@ -14,7 +14,10 @@ use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use inhaul_core::{
     event::EndpointName,
     session::{Admitted, Lane, Outgoing, Read, RelayCommand, RelayConfig, RelayEnd},
-    wire::{ErrorCode, FRAME_MAX_BYTES, Frame, Hello, SessionError, WelcomeEndpoint},
+    wire::{
+        ErrorCode, Expired, FRAME_MAX_BYTES, Frame, Hello, HelloEndpoint, SessionError, Sharing,
+        WelcomeEndpoint,
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -26,11 +29,11 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    hub::{Hub, Seat, SessionOrder},
+    hub::{self, Hub, Seat, SessionOrder},
     ingest::now_millis,
     metrics::Metrics,
     registry::Registry,
-    spool::{Next, Spool},
+    spool::{JoinError, Next, Reader, Spool},
 };
 
 /// How long a closing session may take to send its last frames.
@@ -71,6 +74,8 @@ struct Driver {
     context: SessionContext,
     end: RelayEnd,
     seat: Option<Seat>,
+    /// Its places in the events of its endpoints, until it ends.
+    readers: Vec<Reader>,
     reading: Option<Reading>,
     closing_since: Option<Instant>,
 }
@@ -91,7 +96,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let end = RelayEnd::new(context.config.clone(), Instant::now());
-    let mut driver = Driver { context, end, seat: None, reading: None, closing_since: None };
+    let mut driver =
+        Driver { context, end, seat: None, readers: Vec::new(), reading: None, closing_since: None };
     let (mut sink, mut stream) = socket.split();
     loop {
         while let Some(command) = driver.end.poll_command() {
@@ -99,6 +105,9 @@ where
                 close(&mut sink).await;
                 return;
             }
+        }
+        if driver.end.is_ending() {
+            driver.give_back();
         }
         let timeout = driver.timeout();
         let Driver { end, seat, reading, .. } = &mut driver;
@@ -208,7 +217,12 @@ impl Driver {
     fn message(&mut self, message: Message, now: Instant) -> ControlFlow<()> {
         match message {
             Message::Binary(bytes) => match Frame::decode(bytes) {
-                Ok(Some(frame)) => self.end.handle_frame(frame, now),
+                Ok(Some(frame)) => {
+                    if matches!(frame, Frame::Credit(_)) {
+                        self.welcome_is_read();
+                    }
+                    self.end.handle_frame(frame, now);
+                }
                 Ok(None) => {}
                 Err(error) => self.end.handle_bad_frame(&error.to_string()),
             },
@@ -249,14 +263,16 @@ impl Driver {
         match command {
             RelayCommand::Admit(hello) => self.admit(&hello),
             RelayCommand::ReadNext { endpoint, after, max_bytes } => {
-                let spool = self.context.spool.clone();
-                self.reading = Some(Box::pin(async move {
-                    let next = spool.next(&endpoint, after, max_bytes).await;
-                    (endpoint, next)
-                }));
+                let next = self.reader(&endpoint).map(|reader| reader.next(after, max_bytes));
+                self.reading = next.map(|next| {
+                    let read: Reading = Box::pin(async move { (endpoint, next.await) });
+                    read
+                });
             }
             RelayCommand::Forget(stored) => {
-                self.context.spool.forget(&stored.endpoint, stored.up_to, &stored.plus);
+                if let Some(reader) = self.reader(&stored.endpoint) {
+                    reader.stored(stored.up_to, &stored.plus);
+                }
             }
             RelayCommand::Answer { id, answer } => self.context.hub.answer(id, answer),
             RelayCommand::Close => return Break(()),
@@ -266,10 +282,11 @@ impl Driver {
 
     fn admit(&mut self, hello: &Hello) {
         match self.seated(hello) {
-            Ok((seat, admitted)) => {
+            Ok((seat, readers, admitted)) => {
                 tracing::info!(client = %hello.client_id, generation = admitted.generation, endpoints = ?admitted.names(), "a client is connected");
                 self.context.metrics.client_connected();
                 self.seat = Some(seat);
+                self.readers = readers;
                 self.end.handle_admitted(admitted);
             }
             Err(error) => {
@@ -279,30 +296,63 @@ impl Driver {
         }
     }
 
-    fn seated(&self, hello: &Hello) -> Result<(Seat, Admitted), SessionError> {
+    fn seated(&self, hello: &Hello) -> Result<(Seat, Vec<Reader>, Admitted), SessionError> {
         let SessionContext { registry, spool, hub, public_url, .. } = &self.context;
-        let mut lanes = Vec::new();
-        for asked in &hello.endpoints {
-            let endpoint = registry
-                .authenticate(asked.name.as_str(), &asked.token)
-                .map_err(|_| unauthorized(&asked.name))?;
-            if let Some(resume) = asked.resume.filter(|resume| resume.spool == spool.id()) {
-                spool.forget(&endpoint.name, resume.up_to.min(spool.last_number(&endpoint.name)), &[]);
+        let client = hello.client_id;
+        let mut endpoints = Vec::new();
+        for HelloEndpoint { name, token, sharing, .. } in &hello.endpoints {
+            let endpoint = registry.authenticate(name.as_str(), token).map_err(|_| unauthorized(name))?;
+            if *sharing == Some(Sharing::Other) {
+                return Err(unknown_sharing(name));
             }
-            let backlog = spool.backlog(&endpoint.name);
+            let may_join = spool.may_join(&endpoint.name, client, *sharing);
+            may_join.map_err(|error| cannot_join(&endpoint.name, error))?;
+            endpoints.push(endpoint);
+        }
+        let asked = hello.endpoints.iter().map(|asked| asked.sharing);
+        let names = endpoints.iter().map(|endpoint| endpoint.name.clone()).zip(asked).collect();
+        let seat = hub.seat(client, names)?;
+        let (mut readers, mut lanes) = (Vec::new(), Vec::new());
+        for (endpoint, asked) in endpoints.iter().zip(&hello.endpoints) {
+            let reader = spool.join(&endpoint.name, client, asked.sharing, asked.resume);
+            let reader = reader.map_err(|error| cannot_join(&endpoint.name, error))?;
+            let backlog = reader.backlog();
             let welcome = WelcomeEndpoint {
                 url: format!("{public_url}/in/{}", endpoint.part),
                 name: endpoint.name.clone(),
-                spool: spool.id(),
+                spool: reader.numbers_of(),
                 backlog_events: backlog.events,
                 backlog_bytes: backlog.bytes,
+                sharing: asked.sharing,
+                expired: reader
+                    .expired()
+                    .map(|expired| Expired { events: expired.events, since_ms: expired.since }),
             };
-            lanes.push(Lane { welcome, cursor: spool.cursor(&endpoint.name) });
+            lanes.push(Lane { welcome, cursor: reader.start() });
+            readers.push(reader);
         }
-        let names = lanes.iter().map(|lane| lane.welcome.name.clone()).collect();
-        let seat = hub.seat(hello.client_id, names)?;
         let generation = seat.generation;
-        Ok((seat, Admitted { generation, lanes, time: now_millis() }))
+        Ok((seat, readers, Admitted { generation, lanes, time: now_millis() }))
+    }
+
+    fn reader(&self, endpoint: &EndpointName) -> Option<&Reader> {
+        self.readers.iter().find(|reader| reader.endpoint() == endpoint)
+    }
+
+    /// The client grants credit, so it has read what WELCOME told it.
+    fn welcome_is_read(&self) {
+        for reader in &self.readers {
+            reader.told();
+        }
+    }
+
+    /// What the client has not stored goes to other sessions, if there are any that balance.
+    fn give_back(&mut self) {
+        for reader in self.readers.drain(..) {
+            if reader.leave() {
+                self.context.hub.announce(reader.endpoint());
+            }
+        }
     }
 
     fn endpoints(&self) -> Vec<EndpointName> {
@@ -312,6 +362,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        self.give_back();
         if self.seat.is_some() {
             self.context.metrics.client_disconnected();
         }
@@ -323,6 +374,29 @@ fn unauthorized(name: &EndpointName) -> SessionError {
         code: ErrorCode::Unauthorized,
         text: format!(
             "this relay has no endpoint {name} with this token; `inhaul relay endpoint list` on the relay shows its endpoints, `endpoint rotate-token {name}` makes a new token"
+        ),
+        retryable: false,
+        retry_after_ms: None,
+    }
+}
+
+fn cannot_join(name: &EndpointName, error: JoinError) -> SessionError {
+    hub::busy(match error {
+        JoinError::Shared { others } => format!(
+            "the relay keeps events of {name} for clients that share it with `--share` ({others} besides this one); start this one with `--share` too, or have the operator remove them: `inhaul relay endpoint clients` lists them"
+        ),
+        JoinError::Full => format!(
+            "{name} has as many clients that share it as an endpoint may have; the operator can remove some: `inhaul relay endpoint clients` lists them"
+        ),
+    })
+}
+
+/// The client asks for a way to share of a later release.
+fn unknown_sharing(name: &EndpointName) -> SessionError {
+    SessionError {
+        code: ErrorCode::UnsupportedVersion,
+        text: format!(
+            "this relay does not know how this client wants to share {name}; bring client and relay to the same release"
         ),
         retryable: false,
         retry_after_ms: None,

@@ -1,31 +1,49 @@
-//! The relay's durable store of events no client has stored yet: for each endpoint a growing sequence, on one journal.
+//! The relay's durable store of events that clients have yet to store: for each endpoint a growing sequence, on one journal.
 //!
 //! A record's tag says everything an index needs, so opening reads no bodies.
 //!
 //! | kind | tag | payload |
 //! |---|---|---|
-//! | event | endpoint, number, event id, bytes, missed | the event's record |
-//! | cursor | endpoint, number | none: everything up to it is stored by the client |
+//! | event | endpoint, number, event id, bytes, missed, when | the event's record |
+//! | cursor | endpoint, number | none: nobody needs what is up to it |
 //! | one stored | endpoint, number | none: stored, though an earlier one is not |
 //! | missed | endpoint, number | none: the sender was told to come again after the event was stored |
 //! | identity | the spool's id | none |
+//! | client | endpoint, number, client, … | none: all there is to know of a client that shares the endpoint |
+//! | expired | endpoint, count, since when | none: what clients are to be told |
+//! | clock | seconds the relay has run | none |
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use inhaul_core::event::{EndpointName, Event};
+use inhaul_core::event::{EndpointName, Event, UnixMillis};
 use inhaul_journal::{AppendError, Disk, Journal, Location, OpenError, Options, RealDisk, Recovery};
 use thiserror::Error;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+mod balance;
+mod lane;
 mod lanes;
+mod reader;
+mod retention;
+mod sharing;
 mod tag;
+mod writes;
 
-use lanes::{Lanes, Waiting};
+pub use reader::{JoinError, Reader, SHARED_CLIENTS_MAX};
+pub use retention::{Dropped, Why};
+pub use sharing::{RemoveError, SharedClient};
+
+use lane::Waiting;
+use lanes::Lanes;
 use tag::Kind;
+use writes::{Changes, Write};
 
 /// How much may wait for a client, per endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +108,15 @@ pub struct Backlog {
     pub bytes: u64,
 }
 
+/// Events that waited longer than the relay keeps them, and of which no client was told yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// How many.
+    pub events: u64,
+    /// When the oldest of them was received.
+    pub since: UnixMillis,
+}
+
 /// The relay's store. A clone is another handle of the same one.
 #[derive(Clone)]
 pub struct Spool {
@@ -100,6 +127,7 @@ struct Shared {
     journal: Journal,
     id: Uuid,
     lanes: Arc<Mutex<Lanes>>,
+    takers: AtomicU64,
 }
 
 impl Spool {
@@ -128,6 +156,7 @@ impl Spool {
         let (journal, recovery) = Journal::open_on(disk, directory, options, &mut |location, kind, tag| {
             lock(&lanes).recover(location, kind, tag, &mut released);
         })?;
+        lock(&lanes).recovered(&mut released);
         for location in released {
             journal.release(location);
         }
@@ -139,12 +168,13 @@ impl Spool {
             None => {
                 let id = Uuid::now_v7();
                 let record = journal.append_wait(Kind::Identity as u8, id.as_bytes(), Vec::new())?;
-                let before = lock(&lanes).identity_record.replace(record);
+                let before = lock(&lanes).identity_record.put(0, record);
                 before.into_iter().for_each(|before| journal.release(before));
                 id
             }
         };
-        Ok((Self { shared: Arc::new(Shared { journal, id, lanes }) }, recovery))
+        let shared = Shared { journal, id, lanes, takers: AtomicU64::new(0) };
+        Ok((Self { shared: Arc::new(shared) }, recovery))
     }
 
     /// The id that makes this spool's numbers its own.
@@ -167,22 +197,27 @@ impl Spool {
         {
             // The number is given and the record queued under one lock, so the journal has an endpoint's events in order.
             let mut lanes = self.lanes();
+            let kept_since = lanes.clock.stamp();
             let lane = lanes.by_name.entry(event.endpoint.clone()).or_default();
             lane.reserve(&event.endpoint, bytes, limits)?;
             lane.last_seq += 1;
             let seq = lane.last_seq;
-            let tag = tag::of_event(&event.endpoint, seq, event.id, bytes, missed);
+            let tag = tag::of_event(&event.endpoint, seq, event.id, bytes, missed, kept_since);
             let parts = vec![event.record_prefix(), event.body.clone()];
             let lanes_later = Arc::clone(&self.shared.lanes);
+            let journal = self.shared.journal.clone();
             let (endpoint, id) = (event.endpoint.clone(), event.id);
             let queued = self.shared.journal.append(Kind::Event as u8, &tag, parts, move |written| {
+                let mut released = Vec::new();
                 let written = written.map(|location| {
-                    lock(&lanes_later).written(&endpoint, seq, Waiting { location, id, bytes, missed });
+                    let waiting = Waiting { location, id, bytes, missed, kept_since };
+                    lock(&lanes_later).written(&endpoint, seq, waiting, &mut released);
                     seq
                 });
                 if written.is_err() {
                     lock(&lanes_later).unreserve(&endpoint, bytes);
                 }
+                released.into_iter().for_each(|needless| journal.release(needless));
                 // The sender may have gone meanwhile; the event is stored all the same.
                 let _ = stored.send(written);
             });
@@ -194,60 +229,6 @@ impl Spool {
         Ok(outcome.await.map_err(|_| SpoolError::Closed)??)
     }
 
-    /// The first event of an endpoint behind a number, if it is not larger than `max_bytes`. An event whose record is
-    /// damaged is skipped and logged.
-    pub async fn next(&self, endpoint: &EndpointName, after: u64, max_bytes: u64) -> Next {
-        loop {
-            let (seq, location, missed) = {
-                let lanes = self.lanes();
-                let waiting =
-                    lanes.by_name.get(endpoint).and_then(|lane| lane.waiting.range(after + 1..).next());
-                match waiting {
-                    None => return Next::Empty,
-                    Some((_, waiting)) if waiting.bytes > max_bytes => return Next::TooLarge,
-                    Some((&seq, waiting)) => (seq, waiting.location, waiting.missed),
-                }
-            };
-            match self.read(location).await {
-                Ok(event) => return Next::Event(Box::new(Spooled { event, seq, missed })),
-                Err(reason) => self.skip_damaged(endpoint, seq, location, &reason),
-            }
-        }
-    }
-
-    /// The client has everything up to a number, and some beyond it.
-    pub fn forget(&self, endpoint: &EndpointName, up_to: u64, plus: &[u64]) {
-        let mut lanes = self.lanes();
-        let Some(lane) = lanes.by_name.get_mut(endpoint) else { return };
-        let beyond: Vec<u64> =
-            plus.iter().copied().filter(|seq| *seq > up_to && lane.waiting.contains_key(seq)).collect();
-        let passed: Vec<u64> = lane.waiting.range(..=up_to).map(|(&seq, _)| seq).collect();
-        let moves_on = up_to > lane.cursor;
-        let mut released = Vec::new();
-        if moves_on {
-            lane.cursor = up_to;
-            lane.marks.retain(|seq, marks| {
-                let keep = *seq > up_to;
-                if !keep {
-                    released.extend(marks.drain(..).map(|(_, mark)| mark));
-                }
-                keep
-            });
-        }
-        released.extend(passed.iter().chain(&beyond).filter_map(|&seq| lanes.take_out(endpoint, seq)));
-        drop(lanes);
-        for &seq in &beyond {
-            self.mark(Kind::OneStored, endpoint, seq);
-        }
-        if moves_on {
-            self.write_cursor(endpoint, up_to, released);
-        } else {
-            for location in released {
-                self.shared.journal.release(location);
-            }
-        }
-    }
-
     /// The sender of this event was told to come again.
     pub fn mark_missed(&self, endpoint: &EndpointName, seq: u64) {
         let mut lanes = self.lanes();
@@ -257,23 +238,13 @@ impl Spool {
         {
             waiting.missed = true;
             drop(lanes);
-            self.mark(Kind::Missed, endpoint, seq);
+            self.write(endpoint, Write::Missed(seq), Vec::new());
         }
     }
 
-    /// What waits for the client of an endpoint.
+    /// What waits at an endpoint.
     pub fn backlog(&self, endpoint: &EndpointName) -> Backlog {
         self.lanes().by_name.get(endpoint).map(|lane| lane.backlog).unwrap_or_default()
-    }
-
-    /// The number up to which the client of an endpoint has everything.
-    pub fn cursor(&self, endpoint: &EndpointName) -> u64 {
-        self.lanes().by_name.get(endpoint).map_or(0, |lane| lane.cursor)
-    }
-
-    /// The highest number given to an event of an endpoint.
-    pub fn last_number(&self, endpoint: &EndpointName) -> u64 {
-        self.lanes().by_name.get(endpoint).map_or(0, |lane| lane.last_seq)
     }
 
     /// What waits in all.
@@ -295,6 +266,7 @@ impl Spool {
     /// # Errors
     /// When the last records could not be written.
     pub fn close(self) -> Result<(), AppendError> {
+        self.write_clock();
         self.shared.journal.clone().close()
     }
 
@@ -322,46 +294,52 @@ impl Spool {
         }
     }
 
-    /// Journals a mark of one event; the mark goes when the cursor has passed the event.
-    fn mark(&self, kind: Kind, endpoint: &EndpointName, seq: u64) {
+    /// Journals what changed; what can go because of it goes when that is on the disk.
+    fn carry_out(&self, endpoint: &EndpointName, changes: Changes) {
+        let Changes { mut writes, released } = changes;
+        let Some(last) = writes.pop() else {
+            return released.into_iter().for_each(|needless| self.shared.journal.release(needless));
+        };
+        for write in writes {
+            self.write(endpoint, write, Vec::new());
+        }
+        self.write(endpoint, last, released);
+    }
+
+    fn write(&self, endpoint: &EndpointName, write: Write, mut released: Vec<Location>) {
         let lanes = Arc::clone(&self.shared.lanes);
+        let journal = self.shared.journal.clone();
         let name = endpoint.clone();
-        let queued = self.shared.journal.append(
-            kind as u8,
-            &tag::of_mark(endpoint, seq),
-            Vec::new(),
-            move |written| {
-                if let Ok(location) = written {
-                    let mut lanes = lock(&lanes);
-                    let lane = lanes.by_name.entry(name).or_default();
-                    lane.marks.entry(seq).or_default().push((kind, location));
-                }
-            },
-        );
+        let (kind, tag) = (write.kind() as u8, write.tag(endpoint));
+        let queued = self.shared.journal.append(kind, &tag, Vec::new(), move |written| {
+            let Ok(location) = written else { return };
+            lock(&lanes).recorded(&name, &write, location, &mut released);
+            released.into_iter().for_each(|needless| journal.release(needless));
+        });
         if let Err(error) = queued {
-            tracing::warn!(%endpoint, seq, %error, "a mark of an event is not on disk; after a restart the event comes again");
+            tracing::warn!(%endpoint, ?write, %error, "a record is not on disk; after a restart events come again");
         }
     }
 
-    /// Journals a cursor, then gives back what it makes needless: the events' records and the cursor before it.
-    fn write_cursor(&self, endpoint: &EndpointName, up_to: u64, released: Vec<Location>) {
-        let shared = Arc::clone(&self.shared.lanes);
+    /// Journals how long the relay has run.
+    fn write_clock(&self) {
+        let seconds = self.lanes().clock.seconds();
+        let lanes = Arc::clone(&self.shared.lanes);
         let journal = self.shared.journal.clone();
-        let name = endpoint.clone();
-        let tag = tag::of_mark(endpoint, up_to);
-        let queued = self.shared.journal.append(Kind::Cursor as u8, &tag, Vec::new(), move |written| {
+        let tag = tag::of_clock(seconds);
+        let queued = self.shared.journal.append(Kind::Clock as u8, &tag, Vec::new(), move |written| {
             let Ok(location) = written else { return };
-            let before = {
-                let mut lanes = lock(&shared);
-                lanes.by_name.entry(name).or_default().cursor_record.replace(location)
-            };
-            for location in released.into_iter().chain(before) {
-                journal.release(location);
-            }
+            let before = lock(&lanes).clock.record.put(u64::from(seconds), location);
+            before.into_iter().for_each(|before| journal.release(before));
         });
         if let Err(error) = queued {
-            tracing::warn!(%endpoint, up_to, %error, "a cursor is not on disk; after a restart its events come again");
+            tracing::warn!(%error, "how long the relay has run is not on disk; after a restart events are kept longer");
         }
+    }
+
+    /// A number no other session among which events are balanced has.
+    fn next_taker(&self) -> u64 {
+        self.shared.takers.fetch_add(1, Ordering::Relaxed)
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {

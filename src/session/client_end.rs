@@ -16,7 +16,7 @@ use super::{
 use crate::{
     event::{EndpointName, Event, EventId, Head},
     wire::{
-        Chunk, Credit, Cursor, Echo, EventHeader, Frame, Hello, HelloEndpoint, PROTOCOL_VERSION,
+        Chunk, Credit, Cursor, Echo, ErrorCode, EventHeader, Frame, Hello, HelloEndpoint, PROTOCOL_VERSION,
         ResultHeader, ResultKind, SessionError, Stored, Welcome,
     },
 };
@@ -303,6 +303,25 @@ impl ClientEnd {
         if welcome.version != PROTOCOL_VERSION || !asked.eq(welcome.endpoints.iter().map(|given| &given.name))
         {
             self.close(protocol_error("WELCOME does not answer the HELLO"));
+            return;
+        }
+        let unshared = self
+            .config
+            .endpoints
+            .iter()
+            .zip(&welcome.endpoints)
+            .find_map(|(asked, given)| asked.sharing.filter(|sharing| given.sharing != Some(*sharing)));
+        if let Some(sharing) = unshared {
+            self.close(SessionError {
+                code: ErrorCode::UnsupportedVersion,
+                text: format!(
+                    "this relay ({}) does not know `--{}` and would give the endpoint to one client alone: upgrade it with `cargo install inhaul`, or go without",
+                    welcome.software,
+                    sharing.as_str()
+                ),
+                retryable: false,
+                retry_after_ms: None,
+            });
             return;
         }
         for given in &welcome.endpoints {

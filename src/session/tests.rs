@@ -38,7 +38,11 @@ fn outgoing(seq: u64, body: Vec<u8>) -> Read {
 }
 
 fn client(now: Instant, window: Credit, resume: Option<Cursor>) -> ClientEnd {
-    let endpoints = vec![HelloEndpoint { name: orders(), token: "ih_t".into(), resume }];
+    let endpoint = HelloEndpoint { name: orders(), token: "ih_t".into(), resume, sharing: None };
+    client_of(now, window, vec![endpoint])
+}
+
+fn client_of(now: Instant, window: Credit, endpoints: Vec<HelloEndpoint>) -> ClientEnd {
     let config = ClientConfig {
         client_id: Uuid::from_u128(1),
         software: "test".into(),
@@ -67,6 +71,8 @@ fn admitted(cursor: u64) -> Admitted {
         spool: SPOOL,
         backlog_events: 0,
         backlog_bytes: 0,
+        sharing: None,
+        expired: None,
     };
     Admitted { generation: 1, lanes: vec![Lane { welcome, cursor }], time: UnixMillis(1_763_970_070_118) }
 }

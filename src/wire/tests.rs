@@ -11,7 +11,7 @@ fn id() -> EventId {
     EventId(Uuid::from_u128(0x0193_5b1e_7c00_7000_8000_0000_0000_0001))
 }
 
-/// One of each frame, with every optional member set.
+/// One of each frame, with every optional member of the first release set.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn samples() -> Vec<Frame> {
     let endpoint: EndpointName = "orders".parse().unwrap();
@@ -36,6 +36,8 @@ fn samples() -> Vec<Frame> {
             spool,
             backlog_events: 2,
             backlog_bytes: 2048,
+            sharing: None,
+            expired: None,
         }],
         ping_interval_ms: 10_000,
         dead_after_ms: 25_000,
@@ -51,6 +53,7 @@ fn samples() -> Vec<Frame> {
                 name: endpoint.clone(),
                 token: "ih_example".into(),
                 resume: Some(Cursor { spool, up_to: 41 }),
+                sharing: None,
             }],
         }),
         Frame::Welcome(welcome.clone()),
@@ -82,14 +85,35 @@ fn samples() -> Vec<Frame> {
     ]
 }
 
+/// Frames with members that came later.
+fn samples_of_sharing() -> Vec<Frame> {
+    let sharing = Some(Sharing::Share);
+    let expired = Some(Expired { events: 12, since_ms: UnixMillis(1_763_710_870_118) });
+    let mut samples = samples().into_iter();
+    let (Some(Frame::Hello(mut hello)), Some(Frame::Welcome(mut welcome))) = (samples.next(), samples.next())
+    else {
+        panic!("a session begins with these");
+    };
+    hello.endpoints[0].sharing = sharing;
+    (welcome.endpoints[0].sharing, welcome.endpoints[0].expired) = (sharing, expired);
+    vec![Frame::Hello(hello), Frame::Welcome(welcome)]
+}
+
 /// The frames of version 1, each as its type, JSON and the length of its raw part. They must stay readable for ever
 /// (promise 9): never edit, only add.
 const GOLDEN: &str = include_str!("../../assets/golden/frames-v1.txt");
 
+const GOLDEN_OF_SHARING: &str = include_str!("../../assets/golden/frames-v1-sharing.txt");
+
 #[test]
 fn golden_frames_are_written_and_read_the_same() {
+    are_golden(samples(), GOLDEN, "frames-v1.txt");
+    are_golden(samples_of_sharing(), GOLDEN_OF_SHARING, "frames-v1-sharing.txt");
+}
+
+fn are_golden(frames: Vec<Frame>, golden: &str, name: &str) {
     let mut text = String::new();
-    for frame in samples() {
+    for frame in frames {
         let bytes = frame.encode();
         let json_len = u32::from_be_bytes(bytes[1..5].try_into().unwrap()) as usize;
         let json = std::str::from_utf8(&bytes[5..5 + json_len]).unwrap();
@@ -97,10 +121,22 @@ fn golden_frames_are_written_and_read_the_same() {
         assert_eq!(Frame::decode(bytes).unwrap(), Some(frame));
     }
     if std::env::var_os("INHAUL_WRITE_GOLDEN").is_some() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/golden/frames-v1.txt"), &text).unwrap();
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/golden");
+        std::fs::write(std::path::Path::new(directory).join(name), &text).unwrap();
         return;
     }
-    assert_eq!(text, GOLDEN);
+    assert_eq!(text, golden);
+}
+
+#[test]
+fn a_way_to_share_of_a_later_release_is_told_from_none() {
+    let text = r#"{"name":"orders","token":"t","sharing":"by_halves"}"#;
+    let endpoint: HelloEndpoint = serde_json::from_str(text).unwrap();
+    assert_eq!(endpoint.sharing, Some(Sharing::Other));
+    for (sharing, word) in [(Sharing::Share, "share"), (Sharing::Balance, "balance")] {
+        assert_eq!(serde_json::to_value(sharing).unwrap(), word);
+        assert_eq!(sharing.as_str(), word);
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ mod offline;
 mod power;
 mod proxy;
 mod repeats;
+mod retention;
+mod sharing;
 mod signing;
 mod soak;
 mod tidy;

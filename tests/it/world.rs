@@ -56,14 +56,22 @@ impl World {
 
     /// What a command that must succeed prints.
     pub fn stdout(&self, args: &[&str]) -> Vec<u8> {
-        let output = self.run(args);
+        self.stdout_in("client", args)
+    }
+
+    fn stdout_in(&self, data: &str, args: &[&str]) -> Vec<u8> {
+        let output = output(self.inhaul_in(data, args));
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
 
     /// JSON lines a command prints.
     pub fn json(&self, args: &[&str]) -> Vec<Value> {
-        let stdout = self.stdout(args);
+        self.json_in("client", args)
+    }
+
+    fn json_in(&self, data: &str, args: &[&str]) -> Vec<Value> {
+        let stdout = self.stdout_in(data, args);
         stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
     }
 
@@ -74,15 +82,17 @@ impl World {
 
     /// As [`World::fails`], with data elsewhere.
     pub fn fails_in(&self, data: &str, args: &[&str]) -> (i32, String) {
-        let output = output(self.inhaul_in(data, args));
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success(), "{args:?} succeeded; {said}");
-        (output.status.code().unwrap(), said)
+        failure(self.inhaul_in(data, args))
     }
 
     /// The events of the history, oldest first.
     pub fn events(&self) -> Vec<Value> {
-        let mut events = self.json(&["events", "--json", "--limit", "1000"]);
+        self.events_in("client")
+    }
+
+    /// As [`World::events`], with data elsewhere.
+    pub fn events_in(&self, data: &str) -> Vec<Value> {
+        let mut events = self.json_in(data, &["events", "--json", "--limit", "1000"]);
         events.reverse();
         events
     }
@@ -116,9 +126,23 @@ fn output(mut command: Command) -> Output {
     Output { status: child.wait().unwrap(), stdout, stderr: stderr.recv().unwrap() }
 }
 
+/// Runs a command that must fail: its exit code and what it says.
+pub fn failure(command: Command) -> (i32, String) {
+    let shown = format!("{command:?}");
+    let output = output(command);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{shown} succeeded; {said}");
+    (output.status.code().unwrap(), said)
+}
+
 /// Asks a process to end. `kill` is a part of every shell, and not a program everywhere.
 pub fn terminate(pid: u32) {
-    let status = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
+    signal(pid, "TERM");
+}
+
+/// Sends a process a signal, by its name.
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
     assert!(status.success());
 }
 
@@ -261,17 +285,36 @@ impl World {
 
     /// Adds an endpoint named `orders` to the relay in `relay`; its URL, and its token in `token`.
     pub fn endpoint(&self, args: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
-        command.env_clear().env("HOME", self.dir.path());
-        command
-            .args(["relay", "endpoint", "add", "orders", "--json", "--data"])
-            .arg(self.path("relay"))
-            .args(args);
-        let output = output(command);
+        let output = output(self.relay_endpoint(&[&["add", "orders", "--json"], args].concat()));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let added: Value = serde_json::from_slice(&output.stdout).unwrap();
         self.write("token", added["token"].as_str().unwrap());
         added["url"].as_str().unwrap().to_owned()
+    }
+}
+
+impl World {
+    /// `inhaul relay endpoint …` beside the relay in `relay`.
+    pub fn relay_endpoint(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
+        command.env_clear().env("HOME", self.dir.path());
+        command.args(["relay", "endpoint"]).args(args).arg("--data").arg(self.path("relay"));
+        command
+    }
+
+    /// The clients of `orders`, as the relay's operator sees them, once they are as they should be.
+    pub fn clients_when(&self, meant: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let listed = output(self.relay_endpoint(&["clients", "orders", "--json"]));
+            assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+            let lines = listed.stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+            let clients: Vec<Value> = lines.collect();
+            if meant(&clients) {
+                return clients;
+            }
+            assert!(Instant::now() < deadline, "{clients:#?}");
+        }
     }
 }
 
@@ -289,14 +332,24 @@ impl World {
 
     /// Starts a client of the relay.
     pub fn listen_at(&self, relay: &Relay, args: &[&str]) -> Client {
+        self.listen_at_in("client", relay, args)
+    }
+
+    /// As [`World::listen_at`], with data elsewhere.
+    pub fn listen_at_in(&self, data: &str, relay: &Relay, args: &[&str]) -> Client {
+        self.client(self.inhaul_at(data, relay, args))
+    }
+
+    /// A client of the relay that prints JSON.
+    pub fn inhaul_at(&self, data: &str, relay: &Relay, args: &[&str]) -> Command {
         let token_file = self.path("token");
-        let mut all = vec!["--relay", &relay.public_url, "--endpoint", "orders", "--token-file"];
-        all.push(text(&token_file));
+        let mut command = self.inhaul_in(data, &["listen", "--output", "json"]);
+        command.args(["--relay", &relay.public_url, "--endpoint", "orders", "--token-file"]).arg(token_file);
         if let Some(ca_file) = &relay.ca_file {
-            all.extend(["--cacert", text(ca_file)]);
+            command.arg("--cacert").arg(ca_file);
         }
-        all.extend(args);
-        self.listen(&all)
+        command.args(args);
+        command
     }
 
     /// Starts a client that prints JSON.

@@ -110,8 +110,12 @@ impl Client {
             // A period that could not be opened is left out, and a note says so.
             return Ok(None);
         }
-        let endpoint =
-            |name: &EndpointName| HelloEndpoint { name: name.clone(), token: String::new(), resume: None };
+        let endpoint = |name: &EndpointName| HelloEndpoint {
+            name: name.clone(),
+            token: String::new(),
+            resume: None,
+            sharing: None,
+        };
         let mut client = Self {
             by_hand,
             history: opened.history,

@@ -20,8 +20,9 @@ use inhaul_core::{
 use inhaul_journal::Options;
 use inhaul_relay::{
     hub::{Hub, Seat, SessionOrder},
-    spool::{BacklogLimits, Next, Spool, SpoolError},
+    spool::{BacklogLimits, Next, Reader, Spool, SpoolError},
 };
+use uuid::Uuid;
 
 use crate::{
     disk::SimDisk,
@@ -135,7 +136,8 @@ impl Relay {
         model: &Model,
     ) -> anyhow::Result<Vec<EventId>> {
         let (mut ids, mut after) = (Vec::new(), 0);
-        while let Poll::Ready(Next::Event(spooled)) = now(self.spool.next(endpoint, after, u64::MAX)) {
+        let reader = self.reader(endpoint)?;
+        while let Poll::Ready(Next::Event(spooled)) = now(reader.next(after, u64::MAX)) {
             ensure!(spooled.seq > after, "number {} comes after {after}", spooled.seq);
             after = spooled.seq;
             if wanted(after) {
@@ -323,11 +325,12 @@ impl Relay {
     /// The spool reads what a session asked for; false when none did.
     pub fn read(&mut self, at: usize) -> bool {
         let Some((endpoint, after, max_bytes)) = self.sessions[at].reading.take() else { return false };
-        let Poll::Ready(next) = now(self.spool.next(&endpoint, after, max_bytes)) else { return false };
+        let Ok(reader) = self.reader(&endpoint) else { return false };
+        let Poll::Ready(next) = now(reader.next(after, max_bytes)) else { return false };
         let read = match next {
             Next::Event(spooled) => {
                 if self.mutation == Some(Mutation::ForgetOnSending) {
-                    self.spool.forget(&endpoint, spooled.seq, &[]);
+                    reader.stored(spooled.seq, &[]);
                 }
                 Read::Event(Box::new(Outgoing {
                     deadline: None,
@@ -347,28 +350,37 @@ impl Relay {
         for id in self.waiting(endpoint, |seq| seq <= up_to || plus.contains(&seq), model)? {
             model.may_be_forgotten(id)?;
         }
-        self.spool.forget(endpoint, up_to, plus);
+        self.reader(endpoint)?.stored(up_to, plus);
         Ok(())
+    }
+
+    /// An endpoint's events, as a client that does not share it has them.
+    fn reader(&self, endpoint: &EndpointName) -> anyhow::Result<Reader> {
+        Ok(self.spool.join(endpoint, Uuid::nil(), None, None)?)
     }
 
     fn seated(&self, hello: &Hello, model: &Model) -> anyhow::Result<Result<(Seat, Admitted), SessionError>> {
         let mut lanes = Vec::new();
         for asked in &hello.endpoints {
             if let Some(resume) = asked.resume.filter(|resume| resume.spool == self.spool.id()) {
-                let up_to = resume.up_to.min(self.spool.last_number(&asked.name));
-                self.forget(&asked.name, up_to, &[], model)?;
+                for id in self.waiting(&asked.name, |seq| seq <= resume.up_to, model)? {
+                    model.may_be_forgotten(id)?;
+                }
             }
-            let backlog = self.spool.backlog(&asked.name);
+            let reader = self.spool.join(&asked.name, hello.client_id, None, asked.resume)?;
+            let backlog = reader.backlog();
             let welcome = WelcomeEndpoint {
                 url: format!("https://relay.example/in/{}", asked.name),
                 name: asked.name.clone(),
                 spool: self.spool.id(),
                 backlog_events: backlog.events,
                 backlog_bytes: backlog.bytes,
+                sharing: None,
+                expired: None,
             };
-            lanes.push(Lane { welcome, cursor: self.spool.cursor(&asked.name) });
+            lanes.push(Lane { welcome, cursor: reader.start() });
         }
-        let names = lanes.iter().map(|lane| lane.welcome.name.clone()).collect();
+        let names = lanes.iter().map(|lane| (lane.welcome.name.clone(), None)).collect();
         Ok(self.hub.seat(hello.client_id, names).map(|seat| {
             let generation = seat.generation;
             (seat, Admitted { generation, lanes, time: UnixMillis(0) })

@@ -65,6 +65,7 @@ fn what_cannot_be_meant_is_refused() {
         ("listen --relay relay.example", ErrorKind::ValueValidation),
         ("listen --endpoint Orders", ErrorKind::ValueValidation),
         ("listen --token abc", ErrorKind::UnknownArgument),
+        ("listen --share --balance", ErrorKind::ArgumentConflict),
         ("show", ErrorKind::MissingRequiredArgument),
         ("show 01 --raw --json", ErrorKind::ArgumentConflict),
     ] {

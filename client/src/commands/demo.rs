@@ -102,6 +102,7 @@ fn settings(provider: Arc<Provider>, secret: &Secret, handler: &Handler) -> Resu
             answer: AnswerMode::App,
             on_absent: OnAbsent::Accept,
         }),
+        sharing: None,
         cacert: None,
         routes: Routes::new(route, Vec::new()),
         timeout: DEFAULT_TIMEOUT,

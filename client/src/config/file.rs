@@ -10,6 +10,7 @@ use inhaul_core::{
     event::EndpointName,
     retry::Schedule,
     signature::{Catalogue, Provider, catalogue},
+    wire::Sharing,
 };
 use toml::{Spanned, de::DeTable};
 
@@ -28,7 +29,7 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
 pub(super) const KEYS: &[&str] =
-    &["relay", "endpoint", "token_file", "cacert", "catch_up", "route", "provider"];
+    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "route", "provider"];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
@@ -46,6 +47,9 @@ pub(super) const ROUTE_KEYS: &[&str] = &[
 
 /// The words of `verify`.
 const VERIFY_WORDS: &[&str] = &["mark", "reject"];
+
+/// The words of `sharing`.
+const SHARING_WORDS: &[&str] = &["share", "balance"];
 
 /// The words of `dedupe`.
 const DEDUPE_WORDS: &[&str] = &["flag", "drop"];
@@ -66,6 +70,8 @@ pub struct ConfigFile {
     pub token_file: Option<Given<PathBuf>>,
     /// `cacert`, relative like `token_file`.
     pub cacert: Option<Given<PathBuf>>,
+    /// `sharing`
+    pub sharing: Option<Sharing>,
     /// `catch_up`
     pub catch_up: Option<CatchUp>,
     /// Every provider there is: those of `[provider.NAME]`, before those inhaul knows by itself.
@@ -135,6 +141,7 @@ impl ConfigFile {
             endpoint: table.text("endpoint", |text| Ok(text.parse::<EndpointName>()?))?,
             token_file: table.text("token_file", |text| Ok(PathBuf::from(text)))?,
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
+            sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
             routes: table
                 .tables("route")?
@@ -201,6 +208,12 @@ fn own_provider(id: &Spanned<&str>, table: &Table<'_>) -> Result<Provider, Confi
     Provider::from_table(id.get_ref(), &Spanned::new(id.span(), table.table.clone())).map_err(|error| {
         let span = error.span().unwrap_or_else(|| id.span());
         table.place.error(&span, Problem::Row(error))
+    })
+}
+
+fn sharing(text: &str) -> Result<Sharing, Problem> {
+    [Sharing::Share, Sharing::Balance].into_iter().find(|sharing| sharing.as_str() == text).ok_or_else(|| {
+        Problem::UnknownWord { what: "way to share", value: text.to_owned(), allowed: SHARING_WORDS }
     })
 }
 

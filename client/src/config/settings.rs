@@ -8,6 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use inhaul_core::{
     event::EndpointName,
     signature::{Catalogue, Provider, Secret, catalogue},
+    wire::Sharing,
 };
 
 use crate::{
@@ -35,6 +36,8 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Where events come from.
     pub relay: RelaySettings,
+    /// How the endpoint is had with other clients; alone when absent.
+    pub sharing: Option<Sharing>,
     /// Certificate authorities to trust instead of the system's.
     pub cacert: Option<PathBuf>,
     /// Where events go, and how they are verified.
@@ -89,6 +92,7 @@ impl Settings {
         let cacert_of_file = || file.as_ref()?.cacert();
         Ok(Self {
             relay: relay(args, environment, file.as_ref())?,
+            sharing: args.relay.sharing().or_else(|| file.as_ref()?.sharing),
             cacert: args.relay.cacert.clone().or_else(cacert_of_file),
             routes: routes(args, environment, file.as_ref())?,
             timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),

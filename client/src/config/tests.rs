@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Parser;
+use inhaul_core::wire::Sharing;
 
 use super::*;
 use crate::cli::{AnswerMode, Cli, Command, OnAbsent, VerifyMode};
@@ -90,6 +91,7 @@ fn the_examples_of_the_sample_can_be_used() {
     let examples: Vec<&str> = SAMPLE.lines().filter_map(|line| line.strip_prefix("#     ")).collect();
     let file = ConfigFile::parse(Path::new("inhaul.toml"), &examples.join("\n")).unwrap();
     assert!(file.relay.is_some() && file.token_file.is_some() && file.cacert.is_some());
+    assert_eq!(file.sharing, Some(Sharing::Share));
     assert_eq!(file.routes.len(), 2);
     assert_eq!(file.routes[1].targets.len(), 2);
     assert_eq!(file.routes[0].verify, Some(VerifyMode::Reject));
@@ -121,6 +123,15 @@ fn defaults_are_an_embedded_relay_and_one_route() {
     assert_eq!(routes.len(), 1);
     assert!(routes[0].path.is_root() && routes[0].targets.is_empty() && routes[0].secrets.is_empty());
     assert_eq!(routes[0].verify, VerifyMode::Mark);
+}
+
+#[test]
+fn an_endpoint_is_shared_as_the_file_or_the_argument_says() {
+    let sharing = |args, file| resolve(args, &[], file).unwrap().sharing;
+    assert_eq!(sharing("", None), None);
+    assert_eq!(sharing("", Some("sharing = 'balance'")), Some(Sharing::Balance));
+    assert_eq!(sharing("--share", Some("sharing = 'balance'")), Some(Sharing::Share));
+    assert_eq!(sharing("--balance", None), Some(Sharing::Balance));
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::{io, net::Ipv4Addr};
 
-use inhaul_core::{event::EndpointName, wire::HelloEndpoint};
+use inhaul_core::{
+    event::EndpointName,
+    wire::{HelloEndpoint, Sharing},
+};
 use inhaul_relay::{
     limits::Limits,
     registry::{self, Registry},
@@ -22,7 +25,11 @@ use crate::{
 const TOKEN_MAX_BYTES: u64 = 512;
 
 /// Starts the relay and makes its endpoint, the same at every start.
-pub(super) async fn start(settings: &EmbeddedSettings, data: &DataDir) -> Result<Source, Failure> {
+pub(super) async fn start(
+    settings: &EmbeddedSettings,
+    sharing: Option<Sharing>,
+    data: &DataDir,
+) -> Result<Source, Failure> {
     let config = RelayConfig {
         listen: (Ipv4Addr::LOCALHOST, settings.port).into(),
         data: data.relay(),
@@ -40,7 +47,7 @@ pub(super) async fn start(settings: &EmbeddedSettings, data: &DataDir) -> Result
     Ok(Source {
         url: relay.public_url().parse().map_err(Failure::new)?,
         cacert: relay.ca_file().map(Into::into),
-        endpoint: HelloEndpoint { name: settings.endpoint.clone(), token, resume: None },
+        endpoint: HelloEndpoint { name: settings.endpoint.clone(), token, resume: None, sharing },
         relay: Some(relay),
     })
 }

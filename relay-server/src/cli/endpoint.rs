@@ -2,13 +2,18 @@
 
 use std::{fs, path::Path, process::ExitCode};
 
+use inhaul_core::wire::Sharing;
 use serde_json::json;
 
 use super::{
-    AddArgs, DataArgs, EXIT_FAILED, EXIT_NO, EndpointCommand, ListArgs, NameArgs, print_error, print_failure,
-    url_file,
+    AddArgs, ClientsArgs, DataArgs, EXIT_FAILED, EXIT_NO, EndpointCommand, ListArgs, NameArgs,
+    RemoveClientArgs, print_error, print_failure, url_file,
 };
-use crate::registry::{AnswerMode, Endpoint, Registry, RegistryError};
+use crate::{
+    clients::{ClientRow, Clients},
+    ingest::now_millis,
+    registry::{AnswerMode, Endpoint, Registry, RegistryError},
+};
 
 /// What a relay that was started with no options is reached at.
 const DEFAULT_URL: &str = "https://127.0.0.1:8443";
@@ -19,12 +24,18 @@ pub(super) fn run(command: EndpointCommand) -> ExitCode {
         EndpointCommand::List(args) => list(&args),
         EndpointCommand::Remove(args) => remove(&args),
         EndpointCommand::RotateToken(args) => rotate_token(&args),
+        EndpointCommand::Clients(args) => clients(&args),
+        EndpointCommand::RemoveClient(args) => remove_client(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Data(text)) => {
             print_failure(&text, None);
             ExitCode::from(EXIT_FAILED)
+        }
+        Err(Failure::Client(text)) => {
+            print_failure(&text, Some("`inhaul relay endpoint clients` shows who there is"));
+            ExitCode::from(EXIT_NO)
         }
         Err(Failure::Registry(error @ (RegistryError::Exists(_) | RegistryError::Unknown(_)))) => {
             print_error(&error, Some("`inhaul relay endpoint list` shows what there is"));
@@ -39,6 +50,8 @@ pub(super) fn run(command: EndpointCommand) -> ExitCode {
 
 enum Failure {
     Data(String),
+    /// The client cannot be removed.
+    Client(String),
     Registry(RegistryError),
 }
 
@@ -109,6 +122,56 @@ fn remove(args: &NameArgs) -> Result<(), Failure> {
 fn rotate_token(args: &NameArgs) -> Result<(), Failure> {
     let (registry, _) = open(&args.data)?;
     println!("{}", registry.rotate_token(&args.name)?.reveal());
+    Ok(())
+}
+
+fn read_clients(directory: &Path) -> Result<Option<Clients>, Failure> {
+    Clients::read(directory)
+        .map_err(|error| Failure::Data(format!("{}: {error}", directory.join("clients.json").display())))
+}
+
+fn clients(args: &ClientsArgs) -> Result<(), Failure> {
+    let directory = args.data.directory().map_err(Failure::Data)?;
+    let Some(known) = read_clients(&directory)? else { return Ok(()) };
+    if known.is_stale(now_millis()) {
+        eprintln!("note: the relay does not run; this is how it was at {}", known.written_at_ms);
+    }
+    let is_meant = |row: &&ClientRow| args.name.as_ref().is_none_or(|name| *name == row.endpoint);
+    for row in known.clients.iter().filter(is_meant) {
+        if args.json {
+            println!("{}", json!(row));
+            continue;
+        }
+        let sharing = row.sharing.map_or("alone", Sharing::as_str);
+        let here =
+            if row.connected { "connected".to_owned() } else { format!("away since {}", row.seen_at_ms) };
+        let ClientRow { endpoint, client, backlog_events, .. } = row;
+        println!("{:<30}  {client}  {sharing:<7}  {backlog_events:>9} waiting  {here}", endpoint.as_str());
+    }
+    Ok(())
+}
+
+fn remove_client(args: &RemoveClientArgs) -> Result<(), Failure> {
+    let RemoveClientArgs { name, client, .. } = args;
+    let (registry, directory) = open(&args.data)?;
+    let known = read_clients(&directory)?;
+    let is_running = known.as_ref().is_some_and(|known| !known.is_stale(now_millis()));
+    let rows = known.map(|known| known.clients).unwrap_or_default();
+    match rows.into_iter().find(|row| row.endpoint == *name && row.client == *client) {
+        Some(row) if row.connected && is_running => {
+            return Err(Failure::Client(format!(
+                "{client} is connected; stop it, or it would be back at once"
+            )));
+        }
+        Some(row) if row.sharing == Some(Sharing::Share) => {}
+        Some(_) | None => {
+            return Err(Failure::Client(format!("no events of {name} are kept for a client {client}")));
+        }
+    }
+    registry.remove_client(name, *client)?;
+    eprintln!(
+        "the relay removes {client} from {name} within a second, or when it starts, and logs what it drops"
+    );
     Ok(())
 }
 

@@ -1,72 +1,39 @@
 //! What waits, in memory: made from the tags of the journal when the spool is opened, and kept current from then on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, hash_map::Entry};
 
 use inhaul_core::event::{EndpointName, EventId};
 use inhaul_journal::{Location, Moved};
 use uuid::Uuid;
 
 use super::{
-    Backlog, BacklogLimits, SpoolError,
+    lane::{Lane, Waiting},
+    retention::Clock,
     tag::{Kind, Tag},
+    writes::{Latest, Write},
 };
 
 #[derive(Default)]
 pub(super) struct Lanes {
     pub(super) by_name: HashMap<EndpointName, Lane>,
     pub(super) identity: Option<Uuid>,
-    pub(super) identity_record: Option<Location>,
-}
-
-/// One endpoint's events.
-#[derive(Default)]
-pub(super) struct Lane {
-    pub(super) last_seq: u64,
-    pub(super) cursor: u64,
-    pub(super) cursor_record: Option<Location>,
-    pub(super) waiting: BTreeMap<u64, Waiting>,
-    /// Marks of single events, released with the event.
-    pub(super) marks: HashMap<u64, Vec<(Kind, Location)>>,
-    pub(super) backlog: Backlog,
-}
-
-pub(super) struct Waiting {
-    pub(super) location: Location,
-    pub(super) id: EventId,
-    pub(super) bytes: u64,
-    pub(super) missed: bool,
-}
-
-impl Backlog {
-    pub(super) fn take_away(&mut self, bytes: u64) {
-        self.events = self.events.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-}
-
-impl Lane {
-    pub(super) fn reserve(
-        &mut self,
-        endpoint: &EndpointName,
-        bytes: u64,
-        limits: BacklogLimits,
-    ) -> Result<(), SpoolError> {
-        let Backlog { events, bytes: waiting } = self.backlog;
-        if events >= limits.events || waiting.saturating_add(bytes) > limits.bytes {
-            return Err(SpoolError::Backlog { endpoint: endpoint.clone(), events, bytes: waiting });
-        }
-        self.backlog.events += 1;
-        self.backlog.bytes += bytes;
-        Ok(())
-    }
+    pub(super) identity_record: Latest,
+    pub(super) clock: Clock,
 }
 
 impl Lanes {
-    pub(super) fn written(&mut self, endpoint: &EndpointName, seq: u64, waiting: Waiting) {
+    /// An event is on the disk. What nobody needs by now is added to `released`.
+    pub(super) fn written(
+        &mut self,
+        endpoint: &EndpointName,
+        seq: u64,
+        waiting: Waiting,
+        released: &mut Vec<Location>,
+    ) {
         match self.by_name.get_mut(endpoint) {
-            Some(lane) => lane.waiting.insert(seq, waiting),
-            None => self.by_name.entry(endpoint.clone()).or_default().waiting.insert(seq, waiting),
-        };
+            Some(lane) => lane.written(seq, waiting, released),
+            None => self.by_name.entry(endpoint.clone()).or_default().written(seq, waiting, released),
+        }
     }
 
     pub(super) fn unreserve(&mut self, endpoint: &EndpointName, bytes: u64) {
@@ -75,36 +42,63 @@ impl Lanes {
         }
     }
 
-    /// The journal moved a record; false when nobody needs it any more.
-    pub(super) fn moved(&mut self, moved: &Moved<'_>) -> bool {
-        let lanes = &mut self.by_name;
-        let place = match &Tag::read(moved.kind, moved.tag) {
-            // Of a later release, which will want it.
-            None => return true,
-            Some(Tag::Identity(_)) => self.identity_record.as_mut(),
-            Some(Tag::Event { endpoint, seq, .. }) => lanes
-                .get_mut(endpoint)
-                .and_then(|lane| lane.waiting.get_mut(seq))
-                .map(|waiting| &mut waiting.location),
-            Some(Tag::Cursor { endpoint, .. }) => {
-                lanes.get_mut(endpoint).and_then(|lane| lane.cursor_record.as_mut())
+    /// A record is on the disk; what it makes needless is added to `released`.
+    pub(super) fn recorded(
+        &mut self,
+        endpoint: &EndpointName,
+        write: &Write,
+        location: Location,
+        released: &mut Vec<Location>,
+    ) {
+        let lane = self.by_name.entry(endpoint.clone()).or_default();
+        match *write {
+            Write::Cursor(seq) => released.extend(lane.cursor_record.put(seq, location)),
+            Write::OneStored(seq) if seq <= lane.cursor => released.push(location),
+            Write::Missed(seq) if !lane.waiting.contains_key(&seq) => released.push(location),
+            Write::OneStored(seq) | Write::Missed(seq) => {
+                lane.marks.entry(seq).or_default().push((write.kind(), location));
             }
-            Some(Tag::OneStored { endpoint, seq } | Tag::Missed { endpoint, seq }) => {
-                lanes.get_mut(endpoint).and_then(|lane| lane.marks.get_mut(seq)).and_then(|marks| {
-                    marks.iter_mut().map(|(_, place)| place).find(|place| **place == moved.from)
-                })
-            }
-        };
-        match place {
-            Some(place) if *place == moved.from => {
-                *place = moved.to;
-                true
-            }
-            Some(_) | None => false,
+            Write::Client(client, record) => match lane.clients.get_mut(&client) {
+                Some(client) => released.extend(client.record.put(record.revision, location)),
+                None => released.push(location),
+            },
+            Write::Expired(revision, _) => released.extend(lane.expired_record.put(revision, location)),
         }
     }
 
-    /// Takes in one record found on opening; what is no longer needed is added to `released`.
+    /// The journal moved a record; false when nobody needs it any more.
+    pub(super) fn moved(&mut self, moved: &Moved<'_>) -> bool {
+        let lanes = &mut self.by_name;
+        match Tag::read(moved.kind, moved.tag) {
+            // Of a later release, which will want it.
+            None => true,
+            Some(Tag::Identity(_)) => self.identity_record.moved(moved),
+            Some(Tag::Clock(_)) => self.clock.record.moved(moved),
+            Some(Tag::Event { endpoint, seq, .. }) => {
+                let waiting = lanes.get_mut(&endpoint).and_then(|lane| lane.waiting.get_mut(&seq));
+                move_place(waiting.map(|waiting| &mut waiting.location), moved)
+            }
+            Some(Tag::Cursor { endpoint, .. }) => {
+                lanes.get_mut(&endpoint).is_some_and(|lane| lane.cursor_record.moved(moved))
+            }
+            Some(Tag::OneStored { endpoint, seq } | Tag::Missed { endpoint, seq }) => {
+                let marks = lanes.get_mut(&endpoint).and_then(|lane| lane.marks.get_mut(&seq));
+                let places = marks.into_iter().flatten().map(|(_, place)| place);
+                move_place(places.into_iter().find(|place| **place == moved.from), moved)
+            }
+            Some(Tag::Client { endpoint, client, .. }) => lanes
+                .get_mut(&endpoint)
+                .and_then(|lane| lane.clients.get_mut(&client))
+                .is_some_and(|client| client.record.moved(moved)),
+            Some(Tag::Expired { endpoint, .. }) => {
+                lanes.get_mut(&endpoint).is_some_and(|lane| lane.expired_record.moved(moved))
+            }
+        }
+    }
+
+    /// Takes in one record found on opening; what is no longer needed is added to `released`. Records come in the order they
+    /// were appended, but for those the journal moved: marks may come before their event, a state before an older one of the
+    /// same thing, and after a crash a record may come twice.
     pub(super) fn recover(&mut self, location: Location, kind: u8, tag: &[u8], released: &mut Vec<Location>) {
         let Some(tag) = Tag::read(kind, tag) else {
             tracing::warn!(?location, kind, "a record of the spool is of an unknown kind and is left alone");
@@ -113,90 +107,88 @@ impl Lanes {
         match tag {
             Tag::Identity(id) => {
                 self.identity = Some(id);
-                released.extend(self.identity_record.replace(location));
+                released.extend(self.identity_record.put(0, location));
             }
-            Tag::Event { endpoint, seq, id, bytes, missed } => {
-                let waiting = Waiting { location, id, bytes, missed };
-                self.recover_event(endpoint, seq, waiting, released);
+            Tag::Clock(seconds) => {
+                self.clock.at_least(seconds);
+                released.extend(self.clock.record.put(u64::from(seconds), location));
+            }
+            Tag::Event { endpoint, seq, id, bytes, missed, kept_since } => {
+                self.clock.at_least(kept_since);
+                let waiting = Waiting { location, id, bytes, missed, kept_since };
+                self.lane(endpoint).recover_event(seq, waiting, released);
             }
             Tag::Cursor { endpoint, seq } => {
-                let lane = self.by_name.entry(endpoint.clone()).or_default();
+                let lane = self.lane(endpoint);
                 lane.last_seq = lane.last_seq.max(seq);
-                lane.cursor = lane.cursor.max(seq);
-                released.extend(lane.cursor_record.replace(location));
-                let (cursor, passed) = (lane.cursor, lane.waiting.range(..=lane.cursor));
-                let passed: Vec<u64> = passed.map(|(&seq, _)| seq).collect();
-                lane.marks.retain(|seq, marks| {
-                    let keep = *seq > cursor;
-                    if !keep {
-                        released.extend(marks.drain(..).map(|(_, mark)| mark));
-                    }
-                    keep
-                });
-                for seq in passed {
-                    released.extend(self.take_out(&endpoint, seq));
-                }
+                released.extend(lane.cursor_record.put(seq, location));
+                lane.advance(seq, released);
             }
             Tag::OneStored { endpoint, seq } => {
-                released.extend(self.take_out(&endpoint, seq));
-                self.keep_mark(&endpoint, seq, (Kind::OneStored, location), released);
+                let lane = self.lane(endpoint);
+                lane.take_out(seq, released);
+                lane.keep_mark(seq, (Kind::OneStored, location), released);
             }
             Tag::Missed { endpoint, seq } => {
-                let lane = self.by_name.entry(endpoint.clone()).or_default();
+                let lane = self.lane(endpoint);
                 if let Some(waiting) = lane.waiting.get_mut(&seq) {
                     waiting.missed = true;
                 }
-                self.keep_mark(&endpoint, seq, (Kind::Missed, location), released);
+                lane.keep_mark(seq, (Kind::Missed, location), released);
+            }
+            Tag::Client { endpoint, client, record } => {
+                self.clock.at_least(record.seen);
+                let lane = self.lane(endpoint);
+                lane.last_seq = lane.last_seq.max(record.up_to);
+                lane.revision = lane.revision.max(record.revision);
+                let known = lane.clients.entry(client).or_default();
+                released.extend(known.record.put(record.revision, location));
+                if record.revision >= known.revision {
+                    known.restore(&record);
+                }
+            }
+            Tag::Expired { endpoint, revision, expired } => {
+                let lane = self.lane(endpoint);
+                released.extend(lane.expired_record.put(revision, location));
+                if revision >= lane.revision_of_expired {
+                    lane.revision_of_expired = revision;
+                    lane.expired = expired;
+                }
+                lane.revision = lane.revision.max(revision);
             }
         }
     }
 
-    /// Takes in an event. Records come in the order they were appended, but for those the journal moved: marks may come before
-    /// their event, and after a crash an event may come twice.
-    pub(super) fn recover_event(
-        &mut self,
-        endpoint: EndpointName,
-        seq: u64,
-        mut waiting: Waiting,
-        released: &mut Vec<Location>,
-    ) {
-        let lane = self.by_name.entry(endpoint).or_default();
-        lane.last_seq = lane.last_seq.max(seq);
-        let marked =
-            |kind| lane.marks.get(&seq).is_some_and(|marks| marks.iter().any(|(mark, _)| *mark == kind));
-        if seq <= lane.cursor || marked(Kind::OneStored) {
-            released.push(waiting.location);
-            return;
-        }
-        waiting.missed |= marked(Kind::Missed);
-        lane.backlog.events += 1;
-        lane.backlog.bytes += waiting.bytes;
-        if let Some(twice) = lane.waiting.insert(seq, waiting) {
-            lane.backlog.take_away(twice.bytes);
-            released.push(twice.location);
+    /// Every record has been taken in: what no client of a shared endpoint needs is added to `released`.
+    pub(super) fn recovered(&mut self, released: &mut Vec<Location>) {
+        for lane in self.by_name.values_mut() {
+            lane.recovered(released);
         }
     }
 
-    /// Removes a waiting event; what remains is its record, to be released.
-    pub(super) fn take_out(&mut self, endpoint: &EndpointName, seq: u64) -> Option<Location> {
-        let lane = self.by_name.get_mut(endpoint)?;
-        let waiting = lane.waiting.remove(&seq)?;
-        lane.backlog.take_away(waiting.bytes);
-        Some(waiting.location)
-    }
-
-    pub(super) fn keep_mark(
-        &mut self,
-        endpoint: &EndpointName,
-        seq: u64,
-        mark: (Kind, Location),
-        released: &mut Vec<Location>,
-    ) {
-        let lane = self.by_name.entry(endpoint.clone()).or_default();
-        if seq <= lane.cursor {
-            released.push(mark.1);
-        } else {
-            lane.marks.entry(seq).or_default().push(mark);
+    fn lane(&mut self, endpoint: EndpointName) -> &mut Lane {
+        match self.by_name.entry(endpoint) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Lane::default()),
         }
+    }
+}
+
+/// Notes where a record is now, if it is the one that was moved.
+fn move_place(place: Option<&mut Location>, moved: &Moved<'_>) -> bool {
+    match place {
+        Some(place) if *place == moved.from => {
+            *place = moved.to;
+            true
+        }
+        Some(_) | None => false,
+    }
+}
+
+impl Waiting {
+    /// When its webhook was received, as far as its id says.
+    pub(super) fn received_ms(id: EventId) -> Option<u64> {
+        let (seconds, nanos) = id.0.get_timestamp()?.to_unix();
+        seconds.checked_mul(1000)?.checked_add(u64::from(nanos) / 1_000_000)
     }
 }

@@ -6,7 +6,13 @@ use bytes::Bytes;
 use inhaul_core::event::{EventId, Peer, PeerSource, UnixMillis};
 use inhaul_journal::Moved;
 
-use super::*;
+use super::{
+    tag::{ClientRecord, Standing},
+    *,
+};
+
+mod retention;
+mod sharing;
 
 const ROOMY: BacklogLimits = BacklogLimits { events: 1000, bytes: 1 << 30 };
 
@@ -28,10 +34,19 @@ fn event(number: u8, body_bytes: usize) -> Event {
     }
 }
 
-/// Every number that waits behind `after`, with its event and whether it is missed.
-async fn waiting(spool: &Spool, mut after: u64) -> Vec<(u64, u8, bool)> {
+fn client(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+/// A client that does not share.
+fn alone(spool: &Spool) -> Reader {
+    spool.join(&orders(), client(1), None, None).unwrap()
+}
+
+/// Every number that waits for a client behind `after`, with its event and whether it is missed.
+async fn waiting(reader: &Reader, mut after: u64) -> Vec<(u64, u8, bool)> {
     let mut found = Vec::new();
-    while let Next::Event(spooled) = spool.next(&orders(), after, u64::MAX).await {
+    while let Next::Event(spooled) = reader.next(after, u64::MAX).await {
         after = spooled.seq;
         found.push((spooled.seq, spooled.event.id.0.as_bytes()[15], spooled.missed));
     }
@@ -46,12 +61,12 @@ async fn events_wait_in_order_until_they_are_forgotten() {
         spool.append(&event(number, 10), number == 3, ROOMY).await.unwrap();
     }
     let all = [(1, 1, false), (2, 2, false), (3, 3, true), (4, 4, false), (5, 5, false)];
-    assert_eq!(waiting(&spool, 0).await, all);
-    assert_eq!(spool.backlog(&orders()).events, 5);
-    spool.forget(&orders(), 2, &[4]);
-    assert_eq!(waiting(&spool, 0).await, [(3, 3, true), (5, 5, false)]);
-    assert_eq!(spool.backlog(&orders()).events, 2);
-    assert_eq!(spool.cursor(&orders()), 2);
+    assert_eq!(waiting(&alone(&spool), 0).await, all);
+    assert_eq!(alone(&spool).backlog().events, 5);
+    alone(&spool).stored(2, &[4]);
+    assert_eq!(waiting(&alone(&spool), 0).await, [(3, 3, true), (5, 5, false)]);
+    assert_eq!(alone(&spool).backlog().events, 2);
+    assert_eq!(alone(&spool).start(), 2);
 }
 
 #[tokio::test]
@@ -62,18 +77,18 @@ async fn a_restart_changes_nothing() {
     for number in 1..=6 {
         spool.append(&event(number, 10), false, ROOMY).await.unwrap();
     }
-    spool.forget(&orders(), 2, &[4]);
+    alone(&spool).stored(2, &[4]);
     spool.mark_missed(&orders(), 5);
-    let (before, backlog) = (waiting(&spool, 0).await, spool.backlog(&orders()));
+    let (before, backlog) = (waiting(&alone(&spool), 0).await, alone(&spool).backlog());
     spool.close().unwrap();
 
     let (spool, recovery) = Spool::open(directory.path()).unwrap();
     assert!(recovery.holes.is_empty());
     assert_eq!(spool.id(), id);
-    assert_eq!(waiting(&spool, 0).await, before);
+    assert_eq!(waiting(&alone(&spool), 0).await, before);
     assert_eq!(before, [(3, 3, false), (5, 5, true), (6, 6, false)]);
-    assert_eq!(spool.backlog(&orders()), backlog);
-    assert_eq!(spool.cursor(&orders()), 2);
+    assert_eq!(alone(&spool).backlog(), backlog);
+    assert_eq!(alone(&spool).start(), 2);
     assert_eq!(spool.append(&event(7, 10), false, ROOMY).await.unwrap(), 7, "numbers go on");
 }
 
@@ -87,8 +102,8 @@ async fn a_full_backlog_refuses_and_keeps_what_it_has() {
     assert!(matches!(large, Err(SpoolError::Backlog { events: 1, .. })));
     spool.append(&event(3, 10), false, limits).await.unwrap();
     assert!(spool.append(&event(4, 10), false, limits).await.is_err());
-    assert_eq!(waiting(&spool, 0).await.len(), 2);
-    spool.forget(&orders(), 1, &[]);
+    assert_eq!(waiting(&alone(&spool), 0).await.len(), 2);
+    alone(&spool).stored(1, &[]);
     spool.append(&event(5, 10), false, limits).await.unwrap();
 }
 
@@ -97,9 +112,9 @@ async fn an_event_larger_than_asked_for_stays() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = Spool::open(directory.path()).unwrap();
     spool.append(&event(1, 500), false, ROOMY).await.unwrap();
-    assert!(matches!(spool.next(&orders(), 0, 100).await, Next::TooLarge));
-    assert!(matches!(spool.next(&orders(), 1, 100).await, Next::Empty));
-    assert!(matches!(spool.next(&orders(), 0, 533).await, Next::Event(_)));
+    assert!(matches!(alone(&spool).next(0, 100).await, Next::TooLarge));
+    assert!(matches!(alone(&spool).next(1, 100).await, Next::Empty));
+    assert!(matches!(alone(&spool).next(0, 533).await, Next::Event(_)));
 }
 
 /// The one segment of a small spool.
@@ -123,7 +138,7 @@ async fn a_damaged_event_is_missing_alone_and_is_reported() {
     fs::write(&path, bytes).unwrap();
     let (spool, recovery) = Spool::open(directory.path()).unwrap();
     assert_eq!(recovery.problems().len(), 1);
-    let left: Vec<u8> = waiting(&spool, 0).await.into_iter().map(|(_, event, _)| event).collect();
+    let left: Vec<u8> = waiting(&alone(&spool), 0).await.into_iter().map(|(_, event, _)| event).collect();
     assert_eq!(left, [1, 2, 4, 5]);
 }
 
@@ -144,7 +159,7 @@ async fn numbers_that_are_given_again_are_those_of_another_spool() {
     assert_eq!(spool.append(&event(6, 100), false, ROOMY).await.unwrap(), 4);
     // A client that has 1 to 5 of the spool that was is not taken to have this event.
     assert_ne!(spool.id(), id);
-    let left: Vec<u8> = waiting(&spool, 0).await.into_iter().map(|(_, event, _)| event).collect();
+    let left: Vec<u8> = waiting(&alone(&spool), 0).await.into_iter().map(|(_, event, _)| event).collect();
     assert_eq!(left, [1, 2, 3, 6]);
 }
 
@@ -152,12 +167,24 @@ async fn numbers_that_are_given_again_are_those_of_another_spool() {
 fn what_the_journal_moves_is_found_where_it_went() {
     let place = |offset| Location { segment: 1, offset, len: 0 };
     let id = EventId(Uuid::from_u128(1));
+    let expired = Expired { events: 2, since: UnixMillis(3) };
+    let record = ClientRecord {
+        up_to: 1,
+        revision: 4,
+        standing: Standing::Holds,
+        seen: 5,
+        seen_at: UnixMillis(6),
+        expired,
+    };
     let records = [
         (Kind::Identity, Uuid::from_u128(9).as_bytes().to_vec()),
         (Kind::Cursor, tag::of_mark(&orders(), 1)),
-        (Kind::Event, tag::of_event(&orders(), 2, id, 10, false)),
+        (Kind::Event, tag::of_event(&orders(), 2, id, 10, false, 0)),
         (Kind::Missed, tag::of_mark(&orders(), 2)),
         (Kind::OneStored, tag::of_mark(&orders(), 3)),
+        (Kind::Client, tag::of_client(&orders(), client(1), &record)),
+        (Kind::Expired, tag::of_expired(&orders(), 5, expired)),
+        (Kind::Clock, tag::of_clock(7).to_vec()),
     ];
     let mut lanes = Lanes::default();
     let mut released = Vec::new();
@@ -172,6 +199,61 @@ fn what_the_journal_moves_is_found_where_it_went() {
     }
     let unknown = Moved { from: place(7), to: place(107), kind: 99, tag: &[] };
     assert!(lanes.moved(&unknown), "a later release may need it");
-    assert_eq!(lanes.by_name[&orders()].waiting[&2].location, place(102));
-    assert_eq!(lanes.by_name[&orders()].cursor_record, Some(place(101)));
+    let lane = lanes.by_name.get_mut(&orders()).unwrap();
+    assert_eq!(lane.waiting[&2].location, place(102));
+    assert_eq!(lane.cursor_record.take(), Some(place(101)));
+}
+
+#[test]
+fn of_several_records_of_one_thing_the_latest_counts_wherever_it_stands() {
+    let place = |offset| Location { segment: 1, offset, len: 0 };
+    let record = |up_to, revision| ClientRecord {
+        up_to,
+        revision,
+        standing: Standing::Holds,
+        seen: 0,
+        seen_at: UnixMillis(0),
+        expired: Expired::default(),
+    };
+    let of_client = |record| tag::of_client(&orders(), client(1), &record);
+    let expired = |events| Expired { events, since: UnixMillis(1) };
+    let records = [
+        (Kind::Cursor, tag::of_mark(&orders(), 9), tag::of_mark(&orders(), 8)),
+        (Kind::Client, of_client(record(9, 5)), of_client(record(8, 4))),
+        (Kind::Expired, tag::of_expired(&orders(), 7, expired(1)), tag::of_expired(&orders(), 6, expired(2))),
+        (Kind::Clock, tag::of_clock(9).to_vec(), tag::of_clock(8).to_vec()),
+    ];
+    for order in [false, true] {
+        let mut lanes = Lanes::default();
+        let mut released = Vec::new();
+        for ((kind, latest, older), offset) in records.iter().zip((0..).step_by(10)) {
+            let both = [(place(offset), latest), (place(offset + 1), older)];
+            let both = if order { [both[1], both[0]] } else { both };
+            for (place, tag) in both {
+                lanes.recover(place, *kind as u8, tag, &mut released);
+            }
+        }
+        assert_eq!(released, [1, 11, 21, 31].map(place));
+        let lane = &lanes.by_name[&orders()];
+        assert_eq!((lane.cursor, lane.clients[&client(1)].up_to(), lane.expired.events), (9, 9, 1));
+        assert_eq!((lane.last_seq, lane.revision, lanes.clock.seconds()), (9, 7, 9));
+    }
+}
+
+/// A spool that a release before there were shared endpoints and a retention has written.
+const GOLDEN: &[u8] = include_bytes!("../../../assets/golden/spool-v1.seg");
+
+#[tokio::test]
+async fn a_spool_of_the_first_release_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("0000000000000001.seg"), GOLDEN).unwrap();
+    let (spool, recovery) = Spool::open(directory.path()).unwrap();
+    assert_eq!(recovery.problems(), Vec::<String>::new());
+    assert_eq!(spool.id().to_string(), "01a21222-c8b1-7745-a29c-c4e1f3415533");
+    let left = [(2, 2, true), (3, 3, false), (5, 5, true), (6, 6, false)];
+    assert_eq!(waiting(&alone(&spool), 0).await, left);
+    assert_eq!(alone(&spool).start(), 1);
+    let shared = spool.join(&orders(), client(1), Some(inhaul_core::wire::Sharing::Share), None).unwrap();
+    assert_eq!(waiting(&shared, 0).await, left, "who shares first has what waits");
+    assert_eq!(spool.append(&event(7, 10), false, ROOMY).await.unwrap(), 7);
 }

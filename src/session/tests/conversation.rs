@@ -313,3 +313,26 @@ fn more_than_the_credit_is_not_taken() {
     let Some(Frame::Error(error)) = client.poll_frame() else { panic!("an ERROR is due") };
     assert!(error.text.contains("beyond the credit"), "{}", error.text);
 }
+
+#[test]
+fn a_relay_that_does_not_know_how_to_share_is_left_with_the_reason() {
+    let now = Instant::now();
+    for (given, is_left) in [(None, true), (Some(Sharing::Balance), true), (Some(Sharing::Share), false)] {
+        let mut endpoints = client(now, WINDOW, None).resume();
+        endpoints[0].sharing = Some(Sharing::Share);
+        let (mut relay, mut client) = (relay(now), client_of(now, WINDOW, endpoints));
+        exchange(&mut relay, &mut client, now);
+        let Some(RelayCommand::Admit(hello)) = relay.poll_command() else { panic!("a client asks") };
+        assert_eq!(hello.endpoints[0].sharing, Some(Sharing::Share));
+        let mut admitted = admitted(0);
+        admitted.lanes[0].welcome.sharing = given;
+        relay.handle_admitted(admitted);
+        exchange(&mut relay, &mut client, now);
+        if is_left {
+            let error = closes(&mut client);
+            assert!(error.text.contains("`--share`") && !error.retryable, "{}", error.text);
+        } else {
+            assert!(matches!(client.poll_command(), Some(ClientCommand::Opened(_))));
+        }
+    }
+}
