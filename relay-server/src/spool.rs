@@ -236,15 +236,14 @@ impl Spool {
         }
         released.extend(passed.iter().chain(&beyond).filter_map(|&seq| lanes.take_out(endpoint, seq)));
         drop(lanes);
-        for &seq in &beyond {
-            self.mark(Kind::OneStored, endpoint, seq);
-        }
         if moves_on {
+            beyond.iter().for_each(|&seq| self.mark(Kind::OneStored, endpoint, seq, Vec::new()));
             self.write_cursor(endpoint, up_to, released);
+        } else if let Some((&last, others)) = beyond.split_last() {
+            others.iter().for_each(|&seq| self.mark(Kind::OneStored, endpoint, seq, Vec::new()));
+            self.mark(Kind::OneStored, endpoint, last, released);
         } else {
-            for location in released {
-                self.shared.journal.release(location);
-            }
+            released.into_iter().for_each(|location| self.shared.journal.release(location));
         }
     }
 
@@ -257,7 +256,7 @@ impl Spool {
         {
             waiting.missed = true;
             drop(lanes);
-            self.mark(Kind::Missed, endpoint, seq);
+            self.mark(Kind::Missed, endpoint, seq, Vec::new());
         }
     }
 
@@ -322,20 +321,26 @@ impl Spool {
         }
     }
 
-    /// Journals a mark of one event; the mark goes when the cursor has passed the event.
-    fn mark(&self, kind: Kind, endpoint: &EndpointName, seq: u64) {
+    /// Journals a mark of one event, then gives back what it makes needless; the mark goes when the cursor has passed the event.
+    fn mark(&self, kind: Kind, endpoint: &EndpointName, seq: u64, released: Vec<Location>) {
         let lanes = Arc::clone(&self.shared.lanes);
+        let journal = self.shared.journal.clone();
         let name = endpoint.clone();
         let queued = self.shared.journal.append(
             kind as u8,
             &tag::of_mark(endpoint, seq),
             Vec::new(),
             move |written| {
-                if let Ok(location) = written {
-                    let mut lanes = lock(&lanes);
-                    let lane = lanes.by_name.entry(name).or_default();
-                    lane.marks.entry(seq).or_default().push((kind, location));
-                }
+                let Ok(location) = written else { return };
+                lock(&lanes)
+                    .by_name
+                    .entry(name)
+                    .or_default()
+                    .marks
+                    .entry(seq)
+                    .or_default()
+                    .push((kind, location));
+                released.into_iter().for_each(|location| journal.release(location));
             },
         );
         if let Err(error) = queued {

@@ -207,11 +207,7 @@ impl World {
         if self.rng.u8(..4) == 0 && !self.disk.is_over() {
             self.journal.take().map(Journal::close);
         }
-        let kill = self.rng.bool();
-        if seeds::is_repeated() {
-            println!("end kill {kill}");
-        }
-        let next = if kill { self.disk.kill() } else { self.disk.lose_power() };
+        let next = if self.rng.bool() { self.disk.kill() } else { self.disk.lose_power() };
         // What it does on its way out, nobody's disk sees.
         self.journal = None;
         self.disk = next;
@@ -219,16 +215,7 @@ impl World {
     }
 
     fn step(&mut self) -> Outcome {
-        let what = self.rng.u32(..100);
-        if seeds::is_repeated() {
-            println!(
-                "step {what} next {} over {} {:?}",
-                self.next,
-                self.disk.is_over(),
-                self.journal.as_ref().map(|j| j.stats())
-            );
-        }
-        match what {
+        match self.rng.u32(..100) {
             0..38 => {
                 let bytes = match self.rng.u32(..40) {
                     0 => self.rng.usize(..40_000),

@@ -193,6 +193,8 @@ impl Lanes {
         released: &mut Vec<Location>,
     ) {
         let lane = self.by_name.entry(endpoint.clone()).or_default();
+        // The event's record may be gone; its number is not given again.
+        lane.last_seq = lane.last_seq.max(seq);
         if seq <= lane.cursor {
             released.push(mark.1);
         } else {
