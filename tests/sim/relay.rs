@@ -169,6 +169,8 @@ impl Relay {
                 if stored.is_ok() {
                     model.acknowledged(event.id);
                     news.insert(event.endpoint.clone());
+                } else {
+                    model.refused(event.id);
                 }
                 false
             }

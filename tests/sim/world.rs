@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use fastrand::Rng;
 use inhaul_core::event::{EndpointName, Event, EventId, Peer, PeerSource, UnixMillis};
 use tempfile::TempDir;
@@ -445,9 +445,22 @@ impl World {
         self.close_client();
         // What the relay's failing disk did not take of what it should forget, the client gets again, and knows.
         self.come_to_rest()?;
+        self.check_space()?;
         self.close_client();
         self.start_client()?;
         self.model.check_all_arrived()
+    }
+
+    /// A relay that holds nothing takes little of its disk.
+    fn check_space(&mut self) -> Outcome {
+        let Some(relay) = &mut self.relay else { anyhow::bail!("the relay is down") };
+        let steps = (0..1000).take_while(|_| relay.write(&mut self.model)).count();
+        let bytes = self.relay_disk.bytes();
+        ensure!(
+            steps < 1000 && bytes <= 8 * SEGMENT_BYTES,
+            "{bytes} bytes are used for nothing, after {steps} steps"
+        );
+        Ok(())
     }
 
     fn come_to_rest(&mut self) -> Outcome {
