@@ -71,7 +71,9 @@ pub(crate) fn decode(bytes: &[u8], header: Header) -> Option<(u64, Vec<Entry>)> 
 
 /// Writes one, for this user only.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // A part of it is of no use, and on a full disk it takes room.
+    file.write_all(bytes).inspect_err(|_| drop(fs::remove_file(path)))
 }
 
 /// Reads a segment's index from its file; `None` when it has to be made again.

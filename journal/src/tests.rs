@@ -438,6 +438,87 @@ fn a_full_disk_is_an_error_and_the_journal_goes_on_when_there_is_room() {
     }
 }
 
+/// A disk with room for so many bytes of segments in one directory.
+#[derive(Clone)]
+struct Limited {
+    directory: std::path::PathBuf,
+    bytes: u64,
+}
+
+impl Disk for Limited {
+    fn open(&self, path: &Path) -> io::Result<File> {
+        RealDisk.open(path)
+    }
+    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let used: u64 =
+            segment_files(&self.directory).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+        let grows_by = (offset + bytes.len() as u64).saturating_sub(file.metadata()?.len());
+        if used + grows_by > self.bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        RealDisk.write_all_at(file, bytes, offset)
+    }
+    fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
+        RealDisk.set_len(file, len)
+    }
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        RealDisk.sync_data(file)
+    }
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        RealDisk.sync_directory(directory)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+}
+
+#[test]
+fn on_a_full_disk_there_is_room_for_what_makes_room() {
+    for payload_bytes in [3000, 30_000] {
+        let directory = tempdir().unwrap();
+        let options = || Options { segment_bytes: 1 << 20, ..Options::default() };
+        // Three segments and a half.
+        let disk = Limited { directory: directory.path().to_owned(), bytes: 7 << 19 };
+        let opened = Journal::open_on(Box::new(disk), directory.path(), options(), &mut |_, _, _| ());
+        let (journal, _) = opened.unwrap();
+        let append = |number: u64, payload_bytes: usize| {
+            journal.append_wait(1, &number.to_be_bytes(), vec![payload(number, payload_bytes)])
+        };
+        for round in 0..3 {
+            let (mut stored, mut refused) = (Vec::new(), 0);
+            // The first refusals still make some room.
+            while refused < 20 {
+                match append(0, payload_bytes) {
+                    Ok(location) => stored.push(location),
+                    Err(_) => refused += 1,
+                }
+            }
+            assert!(
+                stored.len() * payload_bytes > 1 << 20,
+                "round {round}: {} of {payload_bytes}",
+                stored.len()
+            );
+            for number in 0..100_u64 {
+                let mark = journal.append_wait(2, &number.to_be_bytes(), Vec::new()).unwrap();
+                journal.release(mark);
+            }
+            stored.iter().for_each(|location| journal.release(*location));
+            // Once the writer has given the space back.
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while journal.stats().segments > 1 {
+                assert!(Instant::now() < deadline, "round {round}: {:?}", journal.stats());
+                thread::yield_now();
+            }
+        }
+        journal.close().unwrap();
+        let (_, recovery, _) = open(directory.path(), options());
+        assert!(recovery.problems().is_empty(), "{recovery:?}");
+    }
+}
+
 /// Not a test: what `acknowledged_records_survive_kill_9` starts and kills.
 #[test]
 #[ignore = "run by acknowledged_records_survive_kill_9 in a process of its own"]

@@ -26,6 +26,13 @@ pub(crate) const MAX_FRAME_BYTES: u64 = 2 << 30;
 /// How far ahead of the records zeros are written.
 const PREFILL_STEP: u64 = 1 << 20;
 
+/// Least bytes of zeros that are tried on a disk with little room: a block of most file systems.
+const SMALLEST_STEP: usize = 4096;
+
+/// Of a segment, this share is kept for records without a payload, which say that others are not needed any more: on a full disk they
+/// are what makes room. At the usual size it is a megabyte.
+const RESERVED_SHARE: u64 = 64;
+
 /// Bytes of records moved in one go: what is appended meanwhile waits for them.
 const MOVED_AT_ONCE: u64 = 1 << 20;
 
@@ -59,10 +66,31 @@ struct Current {
     entries: Vec<Entry>,
 }
 
+/// What a record takes.
+#[derive(Clone, Copy)]
+struct Needs {
+    /// Bytes of its frame.
+    frame: u64,
+    /// It has no payload.
+    may_use_reserve: bool,
+}
+
+impl Needs {
+    fn of(append: &Append) -> Self {
+        Self::of_record(append.tag.len(), append.payload_len)
+    }
+
+    fn of_record(tag_len: usize, payload_len: u32) -> Self {
+        Self { frame: frame_bytes(tag_len, payload_len), may_use_reserve: payload_len == 0 }
+    }
+}
+
 /// Records of one sync.
 #[derive(Default)]
 struct Group {
-    waiting: Vec<(Done, Location)>,
+    waiting: Vec<(Done, Result<Location, AppendError>)>,
+    /// There was no room for one.
+    starved: bool,
 }
 
 impl Group {
@@ -117,74 +145,120 @@ impl Writer {
     fn write(&mut self, batch: Vec<Append>) {
         let mut batch = batch.into_iter().peekable();
         while let Some(first) = batch.peek() {
-            if let Err(error) = self.make_room(frame_bytes(first.tag.len(), first.payload_len)) {
-                let error = AppendError::Io(error.to_string());
-                for append in batch {
-                    (append.done)(Err(error.clone()));
+            if let Err(error) = self.make_room(Needs::of(first)) {
+                if let Some(append) = batch.next() {
+                    (append.done)(Err(AppendError::Io(error.to_string())));
                 }
-                return;
+                continue;
             }
             let mut group = Group::default();
             let mut result = Ok(());
-            while let Some(append) = batch.next_if(|next| {
-                result.is_ok() && self.has_room(frame_bytes(next.tag.len(), next.payload_len))
-            }) {
-                let Append { kind, tag, parts, done, .. } = append;
-                let put = self.put(kind, &tag, &parts);
-                let location = put.as_ref().copied().unwrap_or(Location { segment: 0, offset: 0, len: 0 });
-                group.waiting.push((done, location));
-                result = put.map(|_| ());
+            while let Some(append) = batch.next_if(|next| result.is_ok() && self.has_room(Needs::of(next))) {
+                result = self.add(append, &mut group);
             }
-            match result.and_then(|()| self.sync()) {
+            let starved = group.starved;
+            match result.and_then(|()| self.sync_new()) {
                 Ok(()) => self.acknowledge(group),
                 Err(error) => {
                     self.abandon();
                     group.fail(&AppendError::Io(error.to_string()));
                 }
             }
+            if starved {
+                self.relieve();
+            }
         }
+    }
+
+    /// Puts a record into a group; one there is no room for fails with the group's others unharmed.
+    fn add(&mut self, append: Append, group: &mut Group) -> io::Result<()> {
+        let needs = Needs::of(&append);
+        let Append { kind, tag, parts, done, .. } = append;
+        if let Err(error) = self.reserve(needs) {
+            group.starved = true;
+            group.waiting.push((done, Err(AppendError::Io(error.to_string()))));
+            return Ok(());
+        }
+        let put = self.put(kind, &tag, &parts);
+        let outcome = put.as_ref().map_or_else(|error| Err(AppendError::Io(error.to_string())), |at| Ok(*at));
+        group.waiting.push((done, outcome));
+        put.map(|_| ())
     }
 
     fn acknowledge(&mut self, group: Group) {
-        self.shared.appends.fetch_add(group.waiting.len() as u64, Ordering::Relaxed);
+        let stored = group.waiting.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+        let mut count = 0;
         {
             let mut space = lock(&self.shared.space);
-            for (_, location) in &group.waiting {
+            for location in stored {
+                count += 1;
                 space.add(*location);
             }
         }
-        for (done, location) in group.waiting {
-            done(Ok(location));
+        self.shared.appends.fetch_add(count, Ordering::Relaxed);
+        for (done, outcome) in group.waiting {
+            done(outcome);
         }
     }
 
-    fn has_room(&self, frame: u64) -> bool {
+    fn has_room(&self, needs: Needs) -> bool {
         self.current.as_ref().is_some_and(|current| {
-            current.end + frame <= self.options.segment_bytes
+            current.end + needs.frame + self.reserved(needs) <= self.options.segment_bytes
                 || (current.end == FIRST_FRAME && current.entries.is_empty())
         })
     }
 
-    /// Makes sure that the next frame has a segment to go to.
-    fn make_room(&mut self, frame: u64) -> io::Result<()> {
-        if self.has_room(frame) {
+    /// What must be left behind a record.
+    fn reserved(&self, needs: Needs) -> u64 {
+        if needs.may_use_reserve { 0 } else { self.options.segment_bytes / RESERVED_SHARE }
+    }
+
+    /// Makes sure that the next frame has a segment to go to. The one before is not given up for one that cannot be made.
+    fn make_room(&mut self, needs: Needs) -> io::Result<()> {
+        if self.has_room(needs) {
             return Ok(());
         }
-        self.seal()?;
-        self.current = Some(self.begin(frame)?);
-        Ok(())
+        match self.begin(needs.frame) {
+            Ok(next) => {
+                if self.seal().is_err() {
+                    self.abandon();
+                }
+                self.current = Some(next);
+                Ok(())
+            }
+            Err(error) => {
+                // What is filled with zeros ahead of its records is room for the next try.
+                self.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    /// On a full disk: ends a segment whose space can only come back once it has ended, and keeps room for what gives space back.
+    fn relieve(&mut self) {
+        let reserve = self.options.segment_bytes / RESERVED_SHARE;
+        if self.current.as_ref().is_some_and(|current| current.end > FIRST_FRAME + reserve) {
+            self.abandon();
+            if let Ok(next) = self.begin(0) {
+                self.current = Some(next);
+                // As much as there is.
+                let _ = self.reserve(Needs { frame: 0, may_use_reserve: false });
+            }
+        }
     }
 
     fn begin(&mut self, frame: u64) -> io::Result<Current> {
         let number = self.next_number;
         let path = segment::path(&self.shared.directory, number);
-        let reused = if FIRST_FRAME + frame <= self.options.segment_bytes { self.free.pop() } else { None };
+        let fits = FIRST_FRAME + frame <= self.options.segment_bytes;
+        let reused = self.free.last().filter(|_| fits).cloned();
         let file = self.disk.open(reused.as_deref().unwrap_or(&path))?;
         let header = Header::new(number);
         header.write(&*self.disk, &file)?;
         self.disk.sync_data(&file)?;
         if let Some(reused) = reused {
             self.disk.rename(&reused, &path)?;
+            self.free.pop();
         }
         self.disk.sync_directory(&self.shared.directory)?;
         self.next_number += 1;
@@ -216,7 +290,6 @@ impl Writer {
         let header = FrameHeader { kind, tag_len, payload_len, body_crc: place.body_crc_of(tag, parts) };
         let end = current.end + header.frame_bytes();
         let location = Location { segment: current.header.number, offset: current.end, len: payload_len };
-        self.reserve(end)?;
         self.buffer.extend_from_slice(&header.encode(place));
         self.buffer.extend_from_slice(tag);
         for part in parts {
@@ -240,21 +313,30 @@ impl Writer {
         Ok(location)
     }
 
-    /// Writes zeros ahead, unless the segment grows beyond its size for one large record.
-    fn reserve(&mut self, end: u64) -> io::Result<()> {
+    /// Writes zeros ahead, for the next record and what must be left behind it, unless the segment grows beyond its size for one large
+    /// record.
+    fn reserve(&mut self, needs: Needs) -> io::Result<()> {
+        let reserved = self.reserved(needs);
         let Some(current) = self.current.as_mut() else { return Ok(()) };
-        if !self.options.prefill || end <= current.file_bytes || end > self.options.segment_bytes {
+        let segment_bytes = self.options.segment_bytes;
+        let end = current.end + needs.frame;
+        let needed = (end + reserved).min(segment_bytes);
+        if !self.options.prefill || end > segment_bytes || needed <= current.file_bytes {
             return Ok(());
         }
-        let wanted = (end + PREFILL_STEP).min(self.options.segment_bytes);
-        let mut at = current.file_bytes;
-        while at < wanted {
-            let len =
-                usize::try_from(wanted - at).map_or(self.zeros.len(), |left| left.min(self.zeros.len()));
-            self.disk.write_all_at(&current.file, &self.zeros[..len], at)?;
-            at += len as u64;
+        let wanted = (needed + PREFILL_STEP).min(segment_bytes);
+        let mut step = self.zeros.len();
+        while current.file_bytes < wanted {
+            let left = usize::try_from(wanted - current.file_bytes).unwrap_or(usize::MAX);
+            let len = left.min(step);
+            match self.disk.write_all_at(&current.file, &self.zeros[..len], current.file_bytes) {
+                Ok(()) => current.file_bytes += len as u64,
+                // As much as there is room for.
+                Err(_) if len > SMALLEST_STEP => step = len / 2,
+                Err(error) if current.file_bytes < needed => return Err(error),
+                Err(_) => break,
+            }
         }
-        current.file_bytes = wanted;
         Ok(())
     }
 
@@ -274,6 +356,12 @@ impl Writer {
         Ok(())
     }
 
+    /// As [`Writer::sync`], if there is anything new.
+    fn sync_new(&mut self) -> io::Result<()> {
+        let new = self.current.as_ref().is_some_and(|current| current.synced < current.end);
+        if new { self.sync() } else { Ok(()) }
+    }
+
     /// Puts everything on the device, together with the mark of what was there before.
     fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
@@ -290,24 +378,18 @@ impl Writer {
 
     /// Ends the current segment for good: its mark says so, and it gets a side index.
     fn seal(&mut self) -> io::Result<()> {
-        if self.current.as_ref().is_some_and(|current| current.synced < current.end) {
-            self.sync()?;
-        }
+        self.sync_new()?;
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, true);
         mark.write(&*self.disk, &current.file, current.header.nonce)?;
         self.disk.sync_data(&current.file)?;
         let Some(current) = self.current.take() else { return Ok(()) };
-        self.sealed(&current);
-        Ok(())
-    }
-
-    fn sealed(&self, current: &Current) {
         let number = current.header.number;
         lock(&self.shared.space).seal(number, current.file_bytes);
         let bytes = side_index::encode(current.header, current.synced, &current.entries);
         // Without it the next opening scans the segment.
         let _ = side_index::write(&segment::index_path(&self.shared.directory, number), &bytes);
+        Ok(())
     }
 
     /// After a failed write nothing is known of what is behind the last sync, so the segment is left as it was then.
@@ -321,7 +403,8 @@ impl Writer {
         let mark = current.mark.next(current.synced, true);
         let _ = mark.write(&*self.disk, &current.file, current.header.nonce);
         let _ = self.disk.sync_data(&current.file);
-        self.sealed(&current);
+        // It gets no side index, for which there may be no room; the next opening makes one.
+        lock(&self.shared.space).seal(current.header.number, current.file_bytes);
     }
 
     /// Gives back the files of segments without a live record.
@@ -371,6 +454,11 @@ impl Writer {
             // A damaged record stays where it is, and what is around it with it.
             return lock(&self.shared.space).keep_in_place(number);
         };
+        let frames = records.iter().map(|record| frame_bytes(record.tag.len(), record.location.len)).sum();
+        if self.reserve(Needs { frame: frames, may_use_reserve: false }).is_err() {
+            // They stay where they are; the next release tries again.
+            return;
+        }
         match self.copy_forward(&records) {
             Ok(places) => {
                 for (Record { location: from, kind, tag, .. }, &to) in records.iter().zip(&places) {
@@ -394,7 +482,9 @@ impl Writer {
     fn copy_forward(&mut self, records: &[Record]) -> io::Result<Vec<Location>> {
         let mut places = Vec::with_capacity(records.len());
         for Record { location, kind, tag, payload } in records {
-            self.make_room(frame_bytes(tag.len(), location.len))?;
+            let needs = Needs::of_record(tag.len(), location.len);
+            self.make_room(needs)?;
+            self.reserve(needs)?;
             places.push(self.put(*kind, tag, std::slice::from_ref(payload))?);
         }
         self.sync()?;

@@ -330,14 +330,15 @@ impl Spool {
         let name = endpoint.clone();
         let tag = tag::of_mark(endpoint, up_to);
         let queued = self.shared.journal.append(Kind::Cursor as u8, &tag, Vec::new(), move |written| {
-            let Ok(location) = written else { return };
-            let before = {
+            let needless = {
                 let mut lanes = lock(&shared);
-                lanes.by_name.entry(name).or_default().cursor_record.replace(location)
+                let lane = lanes.by_name.entry(name).or_default();
+                lane.kept_back.extend(released);
+                let Ok(location) = written else { return };
+                let before = lane.cursor_record.replace(location);
+                std::mem::take(&mut lane.kept_back).into_iter().chain(before)
             };
-            for location in released.into_iter().chain(before) {
-                journal.release(location);
-            }
+            needless.for_each(|location| journal.release(location));
         });
         if let Err(error) = queued {
             tracing::warn!(%endpoint, up_to, %error, "a cursor is not on disk; after a restart its events come again");

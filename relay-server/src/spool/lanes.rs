@@ -24,6 +24,8 @@ pub(super) struct Lane {
     pub(super) last_seq: u64,
     pub(super) cursor: u64,
     pub(super) cursor_record: Option<Location>,
+    /// Records that a cursor makes needless which is not on the disk, because that is full: the next one that is lets them go.
+    pub(super) kept_back: Vec<Location>,
     pub(super) waiting: BTreeMap<u64, Waiting>,
     /// Marks of single events, released with the event.
     pub(super) marks: HashMap<u64, Vec<(Kind, Location)>>,
