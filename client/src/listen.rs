@@ -23,7 +23,7 @@ use crate::{
     history::{History, HistoryError, Opened},
     live::Live,
     output::Ready,
-    pipeline::Pipeline,
+    pipeline::{Disk, Pipeline},
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
     tls,
 };
@@ -108,6 +108,7 @@ impl Listening {
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
             history: history.clone(),
+            disk: Disk::new(live.clone(), stop.clone()),
             routes: Arc::clone(&routes),
             forwarder: forwarder(&routes, settings.timeout, settings.cacert.as_deref())?,
             reports,

@@ -47,10 +47,12 @@ use crate::{
 };
 
 mod delivery;
+mod disk;
 mod lane;
 mod resign;
 mod verify;
 
+pub use disk::Disk;
 pub use resign::Signing;
 pub use verify::sender_url;
 
@@ -70,6 +72,8 @@ const LANE_EVENTS: usize = 100_000;
 pub struct Pipeline {
     /// Where events are stored.
     pub history: History,
+    /// Where writing waits while that is not possible.
+    pub disk: Disk,
     /// Where they go and how they are verified.
     pub routes: Arc<Routes>,
     /// How they get there.
@@ -228,7 +232,7 @@ impl Pipeline {
             forward,
             sender_waits: deadline.is_some(),
         };
-        let stored = self.history.store(event.clone(), facts).await;
+        let stored = self.disk.write_in_order(|| self.history.store(event.clone(), facts.clone())).await;
         let endpoint = event.endpoint.clone();
         (Came { session, endpoint, seq, missed, deadline, event, recognised, forward, lane }, stored)
     }
@@ -236,7 +240,7 @@ impl Pipeline {
     /// Steps 3 and 4; true when the event must not reach a target.
     async fn verify_and_show(&self, came: &Came, row: EventRow) -> Result<bool, HistoryError> {
         let row = match &came.recognised.verdict {
-            Some(verdict) => self.history.set_verdict(row.id, verdict.clone()).await?,
+            Some(verdict) => self.disk.write(|| self.history.set_verdict(row.id, verdict.clone())).await?,
             None => row,
         };
         let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
@@ -283,7 +287,7 @@ impl Pipeline {
                     message: "the client was stopped before the answer was on record".to_owned(),
                     latency_ms: 0,
                 };
-                row = self.history.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
+                row = self.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
             let ready = Ready {
                 session: 0,
@@ -346,8 +350,16 @@ impl Pipeline {
                 self.answer(ready.session, event.id, forwarded).await;
             }
         }
-        // 8
-        self.history.settle(event.id).await
+        self.settle(event.id).await
+    }
+
+    async fn finish_attempt(&self, id: EventId, attempt: Attempt) -> Result<EventRow, HistoryError> {
+        self.disk.write(|| self.history.finish_attempt(id, attempt.clone())).await
+    }
+
+    /// Step 8.
+    async fn settle(&self, id: EventId) -> Result<(), HistoryError> {
+        self.disk.write(|| self.history.settle(id)).await
     }
 
     /// Steps 5 and 6 for one target.
@@ -359,7 +371,8 @@ impl Pipeline {
         rejected: bool,
     ) -> Result<(&'t Target, Forwarded), HistoryError> {
         // 5
-        let begun = self.history.begin_attempt(event.id, &target.to_string(), cause).await?;
+        let name = target.to_string();
+        let begun = self.disk.write(|| self.history.begin_attempt(event.id, &name, cause)).await?;
         let forwarded = if rejected {
             Forwarded { outcome: Outcome::Rejected, answer: None }
         } else {
@@ -367,7 +380,7 @@ impl Pipeline {
         };
         // 6
         let attempt = Attempt { outcome: forwarded.outcome.clone(), ..begun };
-        let row = self.history.finish_attempt(event.id, attempt.clone()).await?;
+        let row = self.finish_attempt(event.id, attempt.clone()).await?;
         self.show(Live::Attempt(Box::new(row), attempt)).await;
         Ok((target, forwarded))
     }

@@ -18,7 +18,7 @@ use crate::{
     forward::{ForwardOptions, Forwarder, Target},
     history::History,
     output::Printer,
-    pipeline::{Pipeline, Signing},
+    pipeline::{Disk, Pipeline, Signing},
     row::{Attempt, EventRow},
     tls,
 };
@@ -94,6 +94,7 @@ async fn replay_here(history: &History, id: EventId, args: &ReplayArgs) -> Resul
     let ((reports, _), (live, _)) = (mpsc::channel(1), mpsc::channel(1));
     let pipeline = Pipeline {
         history: history.clone(),
+        disk: Disk::impatient(live.clone()),
         routes: Arc::new(routes),
         forwarder: Forwarder::new(ForwardOptions { tls, ..ForwardOptions::default() }),
         reports,
