@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::event::{EndpointName, EventId, EventMeta};
+use crate::event::{EndpointName, EventId, EventMeta, UnixMillis};
 
 /// The version of the protocol this release speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -129,6 +129,9 @@ pub struct Welcome {
     pub dead_after_ms: u64,
     /// Largest body of an app's answer the relay takes.
     pub max_answer_bytes: u64,
+    /// The relay's clock, by which events have their time of arrival.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<UnixMillis>,
 }
 
 /// One endpoint in a `WELCOME`.

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use crate::{
     control::{Remote, RemoteError},
-    history::{Found, History, HistoryError, Holder, Opened, Options},
+    history::{Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Status},
     pipeline::Signing,
-    row::{Attempt, EventRow},
+    row::{Attempt, EventRow, EventState},
 };
 
 /// How long to wait for a process that starts or ends: it has the directory and does not answer yet, or no more.
@@ -117,6 +117,7 @@ impl Access {
                 | HistoryError::Journal { .. }
                 | HistoryError::NotStored { .. }
                 | HistoryError::Unknown(_)
+                | HistoryError::NotHeld(_)
                 | HistoryError::Damaged { .. }
                 | HistoryError::Closed => return Err(error.into()),
             };
@@ -135,14 +136,31 @@ impl Access {
         }
     }
 
-    /// As [`History::rows`].
+    /// As [`History::rows`], or with a state as [`History::in_state`].
     ///
     /// # Errors
     /// When the rows cannot be had.
-    pub async fn rows(&self, before: Option<EventId>, limit: usize) -> Result<Vec<EventRow>, AccessError> {
+    pub async fn rows(
+        &self,
+        state: Option<EventState>,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, AccessError> {
+        Ok(match (self, state) {
+            (Self::Direct(history), None) => history.rows(before, limit).await?,
+            (Self::Direct(history), Some(state)) => history.in_state(state, before, limit).await?,
+            (Self::Remote(remote), _) => remote.rows(state, before, limit).await?,
+        })
+    }
+
+    /// Has a held event forwarded, or dropped. Without a running process, the next one forwards it.
+    ///
+    /// # Errors
+    /// When the event is not held, or this could not be written.
+    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, AccessError> {
         Ok(match self {
-            Self::Direct(history) => history.rows(before, limit).await?,
-            Self::Remote(remote) => remote.rows(before, limit).await?,
+            Self::Direct(history) => history.decide(id, forward).await?,
+            Self::Remote(remote) => remote.decide(id, forward).await?,
         })
     }
 
@@ -165,6 +183,28 @@ impl Access {
         Ok(match self {
             Self::Direct(history) => history.event(id).await?,
             Self::Remote(remote) => remote.event(id).await?,
+        })
+    }
+
+    /// As [`History::status`] and [`History::periods`].
+    ///
+    /// # Errors
+    /// When the rows cannot be had.
+    pub async fn stats(&self) -> Result<(Status, Vec<PeriodInfo>), AccessError> {
+        Ok(match self {
+            Self::Direct(history) => (history.status().await?, history.periods().await?),
+            Self::Remote(remote) => (remote.status().await?.history, remote.periods().await?),
+        })
+    }
+
+    /// As [`History::prune`].
+    ///
+    /// # Errors
+    /// When a period cannot be removed.
+    pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.prune(prune).await?,
+            Self::Remote(remote) => remote.prune(prune).await?,
         })
     }
 

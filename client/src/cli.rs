@@ -9,13 +9,15 @@ use inhaul_core::{event::EndpointName, retry::Schedule};
 
 use crate::{config::RelayUrl, forward::Target, pipeline::Signing};
 
+mod history;
 mod signing;
 mod values;
 
+pub use history::{HistoryCommand, PruneArgs};
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
 pub use values::{
-    AnswerMode, ConcurrencyError, DurationError, OnAbsent, OutputMode, ScheduleError, VerifyMode,
-    parse_concurrency, parse_duration, parse_schedule,
+    AnswerMode, CatchUp, ConcurrencyError, Dedupe, DurationError, OnAbsent, OutputMode, ScheduleError,
+    VerifyMode, parse_age, parse_concurrency, parse_duration, parse_schedule, parse_size,
 };
 
 /// What `--help` says about how the program ends; the same for every command.
@@ -81,6 +83,15 @@ pub enum Command {
     /// Example: `inhaul replay 0197a2c4 --to 4000`. A replay is a new attempt on the event's record, never an overwrite.
     #[command(after_long_help = EXIT_STATUS)]
     Replay(ReplayArgs),
+    /// Decide on events that are held: forward them, or drop them
+    ///
+    /// Example: `inhaul release --all`. `inhaul listen --catch-up ask` holds the events that came while it was away, and `inhaul
+    /// events --held` lists them.
+    #[command(after_long_help = EXIT_STATUS)]
+    Release(ReleaseArgs),
+    /// Look after the history: its size, whether it is whole, what of it may go
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Check a signature: of a stored event, or of a request you have
     ///
     /// Example: `inhaul verify 0197a2c4 --secret-env STRIPE_WEBHOOK_SECRET`
@@ -132,6 +143,12 @@ pub struct ListenArgs {
     /// Forward none before the one before it is delivered or given up
     #[arg(long)]
     pub strict_order: bool,
+    /// An event delivered before: drop is not to forward it [default: flag]
+    #[arg(long, value_name = "flag|drop", hide_possible_values = true)]
+    pub dedupe: Option<Dedupe>,
+    /// Events that came while this client was away [default: deliver]
+    #[arg(long, value_name = "deliver|store|ask", hide_possible_values = true)]
+    pub catch_up: Option<CatchUp>,
     /// Allow targets that are not on this machine
     #[arg(long)]
     pub allow_external: bool,
@@ -228,6 +245,9 @@ pub struct EventsArgs {
     /// Only events that could not be delivered and are not tried again
     #[arg(long)]
     pub given_up: bool,
+    /// Only events that are held until `inhaul release` decides on them
+    #[arg(long, conflicts_with = "given_up")]
+    pub held: bool,
     /// One JSON object a line, as docs/output-json.md describes
     #[arg(long)]
     pub json: bool,
@@ -299,6 +319,20 @@ impl ReplayArgs {
             ..SignatureArgs::default()
         }
     }
+}
+
+/// Arguments of `inhaul release`.
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// Ids of events, or their beginnings
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    pub ids: Vec<String>,
+    /// Every event that is held, oldest first
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+    /// Keep them in the history and do not forward them
+    #[arg(long)]
+    pub drop: bool,
 }
 
 /// Arguments of `inhaul demo`.

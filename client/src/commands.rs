@@ -7,10 +7,12 @@ use crate::cli::{Cli, Command};
 pub mod demo;
 pub mod events;
 pub mod failure;
+pub mod history;
 pub mod listen;
 pub mod log;
 pub mod lookup;
 pub mod providers;
+pub mod release;
 pub mod replay;
 pub mod show;
 pub mod sign;
@@ -47,7 +49,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Listen(args) => listen::run(data, &args).await?,
         Command::Events(args) => events::run(data, &args).await?,
         Command::Show(args) => show::run(data, &args).await?,
+        Command::History(command) => history::run(data, &command).await?,
         Command::Replay(args) => replay::run(data, &args).await?,
+        Command::Release(args) => release::run(data, &args).await?,
         Command::Verify(args) => verify::run(data, &args).await?,
         Command::Sign(args) => sign::run(&args)?,
         Command::Trigger(args) => trigger::run(data, &args).await?,

@@ -31,7 +31,7 @@ use crate::{
     data_dir::create_private_dir,
     history::{History, HistoryError, Holder, Status},
     pipeline::Signing,
-    row::Attempt,
+    row::{Attempt, EventRow},
 };
 
 /// Most connections served at once; further ones wait until one ends.
@@ -40,6 +40,10 @@ const CONNECTIONS_MAX: usize = 32;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most rows in one answer; who wants more asks again.
 const ROWS_MAX: usize = 200;
+/// Replays asked for and not begun.
+const REPLAYS: usize = 64;
+/// Decisions that are not on record yet.
+const DECISIONS: usize = 64;
 
 /// Somebody wants an event sent again.
 #[derive(Debug)]
@@ -52,6 +56,43 @@ pub struct ReplayRequest {
     pub signing: Signing,
     /// Where the finished attempt goes, or the reason why there is none.
     pub answer: oneshot::Sender<Result<Attempt, String>>,
+}
+
+/// Somebody decided on a held event.
+#[derive(Debug)]
+pub struct Decision {
+    /// Which event.
+    pub id: EventId,
+    /// It is forwarded, or goes nowhere.
+    pub forward: bool,
+    /// Where the event's row goes once that is on record, or the reason why it is not.
+    pub answer: oneshot::Sender<Result<EventRow, String>>,
+}
+
+/// Where a person's wishes go.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// What is to be sent again.
+    pub replays: mpsc::Sender<ReplayRequest>,
+    /// What becomes of held events.
+    pub decisions: mpsc::Sender<Decision>,
+}
+
+/// Where a person's wishes come out.
+#[derive(Debug)]
+pub struct Ordered {
+    /// What is to be sent again.
+    pub replays: mpsc::Receiver<ReplayRequest>,
+    /// What becomes of held events.
+    pub decisions: mpsc::Receiver<Decision>,
+}
+
+impl Orders {
+    /// Both ends of the queues.
+    pub fn new() -> (Self, Ordered) {
+        let ((replays, asked), (decisions, decided)) = (mpsc::channel(REPLAYS), mpsc::channel(DECISIONS));
+        (Self { replays, decisions }, Ordered { replays: asked, decisions: decided })
+    }
 }
 
 /// Where webhooks reach the running process.
@@ -123,13 +164,13 @@ impl Drop for ControlServer {
 pub fn serve(
     path: &Path,
     history: History,
-    replays: mpsc::Sender<ReplayRequest>,
+    orders: Orders,
     reach: Arc<OnceLock<Reach>>,
 ) -> Result<ControlServer, ControlError> {
     let listener = listen(path, history.data_dir().path())?;
     let socket = Socket { path: path.to_owned(), history: history.clone() };
     history.announce(Some(path))?;
-    let task = tokio::spawn(accept(listener, Desk { history, replays, reach }));
+    let task = tokio::spawn(accept(listener, Desk { history, orders, reach }));
     Ok(ControlServer { task, _socket: socket })
 }
 
@@ -203,7 +244,7 @@ async fn accept(listener: UnixListener, desk: Desk) {
 #[derive(Clone)]
 struct Desk {
     history: History,
-    replays: mpsc::Sender<ReplayRequest>,
+    orders: Orders,
     reach: Arc<OnceLock<Reach>>,
 }
 
@@ -236,10 +277,15 @@ impl Desk {
     /// The answer, and the bytes to be sent behind it.
     async fn answer(&self, request: Request) -> (Answer, Vec<Bytes>) {
         let answered = match request {
-            Request::Rows { before, limit } => {
-                let rows = self.history.rows(before, limit.min(ROWS_MAX)).await;
+            Request::Rows { state, before, limit } => {
+                let limit = limit.min(ROWS_MAX);
+                let rows = match state {
+                    None => self.history.rows(before, limit).await,
+                    Some(state) => self.history.in_state(state, before, limit).await,
+                };
                 rows.map(|rows| Answer::Rows { rows })
             }
+            Request::Decide { id, forward } => Ok(self.decide(id, forward).await),
             Request::Find { prefix } => self.history.find(&prefix).await.map(|found| Answer::Found { found }),
             Request::Event { id } => match self.history.event(id).await {
                 Ok(Some((event, row))) => {
@@ -251,14 +297,31 @@ impl Desk {
                 Err(error) => Err(error),
             },
             Request::Replay { id, to, signing } => Ok(self.replay(id, to, signing).await),
+            Request::Periods => self.history.periods().await.map(|periods| Answer::Periods { periods }),
+            Request::Prune(prune) => {
+                self.history.prune(prune).await.map(|periods| Answer::Periods { periods })
+            }
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
     }
 
+    async fn decide(&self, id: EventId, forward: bool) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        // When its queue is full, it takes a moment longer.
+        if self.orders.decisions.send(Decision { id, forward, answer }).await.is_err() {
+            return Answer::error("it is stopping");
+        }
+        match answered.await {
+            Ok(Ok(row)) => Answer::Row { row: Box::new(row) },
+            Ok(Err(reason)) => Answer::error(&reason),
+            Err(_) => Answer::error("it stopped before the decision was on record"),
+        }
+    }
+
     async fn replay(&self, id: EventId, to: Option<String>, signing: Signing) -> Answer {
         let (answer, answered) = oneshot::channel();
-        match self.replays.try_send(ReplayRequest { id, to, signing, answer }) {
+        match self.orders.replays.try_send(ReplayRequest { id, to, signing, answer }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 return Answer::error("too many replays are waiting; try again later");

@@ -9,6 +9,7 @@
 //! A request that changes something is answered when the journal has it on disk. Requests in flight together share one
 //! flush. `docs/history.md` describes the files.
 
+mod by_hand;
 mod error;
 mod fold;
 mod index;
@@ -16,6 +17,8 @@ mod lock;
 mod notes;
 mod period;
 mod record;
+mod same;
+mod upkeep;
 mod worker;
 
 use std::{
@@ -29,15 +32,18 @@ use inhaul_core::{
     event::{Event, EventId, UnixMillis},
     signature::Verdict,
 };
+use inhaul_journal::Disk;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, oneshot},
     task::coop::unconstrained,
 };
 
+pub use by_hand::ByHand;
 pub use error::HistoryError;
 pub use index::panic_is_contained;
 pub use lock::Holder;
+pub use upkeep::{Checked, PeriodInfo, Prune};
 
 use self::{
     lock::DataLock,
@@ -47,7 +53,7 @@ use self::{
 use crate::{
     clock,
     data_dir::DataDir,
-    row::{Attempt, AttemptCause, EventRow},
+    row::{Attempt, AttemptCause, EventRow, EventState},
 };
 
 /// Bytes of requests under way, in steps: what is beyond waits in its caller.
@@ -71,6 +77,15 @@ pub struct Facts {
     /// The sender waits for the application's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sender_waits: bool,
+    /// It waited at the relay for more than a minute.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    /// A person says whether it is forwarded: it is held until it is released or settled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// Not to be forwarded when an earlier delivery of the same event was or is. A wish; what came of it is on record.
+    #[serde(skip)]
+    pub drop_repeats: bool,
 }
 
 /// What became of an event that was to be stored.
@@ -99,8 +114,14 @@ pub enum Found {
 pub struct Status {
     /// Events stored.
     pub events: u64,
-    /// Events stored for forwarding and not settled.
+    /// Events that are to be forwarded.
     pub pending: u64,
+    /// Events of which a person says whether they are forwarded.
+    #[serde(default)]
+    pub held: u64,
+    /// Events that were not delivered and are not tried again by themselves.
+    #[serde(default)]
+    pub given_up: u64,
     /// Periods they are kept in.
     pub periods: u64,
     /// What was found wrong and put right since this process opened the history.
@@ -129,6 +150,8 @@ pub struct Options {
     pub lock_wait: Duration,
     /// The command shown to others who want the data directory; `None` is this process's own.
     pub command: Option<String>,
+    /// The disk of a simulation: journals are on it and write when they are told to, and indexes are in memory.
+    pub simulated: Option<Arc<dyn Disk>>,
 }
 
 impl Default for Options {
@@ -142,6 +165,7 @@ impl Default for Options {
             clock: Arc::new(clock::now),
             lock_wait: Duration::from_secs(2),
             command: None,
+            simulated: None,
         }
     }
 }
@@ -219,20 +243,37 @@ impl History {
             .name("inhaul-history".into())
             .spawn(move || worker.run(&held))
             .map_err(|error| HistoryError::io(data_dir, &error))?;
+        Ok(Self::opened(sender, notes, lock, data))
+    }
+
+    fn opened(sender: mpsc::Sender<Message>, notes: Notes, lock: SharedLock, data: DataDir) -> Opened {
         let room = Arc::new(Semaphore::new(ROOM_STEPS));
         let opening_notes = notes.lines();
         let history = Self { shared: Arc::new(Shared { sender, room, notes, lock, data }) };
-        Ok(Opened { history, notes: opening_notes })
+        Opened { history, notes: opening_notes }
     }
 
     /// Stores an event once: the answer comes when it is on disk. Events are in the order in which these calls were first
-    /// polled.
+    /// polled: after one that was not stored none is, until that one is [stored again](Self::store_again) or the history is opened again.
     ///
     /// # Errors
     /// When it could not be written; storing it again is safe.
     pub async fn store(&self, event: Event, facts: Facts) -> Result<Stored, HistoryError> {
+        self.ask_to_store(event, facts, false).await
+    }
+
+    /// Tries again to store an event that was not stored. To be called for the first of those that were not, and then for the others in
+    /// their order.
+    ///
+    /// # Errors
+    /// As [`History::store`].
+    pub async fn store_again(&self, event: Event, facts: Facts) -> Result<Stored, HistoryError> {
+        self.ask_to_store(event, facts, true).await
+    }
+
+    async fn ask_to_store(&self, event: Event, facts: Facts, again: bool) -> Result<Stored, HistoryError> {
         let bytes = event.head.len() + event.body.len();
-        self.ask(bytes, |answer| Request::Store { event, facts, answer }).await
+        self.ask(bytes, |answer| Request::Store { event, facts, again, answer }).await
     }
 
     /// Records what the signature check found.
@@ -281,12 +322,35 @@ impl History {
         self.ask(0, |answer| Request::GiveUp { id, reason, answer }).await
     }
 
-    /// The events stored for forwarding and not settled, in order of storing.
+    /// Records what a person decided on a held event: that it is to be forwarded now, or not at all.
+    ///
+    /// # Errors
+    /// When the event is not held, or as [`History::settle`].
+    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Decide { id, forward, answer }).await
+    }
+
+    /// Every event that is to be forwarded, in order of storing.
     ///
     /// # Errors
     /// When the rows cannot be read.
     pub async fn pending(&self) -> Result<Vec<EventRow>, HistoryError> {
-        self.ask(0, |answer| Request::Pending { answer }).await
+        let mut rows = self.in_state(EventState::Pending, None, usize::MAX).await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// [`History::rows`] of the events with something left to do.
+    ///
+    /// # Errors
+    /// As [`History::rows`].
+    pub async fn in_state(
+        &self,
+        state: EventState,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::Rows { state: Some(state), before, limit, answer }).await
     }
 
     /// One event whole, with its row.
@@ -302,7 +366,7 @@ impl History {
     /// # Errors
     /// When there is no event `before`, or the rows cannot be read.
     pub async fn rows(&self, before: Option<EventId>, limit: usize) -> Result<Vec<EventRow>, HistoryError> {
-        self.ask(0, |answer| Request::Rows { before, limit, answer }).await
+        self.ask(0, |answer| Request::Rows { state: None, before, limit, answer }).await
     }
 
     /// The event whose id begins like this, in hex digits of either case, with or without dashes.
@@ -320,6 +384,22 @@ impl History {
     /// When the rows cannot be read.
     pub async fn status(&self) -> Result<Status, HistoryError> {
         self.ask(0, |answer| Request::Status { answer }).await
+    }
+
+    /// Every period, the oldest first.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn periods(&self) -> Result<Vec<PeriodInfo>, HistoryError> {
+        self.ask(0, |answer| Request::Periods { answer }).await
+    }
+
+    /// Removes old periods for good, except those with something left to do; what was removed, the oldest first.
+    ///
+    /// # Errors
+    /// When one cannot be removed; those before it are gone.
+    pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, HistoryError> {
+        self.ask(0, |answer| Request::Prune { prune, answer }).await
     }
 
     /// What was found wrong and put right since the history was opened: one plain line each.

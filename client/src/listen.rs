@@ -15,14 +15,15 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    cli::CatchUp,
     commands::Failure,
     config::{RelaySettings, RelayUrl, Routes, Settings},
-    control::{self, ControlError, ControlServer, Reach, ReplayRequest},
+    control::{self, ControlError, ControlServer, Orders, Reach, ReplayRequest},
     data_dir::DataDir,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
     live::Live,
-    output::Ready,
+    output::{Ready, count_text, time_text},
     pipeline::{Disk, Pipeline},
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
     tls,
@@ -40,8 +41,6 @@ const REPORTS: usize = 1024;
 const LIVE: usize = 1024;
 /// News of the session that are not passed on yet.
 const NEWS: usize = 64;
-/// Replays asked for and not begun.
-const REPLAYS: usize = 64;
 
 /// What a listening client is told at its start.
 pub struct ListenConfig {
@@ -57,8 +56,8 @@ pub struct ListenConfig {
 pub struct Listening {
     /// Every event stored.
     pub history: History,
-    /// Takes what is to be sent again.
-    pub replays: mpsc::Sender<ReplayRequest>,
+    /// Takes what a person wants.
+    pub orders: Orders,
     stop: CancellationToken,
     session: JoinHandle<Result<(), SessionRefused>>,
     pipeline: JoinHandle<Result<(), HistoryError>>,
@@ -88,14 +87,13 @@ impl Listening {
         let ListenConfig { settings, data, ready_file } = config;
         let Opened { history, notes } = open_history(&data).await?;
         let source = source(&settings, &data).await?;
-        let tls =
-            if source.url.is_tls() { Some(tls::client_config(source.cacert.as_deref())?) } else { None };
+        let tls = source.url.is_tls().then(|| tls::client_config(source.cacert.as_deref())).transpose()?;
         let client_id = data.client_id()?;
         let (live, shown) = mpsc::channel(LIVE);
         let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
         let (reports, reported) = mpsc::channel(REPORTS);
         let (news, told) = mpsc::channel(NEWS);
-        let (replays, replay_requests) = mpsc::channel(REPLAYS);
+        let (orders, ordered) = Orders::new();
         let stop = CancellationToken::new();
         for note in notes {
             // There is room: nobody else has sent anything yet, and notes are few.
@@ -103,13 +101,14 @@ impl Listening {
         }
         let reach = Arc::new(OnceLock::new());
         let served =
-            control::serve(&data.control_socket(), history.clone(), replays.clone(), Arc::clone(&reach));
+            control::serve(&data.control_socket(), history.clone(), orders.clone(), Arc::clone(&reach));
         let control = noting_failure(served, &live);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
             history: history.clone(),
             disk: Disk::new(live.clone(), stop.clone()),
             routes: Arc::clone(&routes),
+            catch_up: settings.catch_up,
             forwarder: forwarder(&routes, settings.timeout, settings.cacert.as_deref())?,
             reports,
             live: live.clone(),
@@ -125,18 +124,19 @@ impl Listening {
             },
             reach,
             ca_file: source.cacert.clone(),
+            catch_up: settings.catch_up,
             live,
         };
         let session =
             SessionConfig { relay: Relay { url: source.url, tls }, client_id, endpoint: source.endpoint };
         let ports = SessionPorts { arrivals, reports: reported, news };
         let listening = Self {
-            replaying: tokio::spawn(replay(pipeline.clone(), replay_requests, stop.clone())),
-            pipeline: tokio::spawn(pipeline.run(arrived, stop.clone())),
+            replaying: tokio::spawn(replay(pipeline.clone(), ordered.replays, stop.clone())),
+            pipeline: tokio::spawn(pipeline.run(arrived, ordered.decisions, stop.clone())),
             telling: tokio::spawn(teller.run(told)),
             session: tokio::spawn(session::run(session, ports)),
             history,
-            replays,
+            orders,
             stop,
             control,
             #[cfg(feature = "relay")]
@@ -179,7 +179,7 @@ impl Listening {
         if !self.pipeline.is_finished() {
             let _ = self.pipeline.await;
         }
-        drop(self.replays);
+        drop(self.orders);
         if !self.replaying.is_finished() {
             let _ = self.replaying.await;
         }
@@ -306,6 +306,7 @@ struct Teller {
     /// Where other commands find the endpoint's URL.
     reach: Arc<OnceLock<Reach>>,
     ca_file: Option<PathBuf>,
+    catch_up: CatchUp,
     live: mpsc::Sender<Live>,
 }
 
@@ -316,6 +317,7 @@ impl Teller {
             let live = match news {
                 SessionNews::State(state) => Live::Connection(state),
                 SessionNews::Notice(text) => Live::Notice(text),
+                SessionNews::Late { events, oldest } => Live::Notice(self.late_text(events, oldest)),
                 SessionNews::Opened(_) if told => continue,
                 SessionNews::Opened(welcome) => {
                     told = true;
@@ -339,6 +341,21 @@ impl Teller {
             let _ = self.live.send(live).await;
         }
         Ok(())
+    }
+}
+
+impl Teller {
+    fn late_text(&self, events: u64, oldest: Duration) -> String {
+        let what = match self.catch_up {
+            CatchUp::Deliver => "they are forwarded now",
+            CatchUp::Store => "they are stored and not forwarded; `inhaul replay` sends one",
+            CatchUp::Ask => {
+                "they are held: `inhaul release --all` forwards them, `inhaul release --all --drop` does not"
+            }
+        };
+        let oldest = time_text(oldest);
+        let events = count_text(events, "event");
+        format!("{events} came while this client was away, the first {oldest} ago; {what}")
     }
 }
 

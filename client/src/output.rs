@@ -19,7 +19,10 @@ pub mod json;
 mod lines;
 
 pub(crate) use lines::fit;
-pub use lines::{Color, attempt_text, listed_line, size_text, verdict_line, verdict_text};
+pub use lines::{
+    Color, attempt_text, count_text, listed_line, remark_texts, size_text, time_text, verdict_line,
+    verdict_text,
+};
 
 /// Why nothing more is printed.
 #[derive(Debug, Error)]

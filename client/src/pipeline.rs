@@ -35,14 +35,16 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    cli::VerifyMode,
+    cli::{CatchUp, Dedupe, VerifyMode},
     clock,
     config::{Route, Routes},
+    control::Decision,
     forward::{Answer, Forwarded, Forwarder, Target},
     history::{Facts, History, HistoryError, Stored},
     live::Live,
+    output::count_text,
     random::random,
-    row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
+    row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
     session::{Arrival, Report, WINDOW},
 };
 
@@ -76,6 +78,8 @@ pub struct Pipeline {
     pub disk: Disk,
     /// Where they go and how they are verified.
     pub routes: Arc<Routes>,
+    /// What becomes of events that came while the client was away.
+    pub catch_up: CatchUp,
     /// How they get there.
     pub forwarder: Forwarder,
     /// To the relay.
@@ -110,19 +114,20 @@ struct Came {
     deadline: Option<Instant>,
     event: Event,
     recognised: Recognised,
-    forward: bool,
     /// Its route's place among the lanes.
     lane: usize,
 }
 
 impl Pipeline {
-    /// Takes events until `stop`; then finishes what is being forwarded. Begins with what an earlier run left undone.
+    /// Takes events, and decisions on held ones, until `stop`; then finishes what is being forwarded. Begins with what an earlier run
+    /// left undone.
     ///
     /// # Errors
     /// When the history fails, because then nothing may be acknowledged any more.
     pub async fn run(
         self,
         arrivals: mpsc::Receiver<Arrival>,
+        decisions: mpsc::Receiver<Decision>,
         stop: CancellationToken,
     ) -> Result<(), HistoryError> {
         let mut running = JoinSet::new();
@@ -136,7 +141,7 @@ impl Pipeline {
         let at_once = TaskTracker::new();
         let mut ended = tokio::select! {
             biased;
-            taken = self.take(arrivals, lanes, &at_once, stop.clone()) => taken,
+            taken = self.take((arrivals, decisions), lanes, &at_once, stop.clone()) => taken,
             // It ends before `take` only when the history fails.
             Some(Ok(Err(error))) = running.join_next() => Err(error),
         };
@@ -152,7 +157,7 @@ impl Pipeline {
     /// Steps 1 to 4.
     async fn take(
         &self,
-        mut arrivals: mpsc::Receiver<Arrival>,
+        (mut arrivals, mut decisions): (mpsc::Receiver<Arrival>, mpsc::Receiver<Decision>),
         lanes: Lanes,
         at_once: &TaskTracker,
         stop: CancellationToken,
@@ -166,6 +171,10 @@ impl Pipeline {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(stored) = storing.next() => stored,
+                Some(decision) = decisions.recv() => {
+                    self.decide(decision, &lanes).await;
+                    continue;
+                }
                 arrival = arrivals.recv(), if !full => {
                     let Some(arrival) = arrival else { return Ok(()) };
                     // 1: on its way to the disk together with those around it.
@@ -183,8 +192,8 @@ impl Pipeline {
             .await;
             let Stored::New(row) = stored else { continue };
             // 3 and 4
-            let rejected = self.verify_and_show(&came, row).await?;
-            if !came.forward {
+            let (row, rejected) = self.verify_and_show(&came, row).await?;
+            if row.state != EventState::Pending {
                 self.answer_for_no_app(&came, rejected).await;
                 continue;
             }
@@ -212,18 +221,20 @@ impl Pipeline {
     }
 
     async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
-        let Arrival { session, delivery, endpoint_url } = arrival;
+        let Arrival { session, delivery, endpoint_url, late } = arrival;
         let Delivery { event, seq, deadline, missed } = *delivery;
-        let (recognised, forward, lane) = match event.parsed_head() {
+        let (recognised, has_target, drop_repeats, lane) = match event.parsed_head() {
             Ok(head) => {
                 let app_target = event.app_target(&head);
-                let forward = !missed && !self.routes.for_target(&app_target).targets.is_empty();
-                let lane = self.routes.index_of(&app_target);
-                (recognise(&event, &head, &self.routes, &endpoint_url), forward, lane)
+                let route = self.routes.for_target(&app_target);
+                let (has_target, drop_repeats) = (!route.targets.is_empty(), route.dedupe == Dedupe::Drop);
+                let recognised = recognise(&event, &head, &self.routes, &endpoint_url);
+                (recognised, has_target, drop_repeats, self.routes.index_of(&app_target))
             }
             // The relay sends none such; it is stored and shown as it is.
-            Err(_) => (Recognised::nothing(), false, 0),
+            Err(_) => (Recognised::nothing(), false, false, 0),
         };
+        let forward = has_target && !missed && !(late && self.catch_up == CatchUp::Store);
         let facts = Facts {
             missed,
             provider: recognised.provider.clone(),
@@ -231,22 +242,40 @@ impl Pipeline {
             provider_event_id: recognised.provider_event_id.clone(),
             forward,
             sender_waits: deadline.is_some(),
+            late,
+            held: forward && late && self.catch_up == CatchUp::Ask,
+            drop_repeats,
         };
-        let stored = self.disk.write_in_order(|| self.history.store(event.clone(), facts.clone())).await;
+        let stored = self.disk.store(&self.history, &event, &facts).await;
         let endpoint = event.endpoint.clone();
-        (Came { session, endpoint, seq, missed, deadline, event, recognised, forward, lane }, stored)
+        (Came { session, endpoint, seq, missed, deadline, event, recognised, lane }, stored)
     }
 
-    /// Steps 3 and 4; true when the event must not reach a target.
-    async fn verify_and_show(&self, came: &Came, row: EventRow) -> Result<bool, HistoryError> {
+    /// Steps 3 and 4: the event's row, and whether it must not reach a target.
+    async fn verify_and_show(&self, came: &Came, row: EventRow) -> Result<(EventRow, bool), HistoryError> {
         let row = match &came.recognised.verdict {
             Some(verdict) => self.disk.write(|| self.history.set_verdict(row.id, verdict.clone())).await?,
             None => row,
         };
         let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
         let rejected = came.recognised.must_be_valid && !valid && !came.missed;
-        self.show(Live::Event(Box::new(row))).await;
-        Ok(rejected)
+        self.show(Live::Event(Box::new(row.clone()))).await;
+        Ok((row, rejected))
+    }
+
+    /// A person decided on a held event: it goes on its way like one of an earlier run, or no further.
+    async fn decide(&self, decision: Decision, lanes: &Lanes) {
+        let Decision { id, forward, answer } = decision;
+        let decided = self.history.decide(id, forward).await;
+        if let Ok(row) = &decided
+            && forward
+        {
+            let ready = self.ready_again(row);
+            // They end before this only when the client stops; the event stays pending then.
+            let _ = lanes.0[self.routes.index_of(row.target.as_bytes())].send(ready).await;
+        }
+        // Whoever decided may have gone; it is on record.
+        let _ = answer.send(decided.map_err(|error| error.to_string()));
     }
 
     /// Step 7 for an event that goes nowhere: its sender need not wait, and gets the answer to its question, if it asked one.
@@ -275,8 +304,8 @@ impl Pipeline {
     async fn resume(&self, lanes: &Lanes) -> Result<(), HistoryError> {
         let pending = self.history.pending().await?;
         if !pending.is_empty() {
-            let count = pending.len();
-            let text = format!("{count} events of an earlier run are forwarded first");
+            let events = count_text(pending.len() as u64, "event");
+            let text = format!("forwarding {events} of an earlier run first");
             self.show(Live::Notice(text)).await;
         }
         for mut row in pending {
@@ -289,21 +318,26 @@ impl Pipeline {
                 };
                 row = self.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
-            let ready = Ready {
-                session: 0,
-                id: row.id,
-                event: None,
-                deadline: None,
-                rejected: self.is_rejected(&row),
-                cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
-                tries: !row.sender_waited,
-                not_before: self.next_try(&row),
-            };
+            let ready = self.ready_again(&row);
             if lanes.0[self.routes.index_of(row.target.as_bytes())].send(ready).await.is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// A stored event whose sender does not wait any more, on its way from step 5.
+    fn ready_again(&self, row: &EventRow) -> Ready {
+        Ready {
+            session: 0,
+            id: row.id,
+            event: None,
+            deadline: None,
+            rejected: self.is_rejected(row),
+            cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
+            tries: !row.sender_waited,
+            not_before: self.next_try(row),
+        }
     }
 
     /// When the schedule of an earlier run's failures goes on.

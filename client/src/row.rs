@@ -33,9 +33,17 @@ pub struct EventRow {
     pub provider_event_id: Option<String>,
     /// The sender was told to come again: the event is shown and not forwarded by itself.
     pub missed: bool,
+    /// It waited at the relay for more than a minute, because no client was there.
+    #[serde(default)]
+    pub late: bool,
     /// The sender waited for the application's answer, and so knows itself when to send again.
     #[serde(default)]
     pub sender_waited: bool,
+    /// What is left to do for it.
+    pub state: EventState,
+    /// The provider sent the same before.
+    #[serde(default)]
+    pub repeat: Option<Repeat>,
     /// The event was not delivered and is not tried again by itself: a dead letter, until a replay succeeds.
     #[serde(default)]
     pub given_up: Option<GivenUp>,
@@ -43,6 +51,37 @@ pub struct EventRow {
     pub verdict: Option<Verdict>,
     /// Every attempt to deliver it, oldest first.
     pub attempts: Vec<Attempt>,
+}
+
+/// What is left to do for a stored event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventState {
+    /// Nothing: it was delivered as far as it could be, or goes nowhere.
+    Settled,
+    /// It is to be forwarded.
+    Pending,
+    /// A person says whether it is forwarded.
+    Held,
+    /// It was not delivered and is not tried again by itself.
+    GivenUp,
+}
+
+/// Which delivery of the same event this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// 2 for the second delivery.
+    pub number: u32,
+    /// The first delivery.
+    pub first: EventId,
+    /// When the relay received that.
+    pub first_received_at: UnixMillis,
+    /// Whether the provider gave both the same id; otherwise their requests and bodies are equal.
+    pub same_id: bool,
+    /// The bodies are byte for byte the same; false also when that of the first cannot be read any more.
+    pub same_body: bool,
+    /// It is not forwarded, because an earlier delivery was or is.
+    pub dropped: bool,
 }
 
 /// When and why an event is no longer tried.

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use inhaul_core::{
-    event::EndpointName,
+    event::{EndpointName, UnixMillis},
     retry::Backoff,
     session::{ClientCommand, ClientConfig, ClientEnd, Delivery, Timing},
     wire::{Credit, Frame, HelloEndpoint, ResultHeader, SessionError, Welcome},
@@ -25,7 +25,7 @@ use tokio_tungstenite::{
 };
 use uuid::Uuid;
 
-use crate::{connection::ConnectionState, random::random};
+use crate::{clock, connection::ConnectionState, random::random};
 
 mod dial;
 mod proxy;
@@ -49,6 +49,10 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(250), longest: D
 /// A session that lasted this long was a good one: the next loss counts as the first again.
 const STABLE: Duration = Duration::from_secs(60);
 
+/// An event that waited at the relay this long, when the session began, came while the client was away: not in a moment without
+/// connection.
+pub const LATE: Duration = Duration::from_secs(60);
+
 /// How long a session that ends may take to say why.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -71,6 +75,8 @@ pub struct Arrival {
     pub delivery: Box<Delivery>,
     /// The endpoint's public URL: signatures may be over it.
     pub endpoint_url: Arc<str>,
+    /// It had waited at the relay for at least [`LATE`] when the session began.
+    pub late: bool,
 }
 
 /// What the pipeline has to say to the relay.
@@ -105,6 +111,13 @@ pub enum SessionNews {
     State(ConnectionState),
     /// The relay welcomed the client.
     Opened(Box<Welcome>),
+    /// Events waited at the relay while no client was there.
+    Late {
+        /// How many wait in all, those included that did not wait long.
+        events: u64,
+        /// How long the first of them has waited.
+        oldest: Duration,
+    },
     /// Something a person should know.
     Notice(String),
 }
@@ -224,6 +237,9 @@ struct Session<'a> {
     end: ClientEnd,
     endpoint_url: Arc<str>,
     backlog_events: u64,
+    /// When it began, by the relay's clock.
+    began_at: UnixMillis,
+    told_of_late: bool,
     round_trip: Option<Duration>,
     opened: bool,
     closing_since: Option<Instant>,
@@ -254,6 +270,8 @@ impl<'a> Session<'a> {
             end: ClientEnd::new(client, Instant::now()),
             endpoint_url: "".into(),
             backlog_events: 0,
+            began_at: clock::now(),
+            told_of_late: false,
             round_trip: None,
             opened: false,
             closing_since: None,
@@ -395,7 +413,8 @@ impl Session<'_> {
                 let was = self.backlog_events;
                 self.backlog_events = was.saturating_sub(1);
                 let endpoint_url = Arc::clone(&self.endpoint_url);
-                let arrival = Arrival { session: self.number, delivery, endpoint_url };
+                let late = self.is_late(&delivery);
+                let arrival = Arrival { session: self.number, delivery, endpoint_url, late };
                 // The channel holds a whole window; full means that the relay sent more, which the protocol's end prevents.
                 self.arrivals.try_send(arrival).map_err(|_| SessionRefused::Stopping)?;
                 if was == 1 {
@@ -417,8 +436,22 @@ impl Session<'_> {
         Ok(Continue(()))
     }
 
+    /// Whether an event came while the client was away; a person is told of the first.
+    fn is_late(&mut self, delivery: &Delivery) -> bool {
+        let waited = Duration::from_millis(self.began_at.0.saturating_sub(delivery.event.received_at.0));
+        // A sender that is told to come again, or still waits, is served in its own way.
+        let late = waited >= LATE && delivery.deadline.is_none() && !delivery.missed;
+        if late && !self.told_of_late {
+            self.told_of_late = true;
+            let events = self.backlog_events.saturating_add(1);
+            self.news.push(SessionNews::Late { events, oldest: waited });
+        }
+        late
+    }
+
     fn open(&mut self, welcome: Welcome) {
         self.opened = true;
+        self.began_at = welcome.time_ms.unwrap_or(self.began_at);
         if let Some(endpoint) = welcome.endpoints.first() {
             self.endpoint_url = endpoint.url.as_str().into();
             self.backlog_events = endpoint.backlog_events;

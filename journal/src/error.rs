@@ -44,6 +44,9 @@ pub enum AppendError {
     /// Writing or syncing failed, for example because the disk is full.
     #[error("the journal cannot be written: {0}")]
     Io(String),
+    /// A record before it could not be written, and the journal keeps their order.
+    #[error("a record before it could not be written")]
+    Behind,
     /// The journal was closed.
     #[error("the journal is closed")]
     Closed,

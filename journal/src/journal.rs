@@ -2,9 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    io, mem,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -19,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{
     AppendError, Location, OpenError, ReadError, Recovery,
-    disk::{Disk, RealDisk},
+    disk::{Disk, DiskFile, RealDisk},
     frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
     queue::{Append, Queue},
     recovery::{self, Contents, Found},
@@ -59,6 +57,12 @@ pub struct Options {
     pub keep_free: usize,
     /// Move the records of segments that little keeps alive. Without it they stay where they are.
     pub on_moved: Option<OnMoved>,
+    /// When a record could not be written, those behind it are not either, with [`AppendError::Behind`], until
+    /// [`Journal::go_on`]: so what is in the journal is always in the order of the appends, without gaps.
+    pub in_order: bool,
+    /// No thread writes: only [`Journal::step`], [`Journal::append_wait`] and closing do, on the thread of whoever calls them.
+    /// So a simulation says what happens when.
+    pub stepped: bool,
 }
 
 impl Default for Options {
@@ -70,6 +74,8 @@ impl Default for Options {
             prefill: true,
             keep_free: 2,
             on_moved: None,
+            in_order: false,
+            stepped: false,
         }
     }
 }
@@ -112,24 +118,33 @@ pub struct Journal {
 }
 
 pub(crate) struct Shared {
+    disk: Arc<dyn Disk>,
     pub(crate) directory: PathBuf,
     pub(crate) queue: Queue,
     pub(crate) space: Mutex<Space>,
     pub(crate) segments: Mutex<HashMap<u64, SegmentFile>>,
     pub(crate) syncs: AtomicU64,
     pub(crate) appends: AtomicU64,
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Box<dyn Send>>>,
 }
 
 #[derive(Clone)]
 pub(crate) struct SegmentFile {
     pub(crate) nonce: u64,
-    pub(crate) file: Arc<File>,
+    pub(crate) file: Arc<dyn DiskFile>,
 }
 
 struct Owner {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<Result<(), AppendError>>>>,
+    writer: Mutex<WriterAt>,
+}
+
+/// Where the writer is.
+enum WriterAt {
+    Thread(JoinHandle<Result<(), AppendError>>),
+    /// Whoever steps it runs it.
+    Here(Box<Writer>),
+    Gone,
 }
 
 impl Journal {
@@ -143,19 +158,26 @@ impl Journal {
         options: Options,
         on_record: &mut dyn FnMut(Location, u8, &[u8]),
     ) -> Result<(Self, Recovery), OpenError> {
-        Self::open_on(Box::new(RealDisk), directory, options, on_record)
+        Self::open_on(Arc::new(RealDisk), directory, options, on_record)
     }
 
-    pub(crate) fn open_on(
-        disk: Box<dyn Disk>,
+    /// [`Journal::open`] on another disk than that of the operating system.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
         directory: &Path,
         options: Options,
         on_record: &mut dyn FnMut(Location, u8, &[u8]),
     ) -> Result<(Self, Recovery), OpenError> {
-        let lock = take_lock(directory)?;
+        let lock = take_lock(&*disk, directory)?;
         let mut recovery = Recovery::default();
-        let Contents { segments, free, last_number } = recovery::read_directory(directory, &mut recovery)?;
+        let Contents { segments, free, last_number } =
+            recovery::read_directory(&*disk, directory, &mut recovery)?;
+        let stepped = options.stepped;
         let shared = Arc::new(Shared {
+            disk: Arc::clone(&disk),
             directory: directory.to_owned(),
             queue: Queue::new(options.queue_records, options.queue_bytes),
             space: Mutex::default(),
@@ -172,7 +194,7 @@ impl Journal {
             }
         }
         let current = last.and_then(|found| {
-            if found.mark.sealed || found.file_bytes > options.segment_bytes {
+            if found.mark.sealed || found.torn || found.file_bytes > options.segment_bytes {
                 shared.seal_found(&found);
                 None
             } else {
@@ -180,13 +202,8 @@ impl Journal {
             }
         });
         let writer = Writer::new(Arc::clone(&shared), disk, options, current, free, last_number + 1);
-        let started = thread::Builder::new().name("journal".into()).spawn(move || writer.run());
-        let writer = started.map_err(|source| OpenError::Io {
-            what: "start the writer of",
-            path: directory.to_owned(),
-            source,
-        })?;
-        let owner = Arc::new(Owner { shared: Arc::clone(&shared), writer: Mutex::new(Some(writer)) });
+        let writer = if stepped { WriterAt::Here(Box::new(writer)) } else { on_thread(writer, directory)? };
+        let owner = Arc::new(Owner { shared: Arc::clone(&shared), writer: Mutex::new(writer) });
         shared.queue.maintain();
         Ok((Self { shared, owner }, recovery))
     }
@@ -223,7 +240,28 @@ impl Journal {
             // The receiver below waits for exactly this.
             let _ = done.send(written);
         })?;
+        self.step();
         outcome.recv().map_err(|_| AppendError::Closed)?
+    }
+
+    /// Does what there is to do for the writer of a journal opened as [`Options::stepped`]; false when there was nothing, and
+    /// always in one that has a thread.
+    pub fn step(&self) -> bool {
+        match &mut *lock(&self.owner.writer) {
+            WriterAt::Here(writer) => writer.step(),
+            WriterAt::Thread(_) | WriterAt::Gone => false,
+        }
+    }
+
+    /// Whether it was opened as [`Options::stepped`].
+    pub fn is_stepped(&self) -> bool {
+        matches!(*lock(&self.owner.writer), WriterAt::Here(_))
+    }
+
+    /// Takes records again after a failure in a journal that is [`Options::in_order`]. To be called when what was appended before
+    /// has failed, and everybody behind it knows.
+    pub fn go_on(&self) {
+        self.shared.queue.go_on();
     }
 
     /// Reads a record and checks it. Any thread may.
@@ -242,8 +280,8 @@ impl Journal {
     /// How large the journal is.
     pub fn stats(&self) -> Stats {
         let (segments, live_records, live_bytes) = lock(&self.shared.space).totals();
-        let files = fs::read_dir(&self.shared.directory).into_iter().flatten().flatten();
-        let bytes_on_disk = files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum();
+        let files = self.shared.disk.list(&self.shared.directory).unwrap_or_default();
+        let bytes_on_disk = files.iter().map(|(_, bytes)| bytes).sum();
         Stats {
             segments,
             live_records,
@@ -266,13 +304,14 @@ impl Journal {
 impl Owner {
     fn stop(&self) -> Result<(), AppendError> {
         self.shared.queue.close();
-        let writer = lock(&self.writer).take();
+        let writer = mem::replace(&mut *lock(&self.writer), WriterAt::Gone);
         let ended = match writer {
             // The last handle may be dropped by a `done`, on the writer's own thread, which then ends by itself.
-            Some(writer) if writer.thread().id() != thread::current().id() => {
+            WriterAt::Thread(writer) if writer.thread().id() != thread::current().id() => {
                 writer.join().unwrap_or(Err(AppendError::Closed))
             }
-            Some(_) | None => Ok(()),
+            WriterAt::Here(writer) => writer.run(),
+            WriterAt::Thread(_) | WriterAt::Gone => Ok(()),
         };
         lock(&self.shared.lock).take();
         ended
@@ -294,18 +333,18 @@ impl Shared {
         let damaged = ReadError::Damaged(location);
         let place = Place { nonce: segment.nonce, offset: location.offset };
         let mut bytes = [0; HEADER_BYTES];
-        if !read_whole(&segment.file, &mut bytes, location.offset).map_err(io)? {
+        if !read_whole(&*segment.file, &mut bytes, location.offset).map_err(io)? {
             return Err(damaged);
         }
         let header = FrameHeader::decode(&bytes, place).filter(|header| header.payload_len == location.len);
         let Some(header) = header else { return Err(damaged) };
-        let file_bytes = segment.file.metadata().map_err(io)?.len();
+        let file_bytes = segment.file.bytes().map_err(io)?;
         if location.offset.saturating_add(header.frame_bytes()) > file_bytes.next_multiple_of(8) {
             return Err(damaged);
         }
         let tag_len = usize::from(header.tag_len);
         let mut body = BytesMut::zeroed(tag_len + header.payload_len as usize);
-        if !read_whole(&segment.file, &mut body, location.offset + HEADER_BYTES as u64).map_err(io)? {
+        if !read_whole(&*segment.file, &mut body, location.offset + HEADER_BYTES as u64).map_err(io)? {
             return Err(damaged);
         }
         let mut crc = place.body_crc();
@@ -341,7 +380,8 @@ impl Shared {
         if !found.indexed && found.mark.sealed && found.end >= FIRST_FRAME {
             let bytes = side_index::encode(found.header, found.end, &found.entries);
             // Without it the next opening scans the segment again.
-            let _ = side_index::write(&segment::index_path(&self.directory, found.header.number), &bytes);
+            let path = segment::index_path(&self.directory, found.header.number);
+            let _ = side_index::write(&*self.disk, &path, &bytes);
         }
     }
 }
@@ -357,38 +397,25 @@ const LOCK_WAIT: Duration = Duration::from_millis(500);
 /// Time between two tries.
 const LOCK_TRY_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Makes the directory if it is not there, and its entry in the one above durable.
-fn make_directory(directory: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let synced = match directory.parent() {
-        // A bare name is in the current directory.
-        Some(parent) if parent.as_os_str().is_empty() => RealDisk.sync_directory(Path::new(".")),
-        Some(parent) => RealDisk.sync_directory(parent),
-        None => Ok(()),
-    };
-    match synced {
-        // Whoever made the directory for us keeps the one above to themselves.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        synced => synced,
-    }
-}
-
-fn take_lock(directory: &Path) -> Result<File, OpenError> {
+fn take_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn Send>, OpenError> {
     let io = |what, path: &Path| {
         let path = path.to_owned();
         move |source| OpenError::Io { what, path, source }
     };
-    make_directory(directory).map_err(io("make", directory))?;
+    disk.make_directory(directory).map_err(io("make", directory))?;
     let path = directory.join("lock");
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = opened.map_err(io("open", &path))?;
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_TRY_INTERVAL),
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(directory.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(OpenError::Io { what: "lock", path, source }),
+        match disk.try_lock(&path).map_err(io("lock", &path))? {
+            Some(lock) => return Ok(lock),
+            None if Instant::now() < deadline => thread::sleep(LOCK_TRY_INTERVAL),
+            None => return Err(OpenError::Locked(directory.to_owned())),
         }
     }
+}
+
+fn on_thread(writer: Writer, directory: &Path) -> Result<WriterAt, OpenError> {
+    let started = thread::Builder::new().name("journal".into()).spawn(move || writer.run());
+    let failed = |source| OpenError::Io { what: "start the writer of", path: directory.to_owned(), source };
+    started.map(WriterAt::Thread).map_err(failed)
 }

@@ -23,6 +23,7 @@ mod side_index;
 mod space;
 mod writer;
 
+pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Journal, Moved, OnMoved, Options, Record, Stats};
 pub use recovery::{Hole, Recovery};

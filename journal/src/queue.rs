@@ -45,8 +45,24 @@ struct State {
     bytes: usize,
     maintain: bool,
     closed: bool,
+    /// A record could not be written, and none behind it is to be.
+    refusing: bool,
     /// The writer waits, and nobody has woken it yet. Waking it is a system call, which one record of a group needs.
     idle: bool,
+}
+
+impl State {
+    fn take(&mut self) -> Option<Work> {
+        if !self.waiting.is_empty() {
+            self.bytes = 0;
+            return Some(Work::Batch(self.waiting.drain(..).collect()));
+        }
+        // Space that is not given back now is given back after the next opening.
+        if self.closed {
+            return Some(Work::Stop);
+        }
+        mem::take(&mut self.maintain).then_some(Work::Maintain)
+    }
 }
 
 impl Queue {
@@ -59,6 +75,9 @@ impl Queue {
         let mut state = self.lock();
         if state.closed {
             return Err((append, AppendError::Closed));
+        }
+        if state.refusing {
+            return Err((append, AppendError::Behind));
         }
         let bytes = append.payload_len as usize;
         let full =
@@ -79,6 +98,19 @@ impl Queue {
         self.wake(state);
     }
 
+    /// Lets nothing in until [`Queue::go_on`]; what is queued is taken out.
+    pub(crate) fn refuse(&self) -> Vec<Append> {
+        let mut state = self.lock();
+        state.refusing = true;
+        state.bytes = 0;
+        state.waiting.drain(..).collect()
+    }
+
+    /// Lets records in again.
+    pub(crate) fn go_on(&self) {
+        self.lock().refusing = false;
+    }
+
     /// Lets nothing more in; what is queued is still written.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
@@ -90,19 +122,17 @@ impl Queue {
     pub(crate) fn take(&self) -> Work {
         let mut state = self.lock();
         loop {
-            if !state.waiting.is_empty() {
-                state.bytes = 0;
-                return Work::Batch(state.waiting.drain(..).collect());
-            }
-            if mem::take(&mut state.maintain) {
-                return Work::Maintain;
-            }
-            if state.closed {
-                return Work::Stop;
+            if let Some(work) = state.take() {
+                return work;
             }
             state.idle = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The work there is now.
+    pub(crate) fn try_take(&self) -> Option<Work> {
+        self.lock().take()
     }
 
     /// Gives the lock back first: who is woken takes it at once.

@@ -1,15 +1,14 @@
 //! Finds every whole record of a journal again, going on past damage, and says what is missing.
 
 use std::{
-    fmt,
-    fs::{self, File, OpenOptions},
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
     OpenError,
+    disk::{Disk, DiskFile},
     frame::{ALIGN, FrameHeader, HEADER_BYTES, Place, SYNC},
     segment::{self, FIRST_FRAME, Header, HeaderFound, Mark, read_whole},
     side_index::{self, Entry},
@@ -67,7 +66,7 @@ impl fmt::Display for Hole {
 /// A segment as found.
 pub(crate) struct Found {
     pub(crate) header: Header,
-    pub(crate) file: Arc<File>,
+    pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) file_bytes: u64,
     /// Behind the last whole record.
     pub(crate) end: u64,
@@ -75,6 +74,8 @@ pub(crate) struct Found {
     pub(crate) entries: Vec<Entry>,
     /// Its side index is whole.
     pub(crate) indexed: bool,
+    /// Records the writer was stopped in lie between whole ones. A mark behind them would say that they were acknowledged.
+    pub(crate) torn: bool,
 }
 
 /// Everything in a journal's directory.
@@ -87,12 +88,15 @@ pub(crate) struct Contents {
     pub(crate) last_number: u64,
 }
 
-pub(crate) fn read_directory(directory: &Path, recovery: &mut Recovery) -> Result<Contents, OpenError> {
+pub(crate) fn read_directory(
+    disk: &dyn Disk,
+    directory: &Path,
+    recovery: &mut Recovery,
+) -> Result<Contents, OpenError> {
     let mut contents = Contents::default();
     let mut numbers = Vec::new();
     let failed = |source| OpenError::Io { what: "read", path: directory.to_owned(), source };
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    for (path, _) in disk.list(directory).map_err(failed)? {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         if let Some(number) = segment::number_of(name) {
             numbers.push(number);
@@ -104,14 +108,14 @@ pub(crate) fn read_directory(directory: &Path, recovery: &mut Recovery) -> Resul
     contents.last_number = numbers.last().copied().unwrap_or(0);
     for number in numbers {
         let path = segment::path(directory, number);
-        let read = read_segment(directory, &path, number, recovery);
+        let read = read_segment(disk, directory, &path, number, recovery);
         match read.map_err(|source| OpenError::Io { what: "read", path: path.clone(), source })? {
             Segment::Whole(found) => contents.segments.push(*found),
-            Segment::NeverUsed => remove(&path)?,
+            Segment::NeverUsed => remove(disk, &path)?,
             Segment::LaterVersion(version) => return Err(OpenError::Version { file: path, found: version }),
             Segment::Headless => {
                 let aside = path.with_extension("seg.damaged");
-                fs::rename(&path, &aside).map_err(|source| OpenError::Io {
+                disk.rename(&path, &aside).map_err(|source| OpenError::Io {
                     what: "rename",
                     path: path.clone(),
                     source,
@@ -120,12 +124,30 @@ pub(crate) fn read_directory(directory: &Path, recovery: &mut Recovery) -> Resul
             }
         }
     }
+    make_durable(disk, directory, &contents.segments)?;
     recovery.records = contents.segments.iter().map(|segment| segment.entries.len() as u64).sum();
     Ok(contents)
 }
 
-fn remove(path: &Path) -> Result<(), OpenError> {
-    fs::remove_file(path).map_err(|source| OpenError::Io { what: "remove", path: path.to_owned(), source })
+/// Puts what was found on the device, and nothing that is no longer true beside it. A process that was killed may have left records and names of files that only the operating
+/// system has; whoever is told of a record now must find it again after a power cut.
+fn make_durable(disk: &dyn Disk, directory: &Path, segments: &[Found]) -> Result<(), OpenError> {
+    let failed = |path: PathBuf| move |source| OpenError::Io { what: "sync", path, source };
+    // What has a side index was synced before it got that.
+    for found in segments.iter().filter(|found| !found.indexed) {
+        let path = segment::path(directory, found.header.number);
+        found.file.sync_data().map_err(failed(path))?;
+        let index = segment::index_path(directory, found.header.number);
+        if !found.mark.sealed && disk.open(&index).is_ok() {
+            // Sealing it failed, and it may get more records. Later on this index would hide them.
+            disk.remove(&index).map_err(failed(index))?;
+        }
+    }
+    disk.sync_directory(directory).map_err(failed(directory.to_owned()))
+}
+
+fn remove(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    disk.remove(path).map_err(|source| OpenError::Io { what: "remove", path: path.to_owned(), source })
 }
 
 enum Segment {
@@ -136,30 +158,39 @@ enum Segment {
     LaterVersion(String),
 }
 
-fn read_segment(directory: &Path, path: &Path, number: u64, recovery: &mut Recovery) -> io::Result<Segment> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let file_bytes = file.metadata()?.len();
+fn read_segment(
+    disk: &dyn Disk,
+    directory: &Path,
+    path: &Path,
+    number: u64,
+    recovery: &mut Recovery,
+) -> io::Result<Segment> {
+    let file = disk.open(path)?;
+    let file_bytes = file.bytes()?;
     let index_path = segment::index_path(directory, number);
-    let (header, both_copies) = match Header::read(&file)? {
+    let (header, both_copies) = match Header::read(&*file)? {
         HeaderFound::Header(header, both_copies) if header.number == number => (header, both_copies),
         HeaderFound::LaterVersion(version) => return Ok(Segment::LaterVersion(version)),
         // The page with the header is written as a whole, before anything else.
-        HeaderFound::None if [0, FIRST_FRAME].contains(&file_bytes) && !index_path.exists() => {
+        HeaderFound::None if [0, FIRST_FRAME].contains(&file_bytes) && disk.open(&index_path).is_err() => {
             return Ok(Segment::NeverUsed);
         }
         HeaderFound::None | HeaderFound::Header(..) => return Ok(Segment::Headless),
     };
-    let mark = Mark::read(&file, header.nonce)?;
+    let mark = Mark::read(&*file, header.nonce)?;
     // Where the first page is damaged, the mark may have said more than what is left of it.
     let in_doubt = mark.in_doubt || !both_copies;
-    let index = side_index::read(&index_path, header).filter(|(end, _)| mark.sealed && *end <= file_bytes);
+    let index = side_index::read(disk, &index_path, header, file_bytes)
+        .filter(|(end, _)| mark.sealed && *end <= file_bytes);
     let indexed = index.is_some();
+    let mut torn = false;
     let (end, entries) = match index {
         Some(index) => index,
         None => {
-            let scanned = scan(&file, file_bytes, header.nonce)?;
+            let scanned = scan(&*file, file_bytes, header.nonce)?;
             for (offset, bytes) in scanned.gaps {
                 let acknowledged = in_doubt || offset < mark.acknowledged;
+                torn |= !acknowledged;
                 recovery.holes.push(Hole { segment: number, offset, bytes, acknowledged });
             }
             // A file that was cut within its first page has lost its mark too.
@@ -175,8 +206,7 @@ fn read_segment(directory: &Path, path: &Path, number: u64, recovery: &mut Recov
             (scanned.end, scanned.entries)
         }
     };
-    let file = Arc::new(file);
-    Ok(Segment::Whole(Box::new(Found { header, file, file_bytes, end, mark, entries, indexed })))
+    Ok(Segment::Whole(Box::new(Found { header, file, file_bytes, end, mark, entries, indexed, torn })))
 }
 
 /// What a scan of a segment's frames found.
@@ -188,7 +218,7 @@ pub(crate) struct Scanned {
 }
 
 /// Reads every whole frame of a segment.
-pub(crate) fn scan(file: &File, file_bytes: u64, nonce: u64) -> io::Result<Scanned> {
+pub(crate) fn scan(file: &dyn DiskFile, file_bytes: u64, nonce: u64) -> io::Result<Scanned> {
     let mut scanned = Scanned { entries: Vec::new(), gaps: Vec::new(), end: FIRST_FRAME };
     let mut scanner = Scanner { file, file_bytes, nonce, block: vec![0; BLOCK] };
     let mut offset = FIRST_FRAME;
@@ -206,7 +236,7 @@ pub(crate) fn scan(file: &File, file_bytes: u64, nonce: u64) -> io::Result<Scann
 }
 
 struct Scanner<'a> {
-    file: &'a File,
+    file: &'a dyn DiskFile,
     file_bytes: u64,
     nonce: u64,
     block: Vec<u8>,

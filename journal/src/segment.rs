@@ -4,14 +4,11 @@
 //! written together with the group behind the one it speaks of, so it costs no sync of its own and never claims too much.
 
 use std::{
-    fs::File,
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::disk::Disk;
+use crate::disk::DiskFile;
 
 /// Where frames begin.
 pub(crate) const FIRST_FRAME: u64 = 4096;
@@ -66,17 +63,7 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
 }
 
 impl Header {
-    /// A header for a segment that begins now. The nonce only has to differ from those the file had before.
-    pub(crate) fn new(number: u64) -> Self {
-        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let mut seed = number.to_be_bytes().to_vec();
-        seed.extend_from_slice(&nanos.to_be_bytes());
-        let low = crc32c::crc32c(&seed);
-        let high = crc32c::crc32c_append(std::process::id(), &seed);
-        Self { number, nonce: u64::from(high) << 32 | u64::from(low) }
-    }
-
-    pub(crate) fn write(&self, disk: &dyn Disk, file: &File) -> io::Result<()> {
+    pub(crate) fn write(&self, file: &dyn DiskFile) -> io::Result<()> {
         let mut out = [0; HEADER_BYTES];
         out[..8].copy_from_slice(MAGIC);
         out[8..16].copy_from_slice(&self.number.to_be_bytes());
@@ -88,10 +75,10 @@ impl Header {
             let at = usize::try_from(copy).expect("within the first page");
             page[at..at + HEADER_BYTES].copy_from_slice(&out);
         }
-        disk.write_all_at(file, &page, 0)
+        file.write_all_at(&page, 0)
     }
 
-    pub(crate) fn read(file: &File) -> io::Result<HeaderFound> {
+    pub(crate) fn read(file: &dyn DiskFile) -> io::Result<HeaderFound> {
         let (mut later, mut copies) = (None, Vec::new());
         for copy in HEADER_COPIES {
             let mut bytes = [0; HEADER_BYTES];
@@ -121,7 +108,7 @@ impl Mark {
         Self { acknowledged, sealed, count: self.count + 1, in_doubt: false }
     }
 
-    pub(crate) fn write(self, disk: &dyn Disk, file: &File, nonce: u64) -> io::Result<()> {
+    pub(crate) fn write(self, file: &dyn DiskFile, nonce: u64) -> io::Result<()> {
         let mut out = [0; MARK_BYTES];
         out[..8].copy_from_slice(&self.count.to_be_bytes());
         out[8..16].copy_from_slice(&self.acknowledged.to_be_bytes());
@@ -129,11 +116,11 @@ impl Mark {
         let crc = mark_crc(&out, nonce);
         out[24..28].copy_from_slice(&crc.to_be_bytes());
         let copy = MARK_COPIES[usize::from(self.count % 2 == 1)];
-        disk.write_all_at(file, &out, copy)
+        file.write_all_at(&out, copy)
     }
 
     /// The newest whole mark; the default when there is none.
-    pub(crate) fn read(file: &File, nonce: u64) -> io::Result<Self> {
+    pub(crate) fn read(file: &dyn DiskFile, nonce: u64) -> io::Result<Self> {
         let (mut newest, mut in_doubt) = (Self::default(), false);
         for copy in MARK_COPIES {
             let mut bytes = [0; MARK_BYTES];
@@ -167,7 +154,7 @@ fn number_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// Fills the buffer, or says that the file is shorter.
-pub(crate) fn read_whole(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+pub(crate) fn read_whole(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
     match file.read_exact_at(buffer, offset) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),

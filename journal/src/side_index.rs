@@ -3,16 +3,11 @@
 //! `INHAULX1`, segment number, nonce and end (u64 each), count (u32); for each record offset (u64), payload length (u32), kind,
 //! tag length (u8 each) and tag; CRC32C of all that. Numbers are big endian. A file that is missing or not whole is made again.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{io, path::Path};
 
 use bytes::{Buf, BufMut};
 
-use crate::segment::Header;
+use crate::{disk::Disk, segment::Header};
 
 const MAGIC: &[u8; 8] = b"INHAULX1";
 
@@ -69,14 +64,25 @@ pub(crate) fn decode(bytes: &[u8], header: Header) -> Option<(u64, Vec<Entry>)> 
     rest.is_empty().then_some((end, entries))
 }
 
-/// Writes one, for this user only.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+/// Writes one.
+pub(crate) fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = disk.make(path)?;
+    file.set_len(0)?;
     // A part of it is of no use, and on a full disk it takes room.
-    file.write_all(bytes).inspect_err(|_| drop(fs::remove_file(path)))
+    file.write_all_at(bytes, 0).inspect_err(|_| drop(disk.remove(path)))
 }
 
-/// Reads a segment's index from its file; `None` when it has to be made again.
-pub(crate) fn read(path: &Path, header: Header) -> Option<(u64, Vec<Entry>)> {
-    decode(&fs::read(path).ok()?, header)
+/// Reads the index of a segment of that many bytes; `None` when it has to be made again.
+pub(crate) fn read(
+    disk: &dyn Disk,
+    path: &Path,
+    header: Header,
+    segment_bytes: u64,
+) -> Option<(u64, Vec<Entry>)> {
+    let file = disk.open(path).ok()?;
+    // What it says of a record is shorter than the record's frame, so a longer one is no index of this segment.
+    let len = file.bytes().ok().filter(|&len| len <= segment_bytes)?;
+    let mut bytes = vec![0; usize::try_from(len).ok()?];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    decode(&bytes, header)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Location, frame::ALIGN};
+use crate::{Location, frame::ALIGN, segment::FIRST_FRAME};
 
 /// What is live in each segment.
 #[derive(Default)]
@@ -42,7 +42,8 @@ const HALF: u64 = 2;
 impl SegmentSpace {
     /// Whether less than one in `parts` of the file is live.
     fn is_less_than(&self, parts: u64) -> bool {
-        self.sealed.is_some_and(|file_bytes| self.weight() * parts < file_bytes)
+        self.sealed
+            .is_some_and(|file_bytes| self.weight() * parts < file_bytes.saturating_sub(2 * FIRST_FRAME))
     }
 
     fn weight(&self) -> u64 {

@@ -3,10 +3,9 @@
 mod damage;
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, BufRead, BufReader, Write},
-    os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -21,7 +20,6 @@ use bytes::Bytes;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::disk::{Disk, RealDisk};
 
 type Found = Vec<(Location, u8, Vec<u8>)>;
 
@@ -375,9 +373,10 @@ fn a_full_queue_refuses_at_once() {
     assert!(matches!(journal.append(1, &[0; 256], vec![], |_| ()), Err(AppendError::TooLarge)));
 }
 
-/// A disk that fails the next so many writes or syncs.
+/// A disk that fails the next so many writes or syncs, or has room for so many bytes of segments.
 #[derive(Clone, Default)]
 struct Failing {
+    room: Option<u64>,
     writes: Arc<AtomicU32>,
     syncs: Arc<AtomicU32>,
 }
@@ -390,19 +389,20 @@ impl Failing {
 }
 
 impl Disk for Failing {
-    fn open(&self, path: &Path) -> io::Result<File> {
-        RealDisk.open(path)
+    fn make_directory(&self, directory: &Path) -> io::Result<()> {
+        RealDisk.make_directory(directory)
     }
-    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-        Self::fails(&self.writes)?;
-        RealDisk.write_all_at(file, bytes, offset)
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
+        RealDisk.try_lock(path)
     }
-    fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
-        RealDisk.set_len(file, len)
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+        RealDisk.list(directory)
     }
-    fn sync_data(&self, file: &File) -> io::Result<()> {
-        Self::fails(&self.syncs)?;
-        RealDisk.sync_data(file)
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.open(path)?, path: path.to_owned() }))
+    }
+    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.make(path)?, path: path.to_owned() }))
     }
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         RealDisk.sync_directory(directory)
@@ -413,6 +413,48 @@ impl Disk for Failing {
     fn remove(&self, path: &Path) -> io::Result<()> {
         RealDisk.remove(path)
     }
+    fn nonce(&self) -> u64 {
+        RealDisk.nonce()
+    }
+}
+
+struct FailingFile {
+    disk: Failing,
+    file: Arc<dyn DiskFile>,
+    path: PathBuf,
+}
+
+impl FailingFile {
+    /// Whether there is room for a file of so many bytes.
+    fn has_room(&self, bytes: u64) -> io::Result<bool> {
+        let Some(room) = self.disk.room else { return Ok(true) };
+        let segments = segment_files(self.path.parent().unwrap());
+        let used: u64 = segments.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+        Ok(used + bytes.saturating_sub(self.file.bytes()?) <= room)
+    }
+}
+
+impl DiskFile for FailingFile {
+    fn bytes(&self) -> io::Result<u64> {
+        self.file.bytes()
+    }
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        Failing::fails(&self.disk.writes)?;
+        if !self.has_room(offset + bytes.len() as u64)? {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.file.write_all_at(bytes, offset)
+    }
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        Failing::fails(&self.disk.syncs)?;
+        self.file.sync_data()
+    }
 }
 
 #[test]
@@ -420,7 +462,7 @@ fn a_full_disk_is_an_error_and_the_journal_goes_on_when_there_is_room() {
     for (writes, syncs) in [(1, 0), (3, 0), (0, 1), (0, 3), (2, 2)] {
         let directory = tempdir().unwrap();
         let disk = Failing::default();
-        let opened = Journal::open_on(Box::new(disk.clone()), directory.path(), small(), &mut |_, _, _| ());
+        let opened = Journal::open_on(Arc::new(disk.clone()), directory.path(), small(), &mut |_, _, _| ());
         let (journal, _) = opened.unwrap();
         append(&journal, 1, 100);
         disk.writes.store(writes, Ordering::SeqCst);
@@ -438,51 +480,14 @@ fn a_full_disk_is_an_error_and_the_journal_goes_on_when_there_is_room() {
     }
 }
 
-/// A disk with room for so many bytes of segments in one directory.
-#[derive(Clone)]
-struct Limited {
-    directory: std::path::PathBuf,
-    bytes: u64,
-}
-
-impl Disk for Limited {
-    fn open(&self, path: &Path) -> io::Result<File> {
-        RealDisk.open(path)
-    }
-    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let used: u64 =
-            segment_files(&self.directory).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
-        let grows_by = (offset + bytes.len() as u64).saturating_sub(file.metadata()?.len());
-        if used + grows_by > self.bytes {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        RealDisk.write_all_at(file, bytes, offset)
-    }
-    fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
-        RealDisk.set_len(file, len)
-    }
-    fn sync_data(&self, file: &File) -> io::Result<()> {
-        RealDisk.sync_data(file)
-    }
-    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        RealDisk.sync_directory(directory)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-}
-
 #[test]
 fn on_a_full_disk_there_is_room_for_what_makes_room() {
     for payload_bytes in [3000, 30_000] {
         let directory = tempdir().unwrap();
         let options = || Options { segment_bytes: 1 << 20, ..Options::default() };
         // Three segments and a half.
-        let disk = Limited { directory: directory.path().to_owned(), bytes: 7 << 19 };
-        let opened = Journal::open_on(Box::new(disk), directory.path(), options(), &mut |_, _, _| ());
+        let disk = Failing { room: Some(7 << 19), ..Failing::default() };
+        let opened = Journal::open_on(Arc::new(disk), directory.path(), options(), &mut |_, _, _| ());
         let (journal, _) = opened.unwrap();
         let append = |number: u64, payload_bytes: usize| {
             journal.append_wait(1, &number.to_be_bytes(), vec![payload(number, payload_bytes)])

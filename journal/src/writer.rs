@@ -1,9 +1,8 @@
-//! The one thread that writes: groups of records, one sync each, then segments given back.
+//! The one who writes, on a thread of its own: groups of records, one sync each, then segments given back.
 
 use std::{
-    fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     AppendError, Location, Moved, Options, ReadError, Record,
-    disk::Disk,
+    disk::{Disk, DiskFile},
     frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
     journal::{SegmentFile, Shared, lock},
     queue::{Append, Done, Work},
@@ -41,9 +40,11 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     options: Options,
     current: Option<Current>,
+    /// Segments whose end is not on the device, because that failed.
+    unfinished: Vec<Current>,
     free: Vec<PathBuf>,
     next_number: u64,
     buffer: Vec<u8>,
@@ -53,7 +54,7 @@ pub(crate) struct Writer {
 /// The segment being written.
 struct Current {
     header: Header,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     file_bytes: u64,
     /// Where the next frame goes.
     end: u64,
@@ -88,12 +89,18 @@ impl Needs {
 /// Records of one sync.
 #[derive(Default)]
 struct Group {
-    waiting: Vec<(Done, Result<Location, AppendError>)>,
-    /// There was no room for one.
-    starved: bool,
+    waiting: Vec<(Done, Location)>,
 }
 
+/// Where a record is that was not written.
+const NOWHERE: Location = Location { segment: 0, offset: 0, len: 0 };
+
 impl Group {
+    /// One record, which is not written.
+    fn of(append: Option<Append>) -> Self {
+        Self { waiting: append.into_iter().map(|append| (append.done, NOWHERE)).collect() }
+    }
+
     fn fail(self, error: &AppendError) {
         for (done, _) in self.waiting {
             done(Err(error.clone()));
@@ -104,7 +111,7 @@ impl Group {
 impl Writer {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        disk: Box<dyn Disk>,
+        disk: Arc<dyn Disk>,
         options: Options,
         current: Option<Found>,
         free: Vec<PathBuf>,
@@ -126,79 +133,118 @@ impl Writer {
             }
         });
         let zeros = vec![0; BUFFER_BYTES];
-        Self { shared, disk, options, current, free, next_number, buffer: Vec::new(), zeros }
+        Self {
+            shared,
+            disk,
+            options,
+            current,
+            unfinished: Vec::new(),
+            free,
+            next_number,
+            buffer: Vec::new(),
+            zeros,
+        }
     }
 
     /// Works until the journal is closed.
     pub(crate) fn run(mut self) -> Result<(), AppendError> {
         loop {
             match self.shared.queue.take() {
-                Work::Batch(batch) => self.write(batch),
-                Work::Maintain => {}
                 Work::Stop => return self.stop(),
+                work @ (Work::Batch(_) | Work::Maintain) => self.carry_out(work),
             }
-            self.give_back();
-            self.move_sparse();
         }
+    }
+
+    /// Does what there is to do now; false when there was nothing.
+    pub(crate) fn step(&mut self) -> bool {
+        let work = self.shared.queue.try_take();
+        let busy = work.is_some();
+        work.into_iter().for_each(|work| self.carry_out(work));
+        busy
+    }
+
+    fn carry_out(&mut self, work: Work) {
+        self.finish();
+        if let Work::Batch(batch) = work {
+            self.write(batch);
+        }
+        self.give_back();
+        self.move_sparse();
     }
 
     fn write(&mut self, batch: Vec<Append>) {
         let mut batch = batch.into_iter().peekable();
         while let Some(first) = batch.peek() {
-            if let Err(error) = self.make_room(Needs::of(first)) {
-                if let Some(append) = batch.next() {
-                    (append.done)(Err(AppendError::Io(error.to_string())));
+            let needs = Needs::of(first);
+            if let Err(error) = self.make_room(needs).and_then(|()| self.reserve(needs)) {
+                self.relieve();
+                let refused = Group::of(batch.next());
+                let failed = AppendError::Io(error.to_string());
+                if self.options.in_order {
+                    return self.fail(refused, &failed, batch, &AppendError::Behind);
                 }
+                refused.fail(&failed);
                 continue;
             }
             let mut group = Group::default();
             let mut result = Ok(());
-            while let Some(append) = batch.next_if(|next| result.is_ok() && self.has_room(Needs::of(next))) {
-                result = self.add(append, &mut group);
+            while let Some(append) = batch.next_if(|next| result.is_ok() && self.takes(Needs::of(next))) {
+                let Append { kind, tag, parts, done, .. } = append;
+                let put = self.put(kind, &tag, &parts);
+                let location = put.as_ref().copied().unwrap_or(NOWHERE);
+                group.waiting.push((done, location));
+                result = put.map(|_| ());
             }
-            let starved = group.starved;
-            match result.and_then(|()| self.sync_new()) {
+            match result.and_then(|()| self.sync()) {
                 Ok(()) => self.acknowledge(group),
                 Err(error) => {
                     self.abandon();
-                    group.fail(&AppendError::Io(error.to_string()));
+                    let failed = AppendError::Io(error.to_string());
+                    if self.options.in_order {
+                        return self.fail(group, &failed, batch, &AppendError::Behind);
+                    }
+                    group.fail(&failed);
                 }
-            }
-            if starved {
-                self.relieve();
             }
         }
     }
 
-    /// Puts a record into a group; one there is no room for fails with the group's others unharmed.
-    fn add(&mut self, append: Append, group: &mut Group) -> io::Result<()> {
-        let needs = Needs::of(&append);
-        let Append { kind, tag, parts, done, .. } = append;
-        if let Err(error) = self.reserve(needs) {
-            group.starved = true;
-            group.waiting.push((done, Err(AppendError::Io(error.to_string()))));
-            return Ok(());
+    /// A group failed, and what is behind it in its batch with it. Where order counts, so does everything that is queued now: nobody
+    /// was told yet.
+    fn fail(
+        &self,
+        group: Group,
+        error: &AppendError,
+        behind: impl Iterator<Item = Append>,
+        for_those: &AppendError,
+    ) {
+        let queued = if self.options.in_order { self.shared.queue.refuse() } else { Vec::new() };
+        group.fail(error);
+        for append in behind {
+            (append.done)(Err(for_those.clone()));
         }
-        let put = self.put(kind, &tag, &parts);
-        let outcome = put.as_ref().map_or_else(|error| Err(AppendError::Io(error.to_string())), |at| Ok(*at));
-        group.waiting.push((done, outcome));
-        put.map(|_| ())
+        for append in queued {
+            (append.done)(Err(AppendError::Behind));
+        }
     }
 
     fn acknowledge(&mut self, group: Group) {
-        let stored = group.waiting.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
-        let mut count = 0;
+        self.shared.appends.fetch_add(group.waiting.len() as u64, Ordering::Relaxed);
         {
             let mut space = lock(&self.shared.space);
-            for location in stored {
-                count += 1;
+            for (_, location) in &group.waiting {
                 space.add(*location);
             }
         }
-        self.shared.appends.fetch_add(count, Ordering::Relaxed);
-        for (done, outcome) in group.waiting {
-            done(outcome);
+        for (done, location) in group.waiting {
+            done(Ok(location));
         }
+    }
+
+    /// Whether a record can be put behind the others of a group.
+    fn takes(&mut self, needs: Needs) -> bool {
+        self.has_room(needs) && self.reserve(needs).is_ok()
     }
 
     fn has_room(&self, needs: Needs) -> bool {
@@ -250,20 +296,17 @@ impl Writer {
     fn begin(&mut self, frame: u64) -> io::Result<Current> {
         let number = self.next_number;
         let path = segment::path(&self.shared.directory, number);
-        let fits = FIRST_FRAME + frame <= self.options.segment_bytes;
-        let reused = self.free.last().filter(|_| fits).cloned();
-        let file = self.disk.open(reused.as_deref().unwrap_or(&path))?;
-        let header = Header::new(number);
-        header.write(&*self.disk, &file)?;
-        self.disk.sync_data(&file)?;
-        if let Some(reused) = reused {
-            self.disk.rename(&reused, &path)?;
-            self.free.pop();
+        let reused = if FIRST_FRAME + frame <= self.options.segment_bytes { self.free.pop() } else { None };
+        let header = Header { number, nonce: self.disk.nonce() };
+        let made = self.make_file(&path, reused.as_deref(), header);
+        if made.is_err() {
+            // Nothing is known of what the device has of it. A later opening must not take it for a segment.
+            for path in reused.iter().chain([&path]) {
+                let _ = self.disk.remove(path);
+            }
         }
-        self.disk.sync_directory(&self.shared.directory)?;
+        let (file, file_bytes) = made?;
         self.next_number += 1;
-        let file_bytes = file.metadata()?.len();
-        let file = Arc::new(file);
         let shown = SegmentFile { nonce: header.nonce, file: Arc::clone(&file) };
         lock(&self.shared.segments).insert(number, shown);
         lock(&self.shared.space).begin(number);
@@ -278,6 +321,28 @@ impl Writer {
             mark: Mark::default(),
             entries: Vec::new(),
         })
+    }
+
+    /// A segment's file with its header, durable: a new one, or one that is used again.
+    fn make_file(
+        &self,
+        path: &Path,
+        reused: Option<&Path>,
+        header: Header,
+    ) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+        if reused.is_some() {
+            // After a power cut it must not have the name of the segment it was, with what is written to it from here on.
+            self.disk.sync_directory(&self.shared.directory)?;
+        }
+        let file = self.disk.make(reused.unwrap_or(path))?;
+        header.write(&*file)?;
+        file.sync_data()?;
+        if let Some(reused) = reused {
+            self.disk.rename(reused, path)?;
+        }
+        self.disk.sync_directory(&self.shared.directory)?;
+        let file_bytes = file.bytes()?;
+        Ok((file, file_bytes))
     }
 
     /// Puts a frame behind the last one.
@@ -329,7 +394,7 @@ impl Writer {
         while current.file_bytes < wanted {
             let left = usize::try_from(wanted - current.file_bytes).unwrap_or(usize::MAX);
             let len = left.min(step);
-            match self.disk.write_all_at(&current.file, &self.zeros[..len], current.file_bytes) {
+            match current.file.write_all_at(&self.zeros[..len], current.file_bytes) {
                 Ok(()) => current.file_bytes += len as u64,
                 // As much as there is room for.
                 Err(_) if len > SMALLEST_STEP => step = len / 2,
@@ -350,16 +415,10 @@ impl Writer {
 
     fn write_through(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(current) = self.current.as_mut() else { return Ok(()) };
-        self.disk.write_all_at(&current.file, bytes, current.written)?;
+        current.file.write_all_at(bytes, current.written)?;
         current.written += bytes.len() as u64;
         current.file_bytes = current.file_bytes.max(current.written);
         Ok(())
-    }
-
-    /// As [`Writer::sync`], if there is anything new.
-    fn sync_new(&mut self) -> io::Result<()> {
-        let new = self.current.as_ref().is_some_and(|current| current.synced < current.end);
-        if new { self.sync() } else { Ok(()) }
     }
 
     /// Puts everything on the device, together with the mark of what was there before.
@@ -367,8 +426,8 @@ impl Writer {
         self.flush()?;
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, false);
-        mark.write(&*self.disk, &current.file, current.header.nonce)?;
-        self.disk.sync_data(&current.file)?;
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()?;
         self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         current.mark = mark;
         current.synced = current.end;
@@ -378,33 +437,55 @@ impl Writer {
 
     /// Ends the current segment for good: its mark says so, and it gets a side index.
     fn seal(&mut self) -> io::Result<()> {
-        self.sync_new()?;
+        if self.current.as_ref().is_some_and(|current| current.synced < current.end) {
+            self.sync()?;
+        }
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, true);
-        mark.write(&*self.disk, &current.file, current.header.nonce)?;
-        self.disk.sync_data(&current.file)?;
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()?;
         let Some(current) = self.current.take() else { return Ok(()) };
+        lock(&self.shared.space).seal(current.header.number, current.file_bytes);
+        self.index(&current);
+        Ok(())
+    }
+
+    fn index(&self, current: &Current) {
         let number = current.header.number;
-        lock(&self.shared.space).seal(number, current.file_bytes);
         let bytes = side_index::encode(current.header, current.synced, &current.entries);
         // Without it the next opening scans the segment.
-        let _ = side_index::write(&segment::index_path(&self.shared.directory, number), &bytes);
-        Ok(())
+        let _ = side_index::write(&*self.disk, &segment::index_path(&self.shared.directory, number), &bytes);
     }
 
     /// After a failed write nothing is known of what is behind the last sync, so the segment is left as it was then.
     fn abandon(&mut self) {
         self.buffer.clear();
         let Some(mut current) = self.current.take() else { return };
+        let is_torn = current.synced < current.written.max(current.end);
         current.entries.truncate(current.synced_entries);
-        // Each of these gives room back or leaves a clearer file; what fails here is found by the next opening.
-        let _ = self.disk.set_len(&current.file, current.synced);
         current.file_bytes = current.synced;
-        let mark = current.mark.next(current.synced, true);
-        let _ = mark.write(&*self.disk, &current.file, current.header.nonce);
-        let _ = self.disk.sync_data(&current.file);
-        // It gets no side index, for which there may be no room; the next opening makes one.
         lock(&self.shared.space).seal(current.header.number, current.file_bytes);
+        let left = Self::leave(&current);
+        // It tells what failed from what was acknowledged. Otherwise the next opening makes one, when there is room for it.
+        if is_torn {
+            self.index(&current);
+        }
+        if left.is_err() {
+            self.unfinished.push(current);
+        }
+    }
+
+    /// Cuts off what failed, and says that the segment has ended. Until that is on the device, what failed may be found by an opening.
+    fn leave(current: &Current) -> io::Result<()> {
+        current.file.set_len(current.synced)?;
+        let mark = current.mark.next(current.synced, true);
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()
+    }
+
+    /// Tries again to leave segments whose device failed.
+    fn finish(&mut self) {
+        self.unfinished.retain(|current| Self::leave(current).is_err());
     }
 
     /// Gives back the files of segments without a live record.
@@ -412,10 +493,11 @@ impl Writer {
         let empty = lock(&self.shared.space).empty_segments();
         for number in empty {
             let path = segment::path(&self.shared.directory, number);
+            self.unfinished.retain(|current| current.header.number != number);
             let file = lock(&self.shared.segments).remove(&number);
             let whole = file
-                .and_then(|segment| segment.file.metadata().ok())
-                .is_some_and(|data| data.len() == self.options.segment_bytes);
+                .and_then(|segment| segment.file.bytes().ok())
+                .is_some_and(|bytes| bytes == self.options.segment_bytes);
             // A file that stays is found and released again at the next opening.
             let _ = self.disk.remove(&segment::index_path(&self.shared.directory, number));
             if whole && self.free.len() < self.options.keep_free {
@@ -492,11 +574,10 @@ impl Writer {
     }
 
     fn stop(&mut self) -> Result<(), AppendError> {
+        self.finish();
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, false);
-        let marked = mark
-            .write(&*self.disk, &current.file, current.header.nonce)
-            .and_then(|()| self.disk.sync_data(&current.file));
+        let marked = mark.write(&*current.file, current.header.nonce).and_then(|()| current.file.sync_data());
         marked.map_err(|error| AppendError::Io(error.to_string()))
     }
 }

@@ -448,7 +448,7 @@ fn path_start(target: &[u8]) -> usize {
     target[authority..].iter().position(|&byte| byte == b'/').map_or(target.len(), |slash| authority + slash)
 }
 
-fn now_millis() -> UnixMillis {
+pub(crate) fn now_millis() -> UnixMillis {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }

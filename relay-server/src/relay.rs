@@ -254,13 +254,15 @@ impl Drop for RelayHandle {
     }
 }
 
-/// Ends the sessions of endpoints that are removed or whose token changed, and keeps the figures of the backlog current.
+/// Ends the sessions of endpoints that are removed or whose token changed, keeps the figures of the backlog current, and saves
+/// cursors that a full disk did not take.
 async fn watch_endpoints(relay: SessionContext) {
     let SessionContext { registry, hub, spool, metrics, .. } = relay;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        spool.save_cursors();
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();

@@ -27,6 +27,7 @@ use tokio_tungstenite::{
 
 use crate::{
     hub::{Hub, Seat, SessionOrder},
+    ingest::now_millis,
     metrics::Metrics,
     registry::Registry,
     spool::{Next, Spool},
@@ -303,7 +304,7 @@ impl Driver {
         let names = lanes.iter().map(|lane| lane.welcome.name.clone()).collect();
         let seat = hub.seat(hello.client_id, names)?;
         let generation = seat.generation;
-        Ok((seat, Admitted { generation, lanes }))
+        Ok((seat, Admitted { generation, lanes, time: now_millis() }))
     }
 
     fn endpoints(&self) -> Vec<EndpointName> {

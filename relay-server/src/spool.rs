@@ -16,7 +16,7 @@ use std::{
 };
 
 use inhaul_core::event::{EndpointName, Event};
-use inhaul_journal::{AppendError, Journal, Location, OpenError, Options, Recovery};
+use inhaul_journal::{AppendError, Disk, Journal, Location, OpenError, Options, RealDisk, Recovery};
 use thiserror::Error;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -108,14 +108,24 @@ impl Spool {
     /// # Errors
     /// When the journal there cannot be opened or written.
     pub fn open(directory: &Path) -> Result<(Self, Recovery), SpoolOpenError> {
+        Self::open_on(Arc::new(RealDisk), directory, Options::default())
+    }
+
+    /// [`Spool::open`] on another disk, with the journal kept in another way; what it does with moved records is the spool's own.
+    /// With [`Options::stepped`] it works on the caller's thread, when [`Spool::step`] is called.
+    ///
+    /// # Errors
+    /// As [`Spool::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        mut options: Options,
+    ) -> Result<(Self, Recovery), SpoolOpenError> {
         let lanes = Arc::new(Mutex::new(Lanes::default()));
         let moved = Arc::clone(&lanes);
-        let options = Options {
-            on_moved: Some(Box::new(move |record| lock(&moved).moved(record))),
-            ..Options::default()
-        };
+        options.on_moved = Some(Box::new(move |record| lock(&moved).moved(record)));
         let mut released = Vec::new();
-        let (journal, recovery) = Journal::open(directory, options, &mut |location, kind, tag| {
+        let (journal, recovery) = Journal::open_on(disk, directory, options, &mut |location, kind, tag| {
             lock(&lanes).recover(location, kind, tag, &mut released);
         })?;
         for location in released {
@@ -275,18 +285,41 @@ impl Spool {
         })
     }
 
+    /// [`Journal::step`] of its journal.
+    pub fn step(&self) -> bool {
+        self.shared.journal.step()
+    }
+
+    /// Writes cursors again that could not be written: without them their events come again, and take their room until then.
+    pub fn save_cursors(&self) {
+        let unsaved: Vec<(EndpointName, u64)> = {
+            let lanes = self.lanes();
+            let unsaved = lanes.by_name.iter().filter(|(_, lane)| lane.is_unsaved);
+            unsaved.map(|(endpoint, lane)| (endpoint.clone(), lane.cursor)).collect()
+        };
+        for (endpoint, up_to) in unsaved {
+            self.write_cursor(&endpoint, up_to, Vec::new());
+        }
+    }
+
     /// Writes what is queued and gives the directory back. Blocks.
     ///
     /// # Errors
     /// When the last records could not be written.
     pub fn close(self) -> Result<(), AppendError> {
+        self.save_cursors();
         self.shared.journal.clone().close()
     }
 
     async fn read(&self, location: Location) -> Result<Event, String> {
         let journal = self.shared.journal.clone();
-        let read = tokio::task::spawn_blocking(move || journal.read(location));
-        let record = read.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let read = if journal.is_stepped() {
+            journal.read(location)
+        } else {
+            let read = tokio::task::spawn_blocking(move || journal.read(location));
+            read.await.map_err(|error| error.to_string())?
+        };
+        let record = read.map_err(|error| error.to_string())?;
         Event::from_record(record.payload).map_err(|error| error.to_string())
     }
 
@@ -334,6 +367,7 @@ impl Spool {
                 let mut lanes = lock(&shared);
                 let lane = lanes.by_name.entry(name).or_default();
                 lane.kept_back.extend(released);
+                lane.is_unsaved = written.is_err();
                 let Ok(location) = written else { return };
                 let before = lane.cursor_record.replace(location);
                 std::mem::take(&mut lane.kept_back).into_iter().chain(before)

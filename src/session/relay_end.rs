@@ -49,7 +49,10 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LaneState {
     Ready,
-    Reading { news: bool },
+    /// `again`: what was asked for is no longer all that there may be, or that may be sent.
+    Reading {
+        again: bool,
+    },
     Empty,
     TooLarge,
 }
@@ -180,6 +183,7 @@ impl RelayEnd {
             ping_interval_ms: millis(timing.ping),
             dead_after_ms: millis(timing.dead),
             max_answer_bytes: self.config.max_answer_bytes,
+            time_ms: Some(admitted.time),
         }));
         let start =
             |lane: Lane| LaneAt { name: lane.welcome.name, read_up_to: lane.cursor, state: LaneState::Ready };
@@ -193,13 +197,13 @@ impl RelayEnd {
         if self.phase != Phase::Open {
             return;
         }
-        let news = self.lanes[index].state == LaneState::Reading { news: true };
+        let again = self.lanes[index].state == LaneState::Reading { again: true };
         self.lanes[index].state = match read {
             Read::Event(outgoing) => {
                 self.send_event(index, *outgoing);
                 LaneState::Ready
             }
-            Read::Empty if news => LaneState::Ready,
+            Read::Empty | Read::TooLarge if again => LaneState::Ready,
             Read::Empty => LaneState::Empty,
             Read::TooLarge => LaneState::TooLarge,
         };
@@ -209,7 +213,7 @@ impl RelayEnd {
     pub fn handle_news(&mut self, endpoint: &EndpointName) {
         for lane in self.lanes.iter_mut().filter(|lane| lane.name == *endpoint) {
             lane.state = match lane.state {
-                LaneState::Reading { .. } => LaneState::Reading { news: true },
+                LaneState::Reading { .. } => LaneState::Reading { again: true },
                 LaneState::Ready | LaneState::Empty => LaneState::Ready,
                 LaneState::TooLarge => LaneState::TooLarge,
             };
@@ -323,8 +327,12 @@ impl RelayEnd {
 
     /// Events that were too large are tried again: there is more credit, or nothing is in flight.
     fn retry_large(&mut self) {
-        for lane in self.lanes.iter_mut().filter(|lane| lane.state == LaneState::TooLarge) {
-            lane.state = LaneState::Ready;
+        for lane in &mut self.lanes {
+            lane.state = match lane.state {
+                LaneState::TooLarge | LaneState::Ready => LaneState::Ready,
+                LaneState::Reading { .. } => LaneState::Reading { again: true },
+                LaneState::Empty => LaneState::Empty,
+            };
         }
     }
 
@@ -432,7 +440,7 @@ impl RelayEnd {
             .find(|&index| self.lanes[index].state == LaneState::Ready)?;
         self.turn = index + 1;
         let lane = &mut self.lanes[index];
-        lane.state = LaneState::Reading { news: false };
+        lane.state = LaneState::Reading { again: false };
         Some(RelayCommand::ReadNext { endpoint: lane.name.clone(), after: lane.read_up_to, max_bytes })
     }
 

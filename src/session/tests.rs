@@ -68,7 +68,7 @@ fn admitted(cursor: u64) -> Admitted {
         backlog_events: 0,
         backlog_bytes: 0,
     };
-    Admitted { generation: 1, lanes: vec![Lane { welcome, cursor }] }
+    Admitted { generation: 1, lanes: vec![Lane { welcome, cursor }], time: UnixMillis(1_763_970_070_118) }
 }
 
 const WINDOW: Credit = Credit { events: 8, bytes: 1 << 16 };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Event, Peer, PeerSource, UnixMillis};
+use crate::event::{Event, Peer, PeerSource};
 
 fn id() -> EventId {
     EventId(Uuid::from_u128(0x0193_5b1e_7c00_7000_8000_0000_0000_0001))
@@ -26,6 +26,22 @@ fn samples() -> Vec<Frame> {
         body: Bytes::from_static(b"{}"),
         body_sha256: Event::digest(b"{}"),
     };
+    let welcome = Welcome {
+        version: 1,
+        software: "inhaul-relay/0.1.0".into(),
+        generation: 3,
+        endpoints: vec![WelcomeEndpoint {
+            name: endpoint.clone(),
+            url: "https://relay.example/in/orders-1".into(),
+            spool,
+            backlog_events: 2,
+            backlog_bytes: 2048,
+        }],
+        ping_interval_ms: 10_000,
+        dead_after_ms: 25_000,
+        max_answer_bytes: 10_485_760,
+        time_ms: None,
+    };
     vec![
         Frame::Hello(Hello {
             versions: vec![1],
@@ -37,21 +53,7 @@ fn samples() -> Vec<Frame> {
                 resume: Some(Cursor { spool, up_to: 41 }),
             }],
         }),
-        Frame::Welcome(Welcome {
-            version: 1,
-            software: "inhaul-relay/0.1.0".into(),
-            generation: 3,
-            endpoints: vec![WelcomeEndpoint {
-                name: endpoint.clone(),
-                url: "https://relay.example/in/orders-1".into(),
-                spool,
-                backlog_events: 2,
-                backlog_bytes: 2048,
-            }],
-            ping_interval_ms: 10_000,
-            dead_after_ms: 25_000,
-            max_answer_bytes: 10_485_760,
-        }),
+        Frame::Welcome(welcome.clone()),
         Frame::Credit(Credit { events: 256, bytes: 16_777_216 }),
         Frame::Event(
             EventHeader { meta: EventMeta::of(&event), seq: 42, deadline_ms: Some(7_900), missed: true },
@@ -76,6 +78,7 @@ fn samples() -> Vec<Frame> {
             retryable: false,
             retry_after_ms: Some(1),
         }),
+        Frame::Welcome(Welcome { time_ms: Some(UnixMillis(1_763_970_070_118)), ..welcome }),
     ]
 }
 

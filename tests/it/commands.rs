@@ -77,3 +77,25 @@ fn an_empty_history_is_no_error() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("no events yet"));
     assert!(world.json(&["events", "--json"]).is_empty());
 }
+
+#[test]
+fn a_history_is_looked_after_beside_a_running_client_and_without_one() {
+    let world = World::new();
+    let client = world.listen(&["--port", "0"]);
+    Sender::new(client.endpoint_url(), None).post(b"{}");
+    let stats = &world.json(&["history", "stats", "--json"])[0];
+    assert_eq!((&stats["events"], &stats["periods"][0]["events"]), (&1.into(), &1.into()));
+    assert_eq!(stats["periods"][0]["is_current"], true);
+    let (code, said) = world.fails(&["history", "check"]);
+    assert!(code == 2 && said.contains("is in use by"), "{code}: {said}");
+    let pruned = String::from_utf8(world.stdout(&["history", "prune", "--keep", "0B"])).unwrap();
+    assert_eq!(pruned, "0 periods removed\n", "the current one stays");
+    assert_eq!(world.run(&["history", "prune"]).status.code(), Some(2), "what is to go must be said");
+    assert!(client.program.stop().success());
+    for command in ["check", "repair"] {
+        let said = String::from_utf8(world.stdout(&["history", command])).unwrap();
+        assert!(said.contains(": 1 event, ") && said.contains("all of it can be read"), "{said}");
+    }
+    let table = String::from_utf8(world.stdout(&["history", "stats"])).unwrap();
+    assert!(table.starts_with("1 event in 1 period, ") && table.contains("  current"), "{table}");
+}

@@ -22,6 +22,7 @@ mod world;
 
 mod app_answers;
 mod bad_input;
+mod catch_up;
 mod challenges;
 mod clock;
 mod commands;
@@ -39,6 +40,7 @@ mod offline;
 mod partition;
 mod power;
 mod proxy;
+mod repeats;
 mod restart;
 mod signing;
 mod silence;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use inhaul_core::retry::Schedule;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use thiserror::Error;
 
 /// Longest time an argument may name: a day, far beyond what any sender waits.
@@ -46,6 +46,49 @@ impl VerifyMode {
         match self {
             Self::Mark => "mark",
             Self::Reject => "reject",
+        }
+    }
+}
+
+/// What becomes of a delivery of an event that was delivered before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Dedupe {
+    /// Marked, and forwarded all the same
+    #[default]
+    Flag,
+    /// Stored and shown; not forwarded, if an earlier delivery reached the application
+    Drop,
+}
+
+impl Dedupe {
+    /// The word for it in arguments and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+/// What becomes of events that came while the client was away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CatchUp {
+    /// They are forwarded
+    #[default]
+    Deliver,
+    /// They are stored and shown
+    Store,
+    /// They are held until `inhaul release` says what becomes of them
+    Ask,
+}
+
+impl CatchUp {
+    /// The word for it in arguments and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliver => "deliver",
+            Self::Store => "store",
+            Self::Ask => "ask",
         }
     }
 }
@@ -96,6 +139,45 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         return Err(DurationError::Range);
     }
     Ok(duration)
+}
+
+/// A text that is no age.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("an age is a number with its unit, such as `12h`, `30d` or `8w`")]
+pub struct AgeError;
+
+/// Reads an age such as `12h`, `30d` or `8w`; a day has 24 hours.
+///
+/// # Errors
+/// When there is no unit, or the age is negative.
+pub fn parse_age(text: &str) -> Result<Duration, AgeError> {
+    let span: Span = text.parse().map_err(|_| AgeError)?;
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| AgeError)?;
+    Duration::try_from(signed).map_err(|_| AgeError)
+}
+
+/// A text that is no size.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("a size is a whole number with its unit, such as `500MiB` or `2GiB`")]
+pub struct SizeError;
+
+/// Reads a size such as `500MiB`: whole bytes, KiB, MiB, GiB or TiB.
+///
+/// # Errors
+/// When there is no unit, or it is more than a number of 64 bits.
+pub fn parse_size(text: &str) -> Result<u64, SizeError> {
+    let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim_start() {
+        "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return Err(SizeError),
+    };
+    let number: u64 = number.parse().map_err(|_| SizeError)?;
+    number.checked_mul(1 << shift).ok_or(SizeError)
 }
 
 /// Most waits of a schedule.
@@ -180,6 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn ages_and_sizes_have_units() {
+        let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
+        for (text, age) in [("12h", hours(12)), ("30d", hours(720)), ("2w", hours(336)), ("1d 1h", hours(25))]
+        {
+            assert_eq!(parse_age(text), age, "{text}");
+        }
+        for text in ["", "30", "-1d", "soon", "1mo"] {
+            assert_eq!(parse_age(text), Err(AgeError), "{text}");
+        }
+        for (text, size) in [("0B", 0), ("5KiB", 5120), ("500MiB", 500 << 20), ("2 GiB", 2 << 30)] {
+            assert_eq!(parse_size(text), Ok(size), "{text}");
+        }
+        for text in ["", "5", "GiB", "1.5GiB", "-1MiB", "99999999999TiB", "5 MB"] {
+            assert_eq!(parse_size(text), Err(SizeError), "{text}");
+        }
+    }
+
+    #[test]
     fn the_inspector_is_for_terminals() {
         assert_eq!(OutputMode::or_by_terminal(None, true), OutputMode::Tui);
         assert_eq!(OutputMode::or_by_terminal(None, false), OutputMode::Lines);
@@ -190,6 +290,12 @@ mod tests {
     fn words_of_configuration_are_words_of_arguments() {
         for mode in VerifyMode::value_variants() {
             assert_eq!(mode.to_possible_value().unwrap().get_name(), mode.as_str());
+        }
+        for dedupe in Dedupe::value_variants() {
+            assert_eq!(dedupe.to_possible_value().unwrap().get_name(), dedupe.as_str());
+        }
+        for catch_up in CatchUp::value_variants() {
+            assert_eq!(catch_up.to_possible_value().unwrap().get_name(), catch_up.as_str());
         }
     }
 }

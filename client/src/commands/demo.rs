@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::{
-    cli::{AnswerMode, DemoArgs, OnAbsent},
+    cli::{AnswerMode, CatchUp, DemoArgs, OnAbsent},
     commands::{
         Exit, Failure,
         listen::{Screen, Signals, show},
@@ -42,7 +42,7 @@ pub async fn run(data: Option<&Path>, args: &DemoArgs) -> anyhow::Result<Exit> {
     let (listening, live) = Listening::start(ListenConfig { settings, data, ready_file: None }).await?;
     let screen = Screen::new(args.output_mode());
     let (shown, shown_live) = mpsc::channel(SHOWN);
-    let cast = Cast { provider, secret, handler, replays: listening.replays.clone(), live, shown };
+    let cast = Cast { provider, secret, handler, replays: listening.orders.replays.clone(), live, shown };
     let pace = if args.once { Pace::AtOnce } else { Pace::ForWatching };
     let playing = tokio::spawn(direct(cast, pace));
     let until = async { playing.await? };
@@ -105,5 +105,6 @@ fn settings(provider: Arc<Provider>, secret: &Secret, handler: &Handler) -> Resu
         cacert: None,
         routes: Routes::new(route, Vec::new()),
         timeout: DEFAULT_TIMEOUT,
+        catch_up: CatchUp::default(),
     })
 }

@@ -9,13 +9,13 @@ use std::{
 use crate::{
     access::Access,
     cli::EventsArgs,
-    commands::{Exit, Failure, lookup},
+    commands::{
+        Exit, Failure,
+        lookup::{self, PAGE_ROWS},
+    },
     output::{Color, PrintError, json, listed_line, write_stdout},
-    row::EventRow,
+    row::{EventRow, EventState},
 };
-
-/// How many rows are asked for at once.
-pub(super) const PAGE_ROWS: usize = 200;
 
 /// Lists events.
 ///
@@ -28,34 +28,34 @@ pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit>
         let text: String = rows.iter().map(|row| line(row, args.json, color)).collect();
         write_stdout(text.as_bytes())
     };
-    let given_up = args.given_up;
-    let listed =
-        list(&access, args.limit, PAGE_ROWS, |row| !given_up || row.given_up.is_some(), print).await?;
+    let (state, nothing) = match (args.given_up, args.held) {
+        (true, _) => (Some(EventState::GivenUp), "no event is given up"),
+        (_, true) => (Some(EventState::Held), "no event is held"),
+        (false, false) => (None, "no events yet; `inhaul listen` receives them"),
+    };
+    let listed = list(&access, state, args.limit, PAGE_ROWS, print).await?;
     access.close().await.map_err(Failure::from)?;
     if listed == 0 && args.limit > 0 && !args.json {
-        let nothing =
-            if given_up { "no event is given up" } else { "no events yet; `inhaul listen` receives them" };
         let _ = writeln!(io::stderr(), "{nothing}");
     }
     Ok(Exit::Success)
 }
 
-/// Hands the newest events that are wanted to `print`, a page at a time, and counts them.
-pub(super) async fn list(
+/// Hands the newest events, of those in a state if one is named, to `print`, a page at a time, and counts them.
+async fn list(
     access: &Access,
+    state: Option<EventState>,
     limit: usize,
     page_rows: usize,
-    wanted: impl Fn(&EventRow) -> bool,
     mut print: impl FnMut(&[EventRow]) -> Result<(), PrintError>,
 ) -> anyhow::Result<usize> {
     let mut before = None;
     let mut listed = 0;
     while listed < limit {
-        let mut rows = access.rows(before, page_rows).await.map_err(Failure::from)?;
+        let page = page_rows.min(limit - listed);
+        let rows = access.rows(state, before, page).await.map_err(Failure::from)?;
         let Some(last) = rows.last() else { break };
         before = Some(last.id);
-        rows.retain(|row| wanted(row));
-        rows.truncate(limit - listed);
         print(&rows)?;
         listed += rows.len();
     }
@@ -107,7 +107,7 @@ mod tests {
                 ids.extend(rows.iter().map(|row| row.id));
                 Ok(())
             };
-            assert_eq!(list(&access, limit, 2, |_| true, print).await.unwrap(), expected.len());
+            assert_eq!(list(&access, None, limit, 2, print).await.unwrap(), expected.len());
             assert_eq!(ids, expected.iter().map(|&number| id(number)).collect::<Vec<_>>(), "{limit}");
         }
         assert_eq!(lookup::event_id(&access, &id(3).to_string()).await.unwrap(), id(3));

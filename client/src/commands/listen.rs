@@ -93,7 +93,7 @@ fn shower(
     screen: Screen,
     stop: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
-    let (history, replays) = (listening.history.clone(), listening.replays.clone());
+    let (history, replays) = (listening.history.clone(), listening.orders.replays.clone());
     async move {
         if screen.mode == OutputMode::Tui {
             let inspector = Inspector { history, live, replays, color: screen.color };

@@ -66,6 +66,8 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         Command::Events(_)
         | Command::Show(_)
         | Command::Replay(_)
+        | Command::Release(_)
+        | Command::History(_)
         | Command::Verify(_)
         | Command::Sign(_)
         | Command::Trigger(_)

@@ -9,7 +9,11 @@ use crate::{
     commands::Failure,
     data_dir::DataDir,
     history::Found,
+    row::EventState,
 };
+
+/// How many rows are asked for at once.
+pub(super) const PAGE_ROWS: usize = 200;
 
 /// The way to the history of the data directory named, or of the user's own.
 ///
@@ -31,6 +35,22 @@ pub async fn open(data: Option<&Path>) -> Result<Access, Failure> {
 pub async fn event_id(access: &Access, beginning: &str) -> Result<EventId, Failure> {
     let found = access.find(beginning).await;
     one(beginning, found)
+}
+
+/// Every event in a state, oldest first.
+///
+/// # Errors
+/// When the rows cannot be had.
+pub async fn ids_in_state(access: &Access, state: EventState) -> Result<Vec<EventId>, Failure> {
+    let mut ids = Vec::new();
+    loop {
+        let page = access.rows(Some(state), ids.last().copied(), PAGE_ROWS).await?;
+        if page.is_empty() {
+            ids.reverse();
+            return Ok(ids);
+        }
+        ids.extend(page.into_iter().map(|row| row.id));
+    }
 }
 
 fn one(beginning: &str, found: Result<Found, AccessError>) -> Result<EventId, Failure> {

@@ -7,19 +7,14 @@ use tokio::sync::mpsc;
 
 use crate::{
     access::Access,
-    cli::{OutputMode, ReplayArgs},
-    commands::{
-        Exit, Failure,
-        events::{PAGE_ROWS, list},
-        listen::Screen,
-        lookup,
-    },
+    cli::{CatchUp, OutputMode, ReplayArgs},
+    commands::{Exit, Failure, listen::Screen, lookup},
     config::{Route, Routes, load_routes},
     forward::{ForwardOptions, Forwarder, Target},
     history::History,
     output::Printer,
     pipeline::{Disk, Pipeline, Signing},
-    row::{Attempt, EventRow},
+    row::{Attempt, EventState},
     tls,
 };
 
@@ -36,7 +31,7 @@ pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit>
     let access = lookup::open(data).await?;
     let ids = match &args.id {
         Some(id) => vec![lookup::event_id(&access, id).await?],
-        None => given_up(&access).await?,
+        None => lookup::ids_in_state(&access, EventState::GivenUp).await?,
     };
     let mut delivered = true;
     for id in ids {
@@ -44,18 +39,6 @@ pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit>
     }
     access.close().await.map_err(Failure::from)?;
     Ok(if delivered { Exit::Success } else { Exit::No })
-}
-
-/// Every event that was given up, oldest first.
-async fn given_up(access: &Access) -> anyhow::Result<Vec<EventId>> {
-    let mut ids = Vec::new();
-    let take = |rows: &[EventRow]| {
-        ids.extend(rows.iter().map(|row| row.id));
-        Ok(())
-    };
-    list(access, usize::MAX, PAGE_ROWS, |row| row.given_up.is_some(), take).await?;
-    ids.reverse();
-    Ok(ids)
 }
 
 /// Whether the target answered 2xx.
@@ -96,6 +79,7 @@ async fn replay_here(history: &History, id: EventId, args: &ReplayArgs) -> Resul
         history: history.clone(),
         disk: Disk::impatient(live.clone()),
         routes: Arc::new(routes),
+        catch_up: CatchUp::default(),
         forwarder: Forwarder::new(ForwardOptions { tls, ..ForwardOptions::default() }),
         reports,
         live,

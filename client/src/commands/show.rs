@@ -18,7 +18,7 @@ use crate::{
     output::{
         Color, attempt_text, body,
         json::{self, HeaderRecord, RequestRecord, Text},
-        size_text, verdict_line, write_stdout,
+        remark_texts, size_text, verdict_line, write_stdout,
     },
     row::EventRow,
 };
@@ -111,12 +111,7 @@ fn facts(event: &Event, row: &EventRow, color: Color) -> Vec<(&'static str, Stri
         ("received", format!("{} from {from}", event.received_at)),
         ("stored", row.stored_at.to_string()),
     ];
-    if row.missed {
-        facts.push(("missed", "the sender was told to come again".to_owned()));
-    }
-    if let Some(given_up) = &row.given_up {
-        facts.push(("given up", format!("{}: {}", given_up.at, visible(&given_up.reason))));
-    }
+    facts.extend(remark_texts(row));
     if let Some(provider) = &row.provider {
         facts.push(("provider", visible(provider).to_string()));
     }

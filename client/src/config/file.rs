@@ -14,7 +14,7 @@ use inhaul_core::{
 use toml::{Spanned, de::DeTable};
 
 use crate::{
-    cli::{VerifyMode, parse_concurrency, parse_schedule},
+    cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath,
         table::{Given, Place, Table},
@@ -27,7 +27,8 @@ use crate::{
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
-pub(super) const KEYS: &[&str] = &["relay", "endpoint", "token_file", "cacert", "route", "provider"];
+pub(super) const KEYS: &[&str] =
+    &["relay", "endpoint", "token_file", "cacert", "catch_up", "route", "provider"];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
@@ -40,10 +41,17 @@ pub(super) const ROUTE_KEYS: &[&str] = &[
     "retry",
     "concurrency",
     "strict_order",
+    "dedupe",
 ];
 
 /// The words of `verify`.
 const VERIFY_WORDS: &[&str] = &["mark", "reject"];
+
+/// The words of `dedupe`.
+const DEDUPE_WORDS: &[&str] = &["flag", "drop"];
+
+/// The words of `catch_up`.
+const CATCH_UP_WORDS: &[&str] = &["deliver", "store", "ask"];
 
 /// A configuration file, taken apart and checked; secrets it names are not read yet.
 #[derive(Clone, Debug)]
@@ -58,6 +66,8 @@ pub struct ConfigFile {
     pub token_file: Option<Given<PathBuf>>,
     /// `cacert`, relative like `token_file`.
     pub cacert: Option<Given<PathBuf>>,
+    /// `catch_up`
+    pub catch_up: Option<CatchUp>,
     /// Every provider there is: those of `[provider.NAME]`, before those inhaul knows by itself.
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
@@ -85,6 +95,8 @@ pub struct FileRoute {
     pub concurrency: Option<usize>,
     /// `strict_order`
     pub strict_order: Option<bool>,
+    /// `dedupe`
+    pub dedupe: Option<Dedupe>,
 }
 
 impl ConfigFile {
@@ -123,6 +135,7 @@ impl ConfigFile {
             endpoint: table.text("endpoint", |text| Ok(text.parse::<EndpointName>()?))?,
             token_file: table.text("token_file", |text| Ok(PathBuf::from(text)))?,
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
+            catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
             routes: table
                 .tables("route")?
                 .iter()
@@ -178,6 +191,7 @@ impl FileRoute {
                 .number("concurrency", |text| Ok(parse_concurrency(text)?))?
                 .map(|given| given.value),
             strict_order: table.boolean("strict_order")?,
+            dedupe: table.text("dedupe", dedupe)?.map(|given| given.value),
         })
     }
 }
@@ -193,5 +207,24 @@ fn own_provider(id: &Spanned<&str>, table: &Table<'_>) -> Result<Provider, Confi
 fn verify_mode(text: &str) -> Result<VerifyMode, Problem> {
     [VerifyMode::Mark, VerifyMode::Reject].into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| {
         Problem::UnknownWord { what: "way to verify", value: text.to_owned(), allowed: VERIFY_WORDS }
+    })
+}
+
+fn dedupe(text: &str) -> Result<Dedupe, Problem> {
+    [Dedupe::Flag, Dedupe::Drop].into_iter().find(|dedupe| dedupe.as_str() == text).ok_or_else(|| {
+        Problem::UnknownWord {
+            what: "way with repeated deliveries",
+            value: text.to_owned(),
+            allowed: DEDUPE_WORDS,
+        }
+    })
+}
+
+fn catch_up(text: &str) -> Result<CatchUp, Problem> {
+    let all = [CatchUp::Deliver, CatchUp::Store, CatchUp::Ask];
+    all.into_iter().find(|catch_up| catch_up.as_str() == text).ok_or_else(|| Problem::UnknownWord {
+        what: "way to catch up",
+        value: text.to_owned(),
+        allowed: CATCH_UP_WORDS,
     })
 }

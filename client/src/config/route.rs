@@ -8,7 +8,10 @@ use inhaul_core::{
 };
 use thiserror::Error;
 
-use crate::{cli::VerifyMode, forward::Target};
+use crate::{
+    cli::{Dedupe, VerifyMode},
+    forward::Target,
+};
 
 /// What becomes of events below one path.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct Route {
     pub concurrency: usize,
     /// Whether an event waits until the one before it is delivered or given up.
     pub strict_order: bool,
+    /// What becomes of another delivery of an event that was delivered.
+    pub dedupe: Dedupe,
 }
 
 impl Route {
@@ -43,6 +48,7 @@ impl Route {
             retry: Schedule::default(),
             concurrency: 1,
             strict_order: false,
+            dedupe: Dedupe::default(),
         }
     }
 }

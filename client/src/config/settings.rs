@@ -11,7 +11,7 @@ use inhaul_core::{
 };
 
 use crate::{
-    cli::{AnswerMode, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
+    cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
         ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, RelayUrl, Route, Routes, Token,
         secret, table::Given,
@@ -41,6 +41,8 @@ pub struct Settings {
     pub routes: Routes,
     /// How long a target may take.
     pub timeout: Duration,
+    /// What becomes of events that came while the client was away.
+    pub catch_up: CatchUp,
 }
 
 /// Where events come from.
@@ -90,6 +92,7 @@ impl Settings {
             cacert: args.relay.cacert.clone().or_else(cacert_of_file),
             routes: routes(args, environment, file.as_ref())?,
             timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
             file: file.map(|file| file.path),
         })
     }
@@ -199,6 +202,7 @@ pub(super) fn routes(
             retry: given.retry.clone().unwrap_or_default(),
             concurrency: given.concurrency.unwrap_or(1),
             strict_order: given.strict_order.unwrap_or(false),
+            dedupe: given.dedupe.unwrap_or_default(),
         };
         if route.path.is_root() { catch_all = route } else { others.push((given, route)) }
     }
@@ -212,6 +216,7 @@ pub(super) fn routes(
         route.retry = given.retry.clone().unwrap_or_else(|| catch_all.retry.clone());
         route.concurrency = given.concurrency.unwrap_or(catch_all.concurrency);
         route.strict_order = given.strict_order.unwrap_or(catch_all.strict_order);
+        route.dedupe = given.dedupe.unwrap_or(catch_all.dedupe);
         route
     });
     let routes = routes.collect();
@@ -248,6 +253,7 @@ fn lay_arguments_over(
     }
     route.concurrency = args.concurrency.unwrap_or(route.concurrency);
     route.strict_order |= args.strict_order;
+    route.dedupe = args.dedupe.unwrap_or(route.dedupe);
     Ok(())
 }
 

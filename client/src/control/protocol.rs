@@ -8,9 +8,9 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use super::Running;
 use crate::{
-    history::Found,
+    history::{Found, PeriodInfo, Prune},
     pipeline::Signing,
-    row::{Attempt, EventRow},
+    row::{Attempt, EventRow, EventState},
 };
 
 /// Longest line of a request; the longest thing in one is a URL.
@@ -22,11 +22,30 @@ pub(super) const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub(super) enum Request {
-    Rows { before: Option<EventId>, limit: usize },
-    Find { prefix: String },
-    Event { id: EventId },
-    Replay { id: EventId, to: Option<String>, signing: Signing },
+    Rows {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<EventState>,
+        before: Option<EventId>,
+        limit: usize,
+    },
+    Find {
+        prefix: String,
+    },
+    Event {
+        id: EventId,
+    },
+    Decide {
+        id: EventId,
+        forward: bool,
+    },
+    Replay {
+        id: EventId,
+        to: Option<String>,
+        signing: Signing,
+    },
     Status,
+    Periods,
+    Prune(Prune),
 }
 
 /// What is answered.
@@ -44,11 +63,17 @@ pub(super) enum Answer {
         /// How many bytes of the event's record follow the line.
         record_bytes: u64,
     },
+    Row {
+        row: Box<EventRow>,
+    },
     Attempt {
         attempt: Attempt,
     },
     Status {
         running: Running,
+    },
+    Periods {
+        periods: Vec<PeriodInfo>,
     },
     Error {
         message: String,
@@ -101,7 +126,18 @@ mod tests {
     fn requests_are_what_the_documentation_says() {
         let id: EventId = "01935b1e-7c00-7000-8000-000000000001".parse().unwrap();
         for (request, line) in [
-            (Request::Rows { before: None, limit: 20 }, r#"{"request":"rows","before":null,"limit":20}"#),
+            (
+                Request::Rows { state: None, before: None, limit: 20 },
+                r#"{"request":"rows","before":null,"limit":20}"#,
+            ),
+            (
+                Request::Rows { state: Some(EventState::GivenUp), before: None, limit: 20 },
+                r#"{"request":"rows","state":"given_up","before":null,"limit":20}"#,
+            ),
+            (
+                Request::Decide { id, forward: true },
+                r#"{"request":"decide","id":"01935b1e-7c00-7000-8000-000000000001","forward":true}"#,
+            ),
             (Request::Find { prefix: "01935b1e".into() }, r#"{"request":"find","prefix":"01935b1e"}"#),
             (Request::Event { id }, r#"{"request":"event","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
             (
@@ -109,6 +145,11 @@ mod tests {
                 r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/","signing":"anew"}"#,
             ),
             (Request::Status, r#"{"request":"status"}"#),
+            (Request::Periods, r#"{"request":"periods"}"#),
+            (
+                Request::Prune(Prune { before: None, keep_bytes: Some(9), dry_run: true }),
+                r#"{"request":"prune","before":null,"keep_bytes":9,"dry_run":true}"#,
+            ),
         ] {
             assert_eq!(String::from_utf8(to_line(&request)).unwrap(), format!("{line}\n"));
             assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);

@@ -20,9 +20,9 @@ use super::{
     protocol::{ANSWER_MAX_BYTES, Answer, Request, read_line, to_line},
 };
 use crate::{
-    history::Found,
+    history::{Found, PeriodInfo, Prune},
     pipeline::Signing,
-    row::{Attempt, EventRow},
+    row::{Attempt, EventRow, EventState},
 };
 
 /// How long the running process may take for what it has on disk.
@@ -73,18 +73,19 @@ impl Remote {
         Ok(remote)
     }
 
-    /// As [`History::rows`](crate::history::History::rows), in as many requests as it takes.
+    /// As [`History::rows`](crate::history::History::rows), of events in a state if one is named, in as many requests as it takes.
     ///
     /// # Errors
     /// When it does not answer or cannot do it.
     pub async fn rows(
         &self,
+        state: Option<EventState>,
         mut before: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<EventRow>, RemoteError> {
         let mut rows: Vec<EventRow> = Vec::new();
         while rows.len() < limit {
-            let page = match self.ask(&Request::Rows { before, limit: limit - rows.len() }).await? {
+            let page = match self.ask(&Request::Rows { state, before, limit: limit - rows.len() }).await? {
                 (Answer::Rows { rows }, _) => rows,
                 other => return Err(unexpected(other.0)),
             };
@@ -118,6 +119,17 @@ impl Remote {
         }
     }
 
+    /// Has a held event forwarded, or dropped.
+    ///
+    /// # Errors
+    /// When it does not answer, or the event is not held.
+    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, RemoteError> {
+        match self.ask(&Request::Decide { id, forward }).await? {
+            (Answer::Row { row }, _) => Ok(*row),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
     /// Has an event sent again, and waits for what comes of it.
     ///
     /// # Errors
@@ -145,12 +157,40 @@ impl Remote {
         }
     }
 
+    /// As [`History::periods`](crate::history::History::periods).
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn periods(&self) -> Result<Vec<PeriodInfo>, RemoteError> {
+        match self.ask(&Request::Periods).await? {
+            (Answer::Periods { periods }, _) => Ok(periods),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// As [`History::prune`](crate::history::History::prune).
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, RemoteError> {
+        match self.ask(&Request::Prune(prune)).await? {
+            (Answer::Periods { periods }, _) => Ok(periods),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
     async fn ask(&self, request: &Request) -> Result<(Answer, Bytes), RemoteError> {
         let exchange = self.exchange(request);
         let exchanged = match request {
             // It takes as long as the target takes, and the running process sees to the end of that.
             Request::Replay { .. } => exchange.await,
-            Request::Rows { .. } | Request::Find { .. } | Request::Event { .. } | Request::Status => {
+            Request::Rows { .. }
+            | Request::Find { .. }
+            | Request::Event { .. }
+            | Request::Decide { .. }
+            | Request::Periods
+            | Request::Prune(_)
+            | Request::Status => {
                 timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or_else(|late| Err(late.into()))
             }
         };
@@ -192,6 +232,8 @@ fn unexpected(answer: Answer) -> RemoteError {
         Answer::Rows { .. }
         | Answer::Found { .. }
         | Answer::Event { .. }
+        | Answer::Row { .. }
+        | Answer::Periods { .. }
         | Answer::Attempt { .. }
         | Answer::Status { .. } => RemoteError::OtherRelease,
     }

@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixListener as StdListener;
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use inhaul_core::event::Event;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 
@@ -22,15 +23,17 @@ struct Listening {
     history: History,
     server: ControlServer,
     replays: mpsc::Receiver<ReplayRequest>,
+    decisions: mpsc::Receiver<Decision>,
+    orders: Orders,
 }
 
 fn listening() -> Listening {
     let world = World::new();
     let history = world.open_well();
-    let (sender, replays) = mpsc::channel(1);
+    let (orders, Ordered { replays, decisions }) = Orders::new();
     let server =
-        serve(&history.data_dir().control_socket(), history.clone(), sender, Arc::default()).unwrap();
-    Listening { world, history, server, replays }
+        serve(&history.data_dir().control_socket(), history.clone(), orders.clone(), Arc::default()).unwrap();
+    Listening { world, history, server, replays, decisions, orders }
 }
 
 async fn access(world: &World) -> Result<Access, AccessError> {
@@ -60,9 +63,9 @@ async fn another_command_sees_what_the_running_one_has() {
     }
     let access = access(&running.world).await.unwrap();
     assert_eq!(access.notes(), Vec::<String>::new());
-    let rows = access.rows(None, 100).await.unwrap();
+    let rows = access.rows(None, None, 100).await.unwrap();
     assert_eq!(rows, running.history.rows(None, 100).await.unwrap());
-    assert_eq!(access.rows(Some(events[1].id), 100).await.unwrap(), rows[2..]);
+    assert_eq!(access.rows(None, Some(events[1].id), 100).await.unwrap(), rows[2..]);
     for event in events {
         let (read, row) = access.event(event.id).await.unwrap().unwrap();
         assert!(read == event, "event {} changed on its way", event.id);
@@ -70,7 +73,7 @@ async fn another_command_sees_what_the_running_one_has() {
         assert_eq!(access.find(&event.id.to_string()).await.unwrap(), Found::One(event.id));
     }
     assert_eq!(access.event(sample_event(9, b"").id).await.unwrap(), None);
-    let unknown = access.rows(Some(sample_event(9, b"").id), 1).await.unwrap_err();
+    let unknown = access.rows(None, Some(sample_event(9, b"").id), 1).await.unwrap_err();
     assert_eq!(unknown.to_string(), format!("no event {} is stored", sample_event(9, b"").id));
 
     let status = remote(&running.world).await.status().await.unwrap();
@@ -86,8 +89,8 @@ async fn more_rows_than_one_answer_holds() {
     futures_util::future::join_all(stores).await;
     let all = running.history.rows(None, usize::MAX).await.unwrap();
     let access = access(&running.world).await.unwrap();
-    assert_eq!(access.rows(None, usize::MAX).await.unwrap(), all);
-    assert_eq!(access.rows(Some(all[3].id), ROWS_MAX + 7).await.unwrap(), all[4..ROWS_MAX + 11]);
+    assert_eq!(access.rows(None, None, usize::MAX).await.unwrap(), all);
+    assert_eq!(access.rows(None, Some(all[3].id), ROWS_MAX + 7).await.unwrap(), all[4..ROWS_MAX + 11]);
 }
 
 #[tokio::test]
@@ -118,14 +121,45 @@ async fn a_replay_is_passed_on_and_its_outcome_comes_back() {
 }
 
 #[tokio::test]
+async fn decisions_reach_the_running_process_and_their_rows_come_back() {
+    let mut running = listening();
+    let id = store(&running.history, 1, b"x").await.id;
+    let (_, row) = running.history.event(id).await.unwrap().unwrap();
+    let client = async {
+        let access = access(&running.world).await.unwrap();
+        let first = access.decide(row.id, true).await.unwrap();
+        let second = access.decide(row.id, false).await.unwrap_err();
+        (first, second.to_string())
+    };
+    let deciding = async {
+        let decision = running.decisions.recv().await.unwrap();
+        assert_eq!((decision.id, decision.forward), (row.id, true));
+        decision.answer.send(Ok(row.clone())).unwrap();
+        let decision = running.decisions.recv().await.unwrap();
+        assert!(!decision.forward);
+        decision.answer.send(Err("it is not held".into())).unwrap();
+    };
+    let ((first, second), ()) = tokio::join!(client, deciding);
+    assert_eq!((first, second.as_str()), (row.clone(), "it is not held"));
+}
+
+#[tokio::test]
 async fn replays_beyond_the_queue_are_refused() {
     let running = listening();
     let id = store(&running.history, 1, b"x").await.id;
-    let (first, second) = (remote(&running.world).await, remote(&running.world).await);
-    let outcome = tokio::select! {
-        outcome = first.replay(id, None, Signing::AsReceived) => outcome,
-        outcome = second.replay(id, None, Signing::AsReceived) => outcome,
-    };
+    let room = CONNECTIONS_MAX - 1;
+    for _ in room..REPLAYS {
+        let (answer, _) = oneshot::channel();
+        let request = ReplayRequest { id, to: None, signing: Signing::AsReceived, answer };
+        running.orders.replays.try_send(request).unwrap();
+    }
+    let mut replays = FuturesUnordered::new();
+    for _ in 0..=room {
+        let remote = remote(&running.world).await;
+        replays.push(async move { remote.replay(id, None, Signing::AsReceived).await });
+    }
+    // Nobody takes them, so the one that finds no room is the first with an answer.
+    let outcome = replays.next().await.unwrap();
     assert_eq!(outcome.unwrap_err().to_string(), "too many replays are waiting; try again later");
 }
 
@@ -163,7 +197,7 @@ async fn many_connections_that_say_nothing_do_not_stop_the_history() {
     }
     store(&running.history, 1, b"x").await;
     drop(silent);
-    assert_eq!(remote(&running.world).await.rows(None, 5).await.unwrap().len(), 1);
+    assert_eq!(remote(&running.world).await.rows(None, None, 5).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -174,7 +208,7 @@ async fn without_a_running_one_a_command_opens_the_history_itself() {
     history.close().await.unwrap();
     let access = access(&world).await.unwrap();
     assert!(matches!(access, Access::Direct(_)));
-    assert_eq!(access.rows(None, 5).await.unwrap()[0].id, id);
+    assert_eq!(access.rows(None, None, 5).await.unwrap()[0].id, id);
     assert_eq!(access.find(&id.to_string()[..5]).await.unwrap(), Found::One(id));
     assert_eq!(access.event(id).await.unwrap().unwrap().0.body, "x");
     let error = access.replay(id, None, Signing::AsReceived).await.unwrap_err();
@@ -205,14 +239,14 @@ async fn a_process_that_has_the_directory_and_is_silent_is_named() {
 async fn a_command_waits_for_one_that_is_just_starting() {
     let world = World::new();
     let history = world.open_well();
-    let (sender, _replays) = mpsc::channel(1);
+    let (orders, _ordered) = Orders::new();
     let options = world.options();
     let path = world.path();
     let mut waiting = Box::pin(Access::open_with(&path, &options, Duration::from_secs(600)));
     let first = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
     assert!(first.is_err(), "nothing answers yet");
     let _server =
-        serve(&history.data_dir().control_socket(), history.clone(), sender, Arc::default()).unwrap();
+        serve(&history.data_dir().control_socket(), history.clone(), orders, Arc::default()).unwrap();
     assert!(matches!(waiting.await.unwrap(), Access::Remote(_)));
 }
 
@@ -231,7 +265,7 @@ async fn what_is_in_the_way_of_the_socket() {
     let world = World::new();
     let history = world.open_well();
     let socket = history.data_dir().control_socket();
-    let try_serve = || serve(&socket, history.clone(), mpsc::channel(1).0, Arc::default());
+    let try_serve = || serve(&socket, history.clone(), Orders::new().0, Arc::default());
     // A dead process's socket is no obstacle.
     drop(StdListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -250,15 +284,15 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     let history = History::open_with(&path, options()).unwrap().history;
     let data = DataDir::open(Some(&path)).unwrap();
     let socket = data.control_socket();
-    let server = serve(&socket, history.clone(), mpsc::channel(1).0, Arc::default()).unwrap();
+    let server = serve(&socket, history.clone(), Orders::new().0, Arc::default()).unwrap();
     let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
     assert!(matches!(access, Access::Remote(_)));
-    assert_eq!(access.rows(None, 1).await.unwrap(), []);
+    assert_eq!(access.rows(None, None, 1).await.unwrap(), []);
     drop(server);
 
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = serve(&socket, history, mpsc::channel(1).0, Arc::default()).unwrap_err();
+    let error = serve(&socket, history, Orders::new().0, Arc::default()).unwrap_err();
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();

@@ -53,6 +53,9 @@ pub enum HistoryError {
     /// No event of that id is stored.
     #[error("no event {0} is stored")]
     Unknown(EventId),
+    /// Nobody has to decide on this event.
+    #[error("the event {0} is not held")]
+    NotHeld(EventId),
     /// The event's row is there and its bytes are not.
     #[error("the bytes of event {id} cannot be read: {reason}")]
     Damaged {
@@ -93,6 +96,7 @@ impl HistoryError {
                 Some("is the disk full? Events wait at the relay until there is room".to_owned())
             }
             Self::Unknown(_) => Some("`inhaul events` lists what is stored".to_owned()),
+            Self::NotHeld(_) => Some("`inhaul events --held` lists the events that are".to_owned()),
             Self::Damaged { .. } | Self::Closed => None,
         }
     }

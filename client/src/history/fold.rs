@@ -5,8 +5,11 @@ use inhaul_core::event::Event;
 use inhaul_journal::Location;
 use serde::{Deserialize, Serialize};
 
-use super::record::{Arrived, Change};
-use crate::row::{Attempt, EventRow};
+use super::{
+    record::{Arrived, Change},
+    same::SameKey,
+};
+use crate::row::{Attempt, EventRow, EventState};
 
 /// A row with what the history itself needs to know of the event; the value in the index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +22,8 @@ pub(super) struct Indexed {
     /// The event's latest record; the entry is as that record left it.
     #[serde(with = "location_json")]
     pub(super) latest: Location,
-    /// Stored for forwarding and not settled.
-    pub(super) pending: bool,
+    /// What it has in common with other deliveries of the same event.
+    pub(super) same: Option<SameKey>,
     /// What everyone else sees.
     pub(super) row: EventRow,
 }
@@ -32,7 +35,11 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
     let Some(mut entry) = entry else {
         return match change {
             Change::Arrived(arrived, event) => Some(arrival(location, arrived, event)),
-            Change::Verdict(_) | Change::Attempt(_) | Change::Settled | Change::GivenUp(_) => None,
+            Change::Verdict(_)
+            | Change::Attempt(_)
+            | Change::Settled
+            | Change::GivenUp(_)
+            | Change::Released => None,
         };
     };
     entry.latest = location;
@@ -44,13 +51,18 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             put_attempt(&mut entry.row.attempts, attempt);
             if attempt.outcome.is_success() {
                 entry.row.given_up = None;
+                if entry.row.state == EventState::GivenUp {
+                    entry.row.state = EventState::Settled;
+                }
             }
         }
-        Change::Settled => entry.pending = false,
+        Change::Settled => entry.row.state = EventState::Settled,
         Change::GivenUp(given_up) => {
-            entry.pending = false;
+            entry.row.state = EventState::GivenUp;
             entry.row.given_up = Some(given_up.clone());
         }
+        Change::Released if entry.row.state == EventState::Held => entry.row.state = EventState::Pending,
+        Change::Released => {}
     }
     Some(entry)
 }
@@ -70,7 +82,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
         arrival: arrived.arrival,
         location,
         latest: location,
-        pending: facts.forward,
+        same: SameKey::of(event, facts),
         row: EventRow {
             id: event.id,
             endpoint: event.endpoint.clone(),
@@ -84,7 +96,14 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
             event_type: facts.event_type.clone(),
             provider_event_id: facts.provider_event_id.clone(),
             missed: facts.missed,
+            late: facts.late,
             sender_waited: facts.sender_waits,
+            state: match (facts.held, facts.forward) {
+                (true, _) => EventState::Held,
+                (false, true) => EventState::Pending,
+                (false, false) => EventState::Settled,
+            },
+            repeat: arrived.repeat.clone(),
             given_up: None,
             verdict: None,
             attempts: Vec::new(),
@@ -132,13 +151,14 @@ mod tests {
 
     fn arrived(arrival: u64) -> Change {
         let facts = Facts { forward: true, ..Facts::default() };
-        Change::Arrived(Arrived { arrival, stored_at_ms: UnixMillis(5), facts }, sample_event(1, b"body"))
+        let arrived = Arrived { arrival, stored_at_ms: UnixMillis(5), facts, repeat: None };
+        Change::Arrived(arrived, sample_event(1, b"body"))
     }
 
     #[test]
     fn a_row_says_what_the_event_is() {
         let entry = fold(None, at(0), &arrived(3)).unwrap();
-        assert_eq!((entry.arrival, entry.pending, entry.location), (3, true, at(0)));
+        assert_eq!((entry.arrival, entry.row.state, entry.location), (3, EventState::Pending, at(0)));
         assert_eq!(entry.row.method, "POST");
         assert_eq!(entry.row.target, "/hook?n=1");
         assert_eq!(entry.row.content_type.as_deref(), Some("text/plain"));
@@ -153,6 +173,7 @@ mod tests {
             Change::Verdict(Verdict::Unsigned),
             Change::Attempt(sample_attempt(1, Outcome::Begun)),
             Change::Settled,
+            Change::Released,
             Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
         ] {
             assert_eq!(fold(None, at(9), &change), None);
@@ -179,6 +200,7 @@ mod tests {
             (1..4u32).prop_map(|number| Change::Attempt(sample_attempt(number, Outcome::Begun))),
             (1..4u32).prop_map(move |number| Change::Attempt(sample_attempt(number, ended()))),
             Just(Change::Settled),
+            Just(Change::Released),
             Just(Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() })),
         ]
     }

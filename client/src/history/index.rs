@@ -17,7 +17,11 @@ pub use contain::panic_is_contained;
 pub(super) use database::Database;
 pub(super) use memory::Memory;
 
-use super::fold::{Indexed, location_json};
+use super::{
+    fold::{Indexed, location_json},
+    same::SameKey,
+};
+use crate::row::EventState;
 
 /// Why an index cannot be used any more.
 #[derive(Debug, Error)]
@@ -95,8 +99,44 @@ pub(super) struct Extent {
     pub(super) last_arrival: u64,
     /// How many events there are.
     pub(super) events: u64,
-    /// How many of them are not settled.
+    /// How many of them have something left to do.
+    pub(super) open: OpenEvents,
+}
+
+/// Events of which something is left to do, by what that is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OpenEvents {
+    /// To be forwarded.
     pub(super) pending: u64,
+    /// A person decides.
+    pub(super) held: u64,
+    /// Not tried again by itself.
+    pub(super) given_up: u64,
+}
+
+impl OpenEvents {
+    pub(super) fn count(states: impl IntoIterator<Item = EventState>) -> Self {
+        let mut open = Self::default();
+        for state in states {
+            match state {
+                EventState::Settled => {}
+                EventState::Pending => open.pending += 1,
+                EventState::Held => open.held += 1,
+                EventState::GivenUp => open.given_up += 1,
+            }
+        }
+        open
+    }
+
+    /// How many are in a state; of settled ones nothing is known here.
+    pub(super) fn of(&self, state: EventState) -> u64 {
+        match state {
+            EventState::Settled => 0,
+            EventState::Pending => self.pending,
+            EventState::Held => self.held,
+            EventState::GivenUp => self.given_up,
+        }
+    }
 }
 
 impl Extent {
@@ -123,8 +163,12 @@ pub(super) trait Index: Send {
     fn put(&mut self, entry: &Indexed) -> Result<(), IndexError>;
     /// The entries stored before the one with that number, newest first.
     fn before(&self, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError>;
-    /// Every entry that is not settled, in order of storing.
-    fn pending(&self) -> Result<Vec<Indexed>, IndexError>;
+    /// The entries with this left to do that were stored before the one with that number, newest first.
+    fn in_state(&self, state: EventState, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError>;
+    /// The entries with this key, the one stored last first.
+    fn deliveries(&self, key: SameKey, limit: usize) -> Result<Vec<Indexed>, IndexError>;
+    /// The keys of all entries.
+    fn keys(&self) -> Result<Vec<SameKey>, IndexError>;
     /// The ids from `low` to `high`, at most `limit` of them.
     fn ids_between(&self, low: EventId, high: EventId, limit: usize) -> Result<Vec<EventId>, IndexError>;
     /// First, last and count; nothing when it is empty.
@@ -157,7 +201,7 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        Put { event: u8, pending: bool },
+        Put { event: u8, state: EventState, same: u8 },
         Mark(u64),
         Get(u8),
         Before(u64, usize),
@@ -165,9 +209,24 @@ mod tests {
         Reopen,
     }
 
+    const OPEN: [EventState; 3] = [EventState::Pending, EventState::Held, EventState::GivenUp];
+
+    fn any_state() -> impl Strategy<Value = EventState> {
+        prop_oneof![
+            Just(EventState::Settled),
+            Just(EventState::Pending),
+            Just(EventState::Held),
+            Just(EventState::GivenUp)
+        ]
+    }
+
+    fn key(of: u8) -> SameKey {
+        SameKey([of; 16])
+    }
+
     fn any_step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            4 => (any::<u8>(), any::<bool>()).prop_map(|(event, pending)| Step::Put { event, pending }),
+            4 => (any::<u8>(), any_state(), 0..3u8).prop_map(|(event, state, same)| Step::Put { event, state, same }),
             1 => any::<u64>().prop_map(Step::Mark),
             2 => any::<u8>().prop_map(Step::Get),
             1 => (0..300u64, 0..9usize).prop_map(|(arrival, limit)| Step::Before(arrival, limit)),
@@ -204,9 +263,12 @@ mod tests {
             let mut memory: Box<dyn Index> = Box::new(Memory::default());
             for step in steps {
                 match step {
-                    Step::Put { event, pending } => {
+                    Step::Put { event, state, same } => {
                         let mut entry = sample_entry(event, 1000 - u64::from(event));
-                        entry.pending = pending;
+                        // An event's key stays what it was.
+                        let known = memory.get(entry.row.id).unwrap();
+                        entry.same = known.map_or((same > 0).then(|| key(same)), |known| known.same);
+                        entry.row.state = state;
                         disk.put(&entry).unwrap();
                         memory.put(&entry).unwrap();
                     }
@@ -236,7 +298,17 @@ mod tests {
                         disk = open();
                     }
                 }
-                prop_assert_eq!(disk.pending().unwrap(), memory.pending().unwrap());
+                for state in OPEN {
+                    for (arrival, limit) in [(u64::MAX, usize::MAX), (900, 3)] {
+                        let expected = memory.in_state(state, arrival, limit).unwrap();
+                        prop_assert_eq!(disk.in_state(state, arrival, limit).unwrap(), expected);
+                    }
+                }
+                for (same, limit) in [(1, 2), (2, usize::MAX)] {
+                    let expected = memory.deliveries(key(same), limit).unwrap();
+                    prop_assert_eq!(disk.deliveries(key(same), limit).unwrap(), expected);
+                }
+                prop_assert_eq!(disk.keys().unwrap(), memory.keys().unwrap());
                 prop_assert_eq!(disk.extent().unwrap(), memory.extent().unwrap());
                 prop_assert_eq!(disk.marker().unwrap(), memory.marker().unwrap());
                 check_notices_everything(disk.as_ref(), memory.as_ref())?;

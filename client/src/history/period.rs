@@ -4,10 +4,14 @@ mod name;
 mod rebuild;
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use inhaul_core::event::EventId;
-use inhaul_journal::{Journal, Location, OpenError};
+use inhaul_journal::{Disk, Journal, Location, OpenError, RealDisk};
 
 pub(super) use name::{PeriodName, date_of};
 pub(super) use summary::{read_summary, write_summary};
@@ -62,7 +66,8 @@ impl OpenPeriod {
         options: &Options,
         notes: &Notes,
     ) -> Result<Self, HistoryError> {
-        Self::open_with(directory, role, options, notes, IndexSource::Existing)
+        let source = if options.simulated.is_some() { IndexSource::Memory } else { IndexSource::Existing };
+        Self::open_with(directory, role, options, notes, source)
     }
 
     fn open_with(
@@ -73,19 +78,18 @@ impl OpenPeriod {
         source: IndexSource,
     ) -> Result<Self, HistoryError> {
         let journal_directory = directory.join("journal");
+        settle_repair(directory).map_err(|error| HistoryError::io(directory, &error))?;
         for path in [directory, &journal_directory] {
             create_private_dir(path)
                 .and_then(|()| sync_parent(path))
                 .map_err(|error| HistoryError::io(path, &error))?;
         }
         let mut log = Log::default();
-        let opened = Journal::open(
+        let disk: Arc<dyn Disk> = options.simulated.clone().unwrap_or_else(|| Arc::new(RealDisk));
+        let opened = Journal::open_on(
+            disk,
             &journal_directory,
-            inhaul_journal::Options {
-                segment_bytes: options.segment_bytes,
-                prefill: options.prefill && role == Role::Current,
-                ..inhaul_journal::Options::default()
-            },
+            journal_options(options, role),
             &mut |location, kind, tag| log.add(location, kind, tag),
         );
         let (journal, recovery) = opened.map_err(|error| journal_error(directory, error))?;
@@ -203,7 +207,28 @@ impl OpenPeriod {
     }
 }
 
-fn journal_error(directory: &Path, error: OpenError) -> HistoryError {
+/// How the journal of a period is kept.
+pub(super) fn journal_options(options: &Options, role: Role) -> inhaul_journal::Options {
+    inhaul_journal::Options {
+        segment_bytes: options.segment_bytes,
+        prefill: options.prefill && role == Role::Current,
+        in_order: true,
+        stepped: options.simulated.is_some(),
+        ..inhaul_journal::Options::default()
+    }
+}
+
+/// Gives a repaired journal its place, also when the repair was interrupted just before.
+pub(super) fn settle_repair(directory: &Path) -> io::Result<()> {
+    let (journal, repaired) = (directory.join("journal"), directory.join("journal.repaired"));
+    if repaired.exists() && !journal.exists() {
+        fs::rename(&repaired, &journal)?;
+        sync_parent(&journal)?;
+    }
+    Ok(())
+}
+
+pub(super) fn journal_error(directory: &Path, error: OpenError) -> HistoryError {
     match error {
         OpenError::Version { file, .. } => HistoryError::LaterRelease { path: file },
         OpenError::Locked(_) | OpenError::Io { .. } => {
@@ -223,7 +248,7 @@ mod tests {
             record::Arrived,
             tests::{World, sample_attempt, sample_event},
         },
-        row::Outcome,
+        row::{EventState, Outcome},
     };
 
     fn append(period: &mut OpenPeriod, id: EventId, change: &Change) -> Location {
@@ -238,7 +263,10 @@ mod tests {
         let event = sample_event(number, b"body");
         let id = event.id;
         let facts = Facts { forward: true, ..Facts::default() };
-        let change = Change::Arrived(Arrived { arrival: number, stored_at_ms: UnixMillis(1), facts }, event);
+        let change = Change::Arrived(
+            Arrived { arrival: number, stored_at_ms: UnixMillis(1), facts, repeat: None },
+            event,
+        );
         let location = append(period, id, &change);
         period.apply(location, id, &change).unwrap().unwrap();
         id
@@ -284,7 +312,8 @@ mod tests {
             ids.push(arrive(&mut period, u64::from(round)));
         }
         let pending = |period: &OpenPeriod| {
-            period.index().pending().unwrap().into_iter().map(|entry| entry.row.id).collect::<Vec<_>>()
+            let found = period.index().in_state(EventState::Pending, u64::MAX, usize::MAX).unwrap();
+            found.into_iter().rev().map(|entry| entry.row.id).collect::<Vec<_>>()
         };
         assert_eq!(pending(&period), ids);
         period.close();

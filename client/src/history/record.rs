@@ -7,6 +7,7 @@
 //!  3     event id  JSON of the attempt: written when it begins and again when it ends
 //!  4     event id  empty: nothing more is to be forwarded by itself
 //!  5     event id  JSON of when and why the event was given up, which settles it too
+//!  6     event id  empty: it was held, and is to be forwarded now
 //! ```
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
 
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Facts;
-use crate::row::{Attempt, GivenUp};
+use crate::row::{Attempt, GivenUp, Repeat};
 
 /// The kind of the record an event arrives with.
 pub(super) const EVENT: u8 = 1;
@@ -27,6 +28,7 @@ const VERDICT: u8 = 2;
 const ATTEMPT: u8 = 3;
 const SETTLED: u8 = 4;
 const GIVEN_UP: u8 = 5;
+const RELEASED: u8 = 6;
 
 /// What the client noted when an event arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub(super) struct Arrived {
     /// What the caller knew of the event.
     #[serde(flatten)]
     pub(super) facts: Facts,
+    /// The provider sent the same before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) repeat: Option<Repeat>,
 }
 
 /// One thing that happened to an event.
@@ -53,6 +58,8 @@ pub(super) enum Change {
     Settled,
     /// It could not be delivered, and is not tried again.
     GivenUp(GivenUp),
+    /// It was held, and is to be forwarded now.
+    Released,
 }
 
 /// Why a record of a known kind cannot be read.
@@ -80,6 +87,7 @@ impl Change {
             Self::Attempt(attempt) => (ATTEMPT, vec![json(attempt)]),
             Self::Settled => (SETTLED, Vec::new()),
             Self::GivenUp(given_up) => (GIVEN_UP, vec![json(given_up)]),
+            Self::Released => (RELEASED, Vec::new()),
         }
     }
 
@@ -98,6 +106,7 @@ impl Change {
             ATTEMPT => Self::Attempt(serde_json::from_slice(&payload)?),
             SETTLED => Self::Settled,
             GIVEN_UP => Self::GivenUp(serde_json::from_slice(&payload)?),
+            RELEASED => Self::Released,
             _ => return Ok(None),
         }))
     }
@@ -127,17 +136,33 @@ mod tests {
         })
     }
 
-    /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
-    fn golden() -> Vec<(Change, u8, &'static [u8])> {
+    /// One that is like no other, and one with every fact there is.
+    fn arrivals() -> [Change; 2] {
         let facts = Facts {
-            missed: false,
             provider: Some("stripe".into()),
             event_type: Some("charge.failed".into()),
             provider_event_id: Some("evt_1".into()),
             forward: true,
-            sender_waits: false,
+            ..Facts::default()
         };
-        let arrived = Arrived { arrival: 7, stored_at_ms: UnixMillis(1_763_970_070_150), facts };
+        let stored_at_ms = UnixMillis(1_763_970_070_150);
+        let all = Facts { held: true, late: true, sender_waits: true, missed: true, ..facts.clone() };
+        let repeat = Repeat {
+            number: 3,
+            first: sample_event(1, b"").id,
+            first_received_at: UnixMillis(1_763_970_070_118),
+            same_id: true,
+            same_body: false,
+            dropped: true,
+        };
+        let first = Arrived { arrival: 7, stored_at_ms, facts, repeat: None };
+        let repeated = Arrived { arrival: 8, stored_at_ms, facts: all, repeat: Some(repeat) };
+        [Change::Arrived(first, sample_event(1, b"{}")), Change::Arrived(repeated, sample_event(2, b"{}"))]
+    }
+
+    /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
+    fn golden() -> Vec<(Change, u8, &'static [u8])> {
+        let [first, repeated] = arrivals();
         let answered = Outcome::Answered {
             status: 204,
             headers: vec![("x-a".into(), "1".into())],
@@ -147,11 +172,8 @@ mod tests {
         };
         let failed = Outcome::Failed { kind: FailureKind::Connect, message: "refused".into(), latency_ms: 1 };
         vec![
-            (
-                Change::Arrived(arrived, sample_event(1, b"{}")),
-                EVENT,
-                include_bytes!("../../../assets/golden/history-event-v1.bin"),
-            ),
+            (first, EVENT, include_bytes!("../../../assets/golden/history-event-v1.bin")),
+            (repeated, EVENT, include_bytes!("../../../assets/golden/history-event-repeated-v1.bin")),
             (
                 Change::Verdict(Verdict::Unsigned),
                 VERDICT,
@@ -173,6 +195,7 @@ mod tests {
                 include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
             ),
             (Change::Settled, SETTLED, b""),
+            (Change::Released, RELEASED, b""),
             (
                 Change::GivenUp(GivenUp { at: UnixMillis(1_763_970_070_300), reason: "12 tries".into() }),
                 GIVEN_UP,
@@ -204,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(kind in 0..7u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(kind in 0..8u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Change::from_record(kind, bytes.into());
         }
     }

@@ -3,7 +3,9 @@
 mod damage;
 mod kill;
 mod periods;
+mod repeats;
 mod store;
+mod upkeep;
 
 use std::{
     fs,
@@ -58,7 +60,7 @@ pub(crate) fn sample_attempt(number: u32, outcome: Outcome) -> Attempt {
 /// One entry of an index.
 pub(super) fn sample_entry(event: u8, arrival: u64) -> Indexed {
     let facts = Facts { forward: true, ..Facts::default() };
-    let arrived = Arrived { arrival, stored_at_ms: UnixMillis(NOW), facts };
+    let arrived = Arrived { arrival, stored_at_ms: UnixMillis(NOW), facts, repeat: None };
     let location = Location { segment: 1, offset: arrival, len: 1 };
     fold(None, location, &Change::Arrived(arrived, sample_event(u64::from(event), b"x"))).unwrap()
 }

@@ -5,10 +5,11 @@
 //! period, a full journal, and the end.
 
 mod periods;
+mod prune;
 mod read;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     path::PathBuf,
     sync::{PoisonError, mpsc},
 };
@@ -21,15 +22,20 @@ use inhaul_journal::{AppendError, Location};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use self::periods::Periods;
+pub(super) use self::periods::{check_format, period_names};
 use super::{
-    Facts, Found, HistoryError, Options, SharedLock, Status, Stored,
+    Facts, Found, HistoryError, Options, PeriodInfo, Prune, SharedLock, Status, Stored,
     notes::Notes,
     record::{Arrived, Change},
+    same::SameKey,
 };
-use crate::row::{Attempt, AttemptCause, EventRow, GivenUp, Outcome};
+use crate::row::{Attempt, AttemptCause, EventRow, EventState, GivenUp, Outcome, Repeat};
 
 /// After how many records a busy thread notes how far the index is; an idle one does so at once.
 const MARKER_INTERVAL: u64 = 512;
+
+/// How many earlier deliveries of the same thing are looked at. Each of them knows what the ones before it were.
+const DELIVERIES_LOOKED_AT: usize = 16;
 
 /// Where an answer goes; nobody may be waiting for it any more.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, HistoryError>>;
@@ -46,17 +52,67 @@ pub(super) enum Message {
 
 /// What can be asked of the history.
 pub(super) enum Request {
-    Store { event: Event, facts: Facts, answer: Answer<Stored> },
-    SetVerdict { id: EventId, verdict: Verdict, answer: Answer<EventRow> },
-    BeginAttempt { id: EventId, target: String, cause: AttemptCause, answer: Answer<Attempt> },
-    FinishAttempt { id: EventId, attempt: Attempt, answer: Answer<EventRow> },
-    Settle { id: EventId, answer: Answer<()> },
-    GiveUp { id: EventId, reason: String, answer: Answer<EventRow> },
-    Pending { answer: Answer<Vec<EventRow>> },
-    Event { id: EventId, answer: Answer<Option<(Event, EventRow)>> },
-    Rows { before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
-    Find { prefix: String, answer: Answer<Found> },
-    Status { answer: Answer<Status> },
+    /// `again` says that everybody who stored behind a refused event has been told, so that order begins anew.
+    Store {
+        event: Event,
+        facts: Facts,
+        again: bool,
+        answer: Answer<Stored>,
+    },
+    SetVerdict {
+        id: EventId,
+        verdict: Verdict,
+        answer: Answer<EventRow>,
+    },
+    BeginAttempt {
+        id: EventId,
+        target: String,
+        cause: AttemptCause,
+        answer: Answer<Attempt>,
+    },
+    FinishAttempt {
+        id: EventId,
+        attempt: Attempt,
+        answer: Answer<EventRow>,
+    },
+    Settle {
+        id: EventId,
+        answer: Answer<()>,
+    },
+    GiveUp {
+        id: EventId,
+        reason: String,
+        answer: Answer<EventRow>,
+    },
+    Decide {
+        id: EventId,
+        forward: bool,
+        answer: Answer<EventRow>,
+    },
+    Event {
+        id: EventId,
+        answer: Answer<Option<(Event, EventRow)>>,
+    },
+    Rows {
+        state: Option<EventState>,
+        before: Option<EventId>,
+        limit: usize,
+        answer: Answer<Vec<EventRow>>,
+    },
+    Find {
+        prefix: String,
+        answer: Answer<Found>,
+    },
+    Status {
+        answer: Answer<Status>,
+    },
+    Periods {
+        answer: Answer<Vec<PeriodInfo>>,
+    },
+    Prune {
+        prune: Prune,
+        answer: Answer<Vec<PeriodInfo>>,
+    },
 }
 
 /// What to answer once a change is on disk.
@@ -108,8 +164,14 @@ pub(super) struct Worker {
     backlog: VecDeque<Message>,
     under_way: BTreeMap<u64, UnderWay>,
     next_ticket: u64,
+    /// A record could not be written, and some behind it are under way.
+    failed: bool,
     next_arrival: u64,
+    /// Why an event was not stored. None is stored any more then: whoever stores them in order may have asked for the next ones
+    /// before it is told, and these would be before it once it is stored.
+    refused: Option<String>,
     storing: HashMap<EventId, Vec<Waiting>>,
+    storing_same: HashSet<SameKey>,
     beginning: HashMap<EventId, Beginning>,
 }
 
@@ -130,8 +192,11 @@ impl Worker {
             backlog: VecDeque::new(),
             under_way: BTreeMap::new(),
             next_ticket: 0,
+            failed: false,
             next_arrival: 1,
+            refused: None,
             storing: HashMap::new(),
+            storing_same: HashSet::new(),
             beginning: HashMap::new(),
         }
     }
@@ -163,6 +228,23 @@ impl Worker {
         }
     }
 
+    /// Takes the next message without waiting for one; false when there is none.
+    pub(super) fn step(&mut self) -> bool {
+        let message = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok());
+        let busy = message.is_some();
+        match message {
+            Some(Message::Request(request, room)) => self.handle(*request, room),
+            Some(Message::Done { ticket, result }) => self.done(ticket, result),
+            Some(Message::Close(_)) | None => self.periods.write_markers(),
+        }
+        busy
+    }
+
+    /// Lets journals without a thread write; false when there is nothing to write.
+    pub(super) fn write(&mut self) -> bool {
+        self.periods.write()
+    }
+
     fn next_message(&mut self) -> Option<Message> {
         if let Some(message) = self.backlog.pop_front() {
             return Some(message);
@@ -175,6 +257,7 @@ impl Worker {
 
     /// Waits until the journal is done with one more record; everything else has to wait meanwhile.
     fn wait_for_journal(&mut self) -> bool {
+        self.periods.write();
         while let Ok(message) = self.inbox.recv() {
             match message {
                 Message::Done { ticket, result } => {
@@ -189,7 +272,12 @@ impl Worker {
 
     fn handle(&mut self, request: Request, room: OwnedSemaphorePermit) {
         match request {
-            Request::Store { event, facts, answer } => self.store(event, facts, answer, room),
+            Request::Store { event, facts, again, answer } => {
+                if again {
+                    self.refused = None;
+                }
+                self.store(event, facts, answer, room);
+            }
             Request::SetVerdict { id, verdict, answer } => {
                 self.change(id, Change::Verdict(verdict), Reply::Row(answer), room);
             }
@@ -206,12 +294,18 @@ impl Worker {
                 let given_up = GivenUp { at: (self.options.clock)(), reason };
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
-            Request::Pending { answer } => drop(answer.send(self.periods.pending())),
+            Request::Decide { id, forward, answer } => self.decide(id, forward, answer, room),
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
-            Request::Rows { before, limit, answer } => {
-                drop(answer.send(self.periods.rows(before, limit)));
+            Request::Rows { state, before, limit, answer } => {
+                drop(answer.send(self.periods.rows(state, before, limit)));
             }
             Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
+            Request::Periods { answer } => drop(answer.send(self.periods.list())),
+            Request::Prune { prune, answer } => {
+                // Nothing of a period that goes is still on its way to the disk.
+                while !self.under_way.is_empty() && self.wait_for_journal() {}
+                drop(answer.send(self.periods.prune(&prune)));
+            }
             Request::Status { answer } => {
                 let status =
                     self.periods.status().map(|status| Status { notes: self.notes.lines(), ..status });
@@ -220,7 +314,7 @@ impl Worker {
         }
     }
 
-    fn store(&mut self, event: Event, facts: Facts, answer: Answer<Stored>, room: OwnedSemaphorePermit) {
+    fn store(&mut self, event: Event, mut facts: Facts, answer: Answer<Stored>, room: OwnedSemaphorePermit) {
         let id = event.id;
         if let Some(waiting) = self.storing.get_mut(&id) {
             waiting.push((answer, room));
@@ -231,6 +325,17 @@ impl Worker {
             Ok(None) => {}
             Err(error) => return drop(answer.send(Err(error))),
         }
+        if let Some(reason) = &self.refused {
+            let reason = format!("an event before it was not stored: {reason}");
+            return drop(answer.send(Err(HistoryError::NotStored { reason })));
+        }
+        let same = SameKey::of(&event, &facts);
+        // Deliveries of the same thing are stored one after the other, so that each knows those before it.
+        while same.is_some_and(|same| self.storing_same.contains(&same)) && self.wait_for_journal() {}
+        let repeat = match same.map(|same| self.repeat(same, &event, &mut facts)).transpose() {
+            Ok(repeat) => repeat.flatten(),
+            Err(error) => return drop(answer.send(Err(error))),
+        };
         let now = (self.options.clock)();
         if self.periods.is_over(now) {
             // The periods stay in the order of storing: nothing of the old one is under way when the new one begins.
@@ -238,12 +343,41 @@ impl Worker {
         }
         let period = match self.periods.current(now) {
             Ok(period) => period,
-            Err(error) => return drop(answer.send(Err(error))),
+            Err(error) => {
+                self.refused.get_or_insert_with(|| error.to_string());
+                return drop(answer.send(Err(error)));
+            }
         };
-        let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts };
+        let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
         self.next_arrival += 1;
         self.storing.insert(id, Vec::new());
+        self.storing_same.extend(same);
         self.append(period, id, Change::Arrived(arrived, event), Reply::Stored(answer), room);
+    }
+
+    /// Which delivery of the same thing an event is. One that is to be dropped goes nowhere, if the same is delivered already or surely
+    /// will be.
+    fn repeat(
+        &mut self,
+        same: SameKey,
+        event: &Event,
+        facts: &mut Facts,
+    ) -> Result<Option<Repeat>, HistoryError> {
+        let earlier = self.periods.deliveries(same, DELIVERIES_LOOKED_AT)?;
+        let Some(last) = earlier.first() else { return Ok(None) };
+        let (number, first, first_received_at) = match &last.repeat {
+            Some(repeat) => (repeat.number.saturating_add(1), repeat.first, repeat.first_received_at),
+            None => (2, last.id, last.received_at),
+        };
+        let same_id = facts.provider_event_id.is_some();
+        let same_body = !same_id
+            || matches!(self.periods.event(first), Ok(Some((first, _))) if first.body_sha256 == event.body_sha256);
+        let dropped =
+            facts.drop_repeats && facts.forward && same_id && earlier.iter().any(reaches_its_target);
+        if dropped {
+            (facts.forward, facts.held) = (false, false);
+        }
+        Ok(Some(Repeat { number, first, first_received_at, same_id, same_body, dropped }))
     }
 
     fn begin_attempt(
@@ -271,6 +405,18 @@ impl Worker {
             outcome: Outcome::Begun,
         };
         self.append(period, id, Change::Attempt(attempt.clone()), Reply::Attempt(answer, attempt), room);
+    }
+
+    fn decide(&mut self, id: EventId, forward: bool, answer: Answer<EventRow>, room: OwnedSemaphorePermit) {
+        match self.periods.locate(id) {
+            Ok(Some((period, entry))) if entry.row.state == EventState::Held => {
+                let change = if forward { Change::Released } else { Change::Settled };
+                self.append(period, id, change, Reply::Row(answer), room);
+            }
+            Ok(Some(_)) => drop(answer.send(Err(HistoryError::NotHeld(id)))),
+            Ok(None) => drop(answer.send(Err(HistoryError::Unknown(id)))),
+            Err(error) => drop(answer.send(Err(error))),
+        }
     }
 
     /// Records a change of an event on record.
@@ -312,19 +458,33 @@ impl Worker {
     }
 
     fn done(&mut self, ticket: u64, result: Result<Location, AppendError>) {
+        self.failed |= result.is_err();
         self.finish(ticket, result.map_err(|error| HistoryError::NotStored { reason: error.to_string() }));
+        // Events stay in order: whoever stores one behind a failed one has been told when nothing is under way any more.
+        if self.failed && self.under_way.is_empty() {
+            self.failed = false;
+            self.periods.go_on();
+        }
     }
 
     /// Brings a durable change into the index and answers whoever waits for it, or tells them that it failed.
     fn finish(&mut self, ticket: u64, result: Result<Location, HistoryError>) {
         let Some(done) = self.under_way.remove(&ticket) else { return };
         let UnderWay { period, id, change, reply, _room } = done;
+        if let Change::Arrived(arrived, event) = &change
+            && let Some(same) = SameKey::of(event, &arrived.facts)
+        {
+            self.storing_same.remove(&same);
+        }
         let row = result.and_then(|location| {
             let entry = self.periods.apply(period, location, id, &change)?;
             entry.map(|entry| entry.row).ok_or(HistoryError::Unknown(id))
         });
         match &reply {
             Reply::Stored(_) => {
+                if let Err(error) = &row {
+                    self.refused.get_or_insert_with(|| error.to_string());
+                }
                 for (answer, _room) in self.storing.remove(&id).into_iter().flatten() {
                     let _ = answer.send(row.clone().map(Stored::Duplicate));
                 }
@@ -346,4 +506,19 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether this delivery reached its target, or will unless it is given up: then another one of the same event need not. One whose
+/// signature is wrong does not count, or whoever guesses an id could keep the true event away.
+fn reaches_its_target(row: &EventRow) -> bool {
+    let is_believed = match &row.verdict {
+        None | Some(Verdict::Invalid { .. }) => false,
+        Some(
+            Verdict::Valid { .. } | Verdict::Stale { .. } | Verdict::NoSecret { .. } | Verdict::Unsigned,
+        ) => true,
+    };
+    let was_delivered = row.attempts.iter().any(|attempt| attempt.outcome.is_success());
+    let is_tried_again = row.state == EventState::Pending && !row.sender_waited;
+    let was_dropped = row.repeat.as_ref().is_some_and(|repeat| repeat.dropped);
+    is_believed && (was_delivered || is_tried_again || was_dropped)
 }

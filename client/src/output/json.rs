@@ -14,8 +14,9 @@ use serde_json::ser::{Formatter, Serializer};
 
 use crate::{
     connection::ConnectionState,
+    history::{PeriodInfo, Status},
     output::Ready,
-    row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
+    row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
 };
 
 /// The version of these objects.
@@ -50,12 +51,26 @@ pub struct EventRecord<'a> {
     event_type: Option<&'a str>,
     provider_event_id: Option<&'a str>,
     missed: bool,
+    late: bool,
+    state: EventState,
+    repeat: Option<RepeatRecord>,
     given_up: Option<GivenUpRecord<'a>>,
     verdict: Option<&'a Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptRecord<'a>>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     request: Option<RequestRecord>,
+}
+
+/// Which delivery of the same event it is.
+#[derive(Serialize)]
+pub struct RepeatRecord {
+    number: u32,
+    first: EventId,
+    first_received_at: String,
+    same_id: bool,
+    same_body: bool,
+    dropped: bool,
 }
 
 /// When and why an event is no longer tried.
@@ -189,6 +204,16 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         event_type: row.event_type.as_deref(),
         provider_event_id: row.provider_event_id.as_deref(),
         missed: row.missed,
+        late: row.late,
+        state: row.state,
+        repeat: row.repeat.as_ref().map(|repeat| RepeatRecord {
+            number: repeat.number,
+            first: repeat.first,
+            first_received_at: repeat.first_received_at.to_string(),
+            same_id: repeat.same_id,
+            same_body: repeat.same_body,
+            dropped: repeat.dropped,
+        }),
         given_up: row
             .given_up
             .as_ref()
@@ -268,6 +293,26 @@ pub fn connection(state: &ConnectionState, now: UnixMillis) -> ConnectionRecord<
             ConnectionRecord { state: "refused", reason: Some(reason), ..blank }
         }
     }
+}
+
+/// `kind: history`
+#[derive(Serialize)]
+pub struct HistoryRecord<'a> {
+    schema: u32,
+    kind: &'static str,
+    events: u64,
+    pending: u64,
+    held: u64,
+    given_up: u64,
+    bytes: u64,
+    periods: &'a [PeriodInfo],
+}
+
+/// What is printed of the history as a whole.
+pub fn history<'a>(status: &Status, periods: &'a [PeriodInfo]) -> HistoryRecord<'a> {
+    let Status { events, pending, held, given_up, .. } = *status;
+    let bytes = periods.iter().map(|period| period.bytes).sum();
+    HistoryRecord { schema: SCHEMA, kind: "history", events, pending, held, given_up, bytes, periods }
 }
 
 /// What is printed for a person to know.

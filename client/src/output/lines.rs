@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::{
     connection::ConnectionState,
     output::Ready,
-    row::{Attempt, AttemptCause, EventRow, Outcome},
+    row::{Attempt, AttemptCause, EventRow, EventState, Outcome, Repeat},
 };
 
 /// Widest a column from outside gets; the whole text is in `inhaul show`.
@@ -102,10 +102,58 @@ pub(super) fn event(row: &EventRow, color: Color) -> String {
     if let Some(verdict) = row.verdict.as_ref().filter(|_| needs_reason) {
         let _ = writeln!(text, "{INDENT}{}", color.paint(paint, &verdict_text(verdict)));
     }
-    if row.missed {
-        let _ = writeln!(text, "{INDENT}missed: the sender was told to come again, so this is not forwarded");
+    for (name, remark) in remark_texts(row) {
+        let _ = writeln!(text, "{INDENT}{name}: {remark}");
     }
     text
+}
+
+/// What is out of the ordinary about an event: names, and a sentence each.
+pub fn remark_texts(row: &EventRow) -> Vec<(&'static str, String)> {
+    let mut remarks = Vec::new();
+    if row.missed {
+        remarks.push(("missed", "the sender was told to come again, so this is not forwarded".to_owned()));
+    }
+    if let Some(repeat) = &row.repeat {
+        remarks.push(("repeat", repeat_text(row, repeat)));
+    }
+    if row.late {
+        let waited = Duration::from_millis(row.stored_at.0.saturating_sub(row.received_at.0));
+        let goes_nowhere = row.state == EventState::Settled && row.attempts.is_empty();
+        let rest = if goes_nowhere { "; it is stored and not forwarded" } else { "" };
+        remarks.push(("late", format!("it waited {} at the relay{rest}", time_text(waited))));
+    }
+    if row.state == EventState::Held {
+        remarks.push(("held", format!("`inhaul release {}` forwards it", row.id)));
+    }
+    if let Some(given_up) = &row.given_up {
+        remarks.push(("given up", format!("{} ({})", visible(&given_up.reason), given_up.at)));
+    }
+    remarks
+}
+
+fn repeat_text(row: &EventRow, repeat: &Repeat) -> String {
+    let Repeat { number, first, first_received_at, same_id, same_body, dropped } = repeat;
+    let after = Duration::from_millis(row.received_at.0.saturating_sub(first_received_at.0));
+    let what = match (same_id, same_body) {
+        (true, true) => "of the same event, body identical",
+        (true, false) => "of the same event, with another body",
+        (false, _) => "with the same request and body",
+    };
+    let rest = if *dropped { "; not forwarded, because an earlier one was" } else { "" };
+    format!("{} delivery {what}, {} after the first, {first}{rest}", ordinal(*number), time_text(after))
+}
+
+/// `2nd`, `3rd`, `11th`.
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 /// An event of the history in one line, with what came of the last attempt.
@@ -119,6 +167,8 @@ pub fn listed_line(row: &EventRow, color: Color) -> String {
         Some(Outcome::Failed { .. }) => "failed".to_owned(),
         Some(Outcome::Rejected) => "rejected".to_owned(),
         None if row.missed => "missed".to_owned(),
+        None if row.state == EventState::Held => "held".to_owned(),
+        None if row.repeat.as_ref().is_some_and(|repeat| repeat.dropped) => "dropped".to_owned(),
         None => "-".to_owned(),
     };
     let outcome_paint = last.map_or(Paint::Faint, |attempt| outcome_paint(&attempt.outcome));
@@ -228,6 +278,27 @@ pub fn attempt_text(attempt: &Attempt) -> String {
     }
 }
 
+/// A time for people, in its two largest units: `3 h 12 min`.
+pub fn time_text(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let two = |large: u64, name: &str, small: u64, small_name: &str| match small {
+        0 => format!("{large} {name}"),
+        _ => format!("{large} {name} {small} {small_name}"),
+    };
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..60 => format!("{seconds} s"),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        86_400.. => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// `1 event`, `2 events`.
+pub fn count_text(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// A number of bytes for people.
 pub fn size_text(bytes: u64) -> String {
     const KIB: u64 = 1024;
@@ -318,6 +389,25 @@ mod tests {
         ] {
             assert_eq!(size_text(bytes), text);
         }
+    }
+
+    #[test]
+    fn times_have_two_units_at_most() {
+        for (seconds, text) in [
+            (0, "0 ms"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (11_520, "3 h 12 min"),
+            (86_399, "23 h 59 min"),
+            (90_000, "1 d 1 h"),
+            (864_000, "10 d"),
+        ] {
+            assert_eq!(time_text(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(time_text(Duration::from_millis(999)), "999 ms");
+        let ordinals: Vec<String> = [2, 3, 4, 11, 12, 13, 21, 22, 23, 111].map(ordinal).to_vec();
+        assert_eq!(ordinals.join(" "), "2nd 3rd 4th 11th 12th 13th 21st 22nd 23rd 111th");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use inhaul_core::signature::Verdict;
 use serde_json::Value;
 
 use super::*;
-use crate::row::{AttemptCause, FailureKind, Outcome};
+use crate::row::{AttemptCause, EventState, FailureKind, Outcome, Repeat};
 
 const PAGE: &str = include_str!("../../../docs/output-json.md");
 
@@ -43,6 +43,9 @@ pub(crate) fn row() -> EventRow {
         provider_event_id: Some("evt_1".to_owned()),
         missed: false,
         sender_waited: false,
+        late: false,
+        state: EventState::Settled,
+        repeat: None,
         given_up: None,
         verdict: Some(Verdict::Valid { scheme: "stripe/v1".to_owned(), secret: "STRIPE_SECRET".to_owned() }),
         attempts: Vec::new(),
@@ -114,6 +117,28 @@ fn states() -> Vec<ConnectionState> {
     ]
 }
 
+/// Events out of the ordinary.
+fn remarkable() -> Vec<EventRow> {
+    let repeat = Repeat {
+        number: 3,
+        first: "0193586a-1b2c-7def-8123-000000000001".parse().unwrap(),
+        first_received_at: UnixMillis(1_763_969_950_118),
+        same_id: true,
+        same_body: true,
+        dropped: false,
+    };
+    let dropped = Repeat { number: 4, same_body: false, dropped: true, ..repeat.clone() };
+    let equal = Repeat { number: 2, same_id: false, ..repeat.clone() };
+    let long_ago = UnixMillis(1_763_958_550_121);
+    vec![
+        EventRow { repeat: Some(repeat), ..row() },
+        EventRow { repeat: Some(dropped), ..row() },
+        EventRow { repeat: Some(equal), ..row() },
+        EventRow { late: true, received_at: long_ago, ..row() },
+        EventRow { late: true, received_at: long_ago, state: EventState::Held, ..row() },
+    ]
+}
+
 /// One of everything, as printed in a mode.
 fn printed(mode: OutputMode, color: Color) -> String {
     let sink = Sink::default();
@@ -130,6 +155,9 @@ fn printed(mode: OutputMode, color: Color) -> String {
     for verdict in verdicts() {
         let missed = verdict.is_none();
         printer.event(&EventRow { verdict, missed, ..row() }).unwrap();
+    }
+    for row in remarkable() {
+        printer.event(&row).unwrap();
     }
     for attempt in outcomes() {
         printer.attempt(&row(), &attempt).unwrap();

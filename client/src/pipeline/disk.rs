@@ -6,14 +6,18 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use inhaul_core::retry::Backoff;
+use inhaul_core::{event::Event, retry::Backoff};
 use tokio::{
     sync::{Mutex, mpsc},
     time::{Duration, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{history::HistoryError, live::Live, random::random};
+use crate::{
+    history::{Facts, History, HistoryError, Stored},
+    live::Live,
+    random::random,
+};
 
 /// How often the disk is tried again.
 const TRYING: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(5) };
@@ -30,7 +34,7 @@ pub struct Disk {
 struct Outage {
     /// Writes that failed and are tried again.
     failing: AtomicUsize,
-    /// Writes that keep an order, from one that failed on.
+    /// Events that were not stored, and those that came after them.
     queued: AtomicUsize,
     /// Held by the first of them. It is fair, so the others follow in their order.
     turn: Mutex<()>,
@@ -81,27 +85,29 @@ impl Disk {
         }
     }
 
-    /// As [`Disk::write`]; what fails is tried again before what is written later, in the order of these calls. Only for writes that wait
-    /// for no other ones.
+    /// Stores an event, and again until the disk takes it. What was not stored is stored before what came later, in the order of these
+    /// calls.
     ///
     /// # Errors
     /// As [`Disk::write`].
-    pub(super) async fn write_in_order<T, F>(&self, write: impl Fn() -> F) -> Result<T, HistoryError>
-    where
-        F: Future<Output = Result<T, HistoryError>>,
-    {
+    pub(super) async fn store(
+        &self,
+        history: &History,
+        event: &Event,
+        facts: &Facts,
+    ) -> Result<Stored, HistoryError> {
         let Outage { queued, turn, .. } = &*self.outage;
         if queued.load(Ordering::SeqCst) == 0 {
-            match write().await {
+            match history.store(event.clone(), facts.clone()).await {
                 Err(error) if may_change(&error) => {}
-                written => return written,
+                stored => return stored,
             }
         }
         queued.fetch_add(1, Ordering::SeqCst);
         let _turn = turn.lock().await;
-        let written = self.write(write).await;
+        let stored = self.write(|| history.store_again(event.clone(), facts.clone())).await;
         queued.fetch_sub(1, Ordering::SeqCst);
-        written
+        stored
     }
 
     async fn tell(&self, text: String) {
@@ -117,6 +123,7 @@ fn may_change(error: &HistoryError) -> bool {
         HistoryError::Locked { .. }
         | HistoryError::LaterRelease { .. }
         | HistoryError::Unknown(_)
+        | HistoryError::NotHeld(_)
         | HistoryError::Damaged { .. }
         | HistoryError::Closed => false,
     }

@@ -2,7 +2,7 @@
 
 use inhaul_core::signature::Verdict;
 
-use crate::row::{EventRow, Outcome};
+use crate::row::{EventRow, EventState, Outcome};
 
 /// A filter; without words everything passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,9 @@ fn searched(row: &EventRow) -> String {
         &outcome,
         if row.missed { "missed" } else { "" },
         if row.given_up.is_some() { "given up" } else { "" },
+        if row.late { "late" } else { "" },
+        if row.repeat.is_some() { "repeat" } else { "" },
+        if row.state == EventState::Held { "held" } else { "" },
         &id,
     ];
     parts.join("\n").to_lowercase()

@@ -24,7 +24,9 @@ pub(super) struct Lane {
     pub(super) last_seq: u64,
     pub(super) cursor: u64,
     pub(super) cursor_record: Option<Location>,
-    /// Records that a cursor makes needless which is not on the disk, because that is full: the next one that is lets them go.
+    /// The cursor is not on the disk, because that is full or failed.
+    pub(super) is_unsaved: bool,
+    /// Records that such a cursor makes needless: the next one that is on the disk lets them go.
     pub(super) kept_back: Vec<Location>,
     pub(super) waiting: BTreeMap<u64, Waiting>,
     /// Marks of single events, released with the event.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    event::{EndpointName, Event, EventId},
+    event::{EndpointName, Event, EventId, UnixMillis},
     wire::{Hello, Stored, WelcomeEndpoint},
 };
 
@@ -69,6 +69,8 @@ pub struct Admitted {
     pub generation: u64,
     /// One for each endpoint of the HELLO, in its order.
     pub lanes: Vec<Lane>,
+    /// The relay's clock.
+    pub time: UnixMillis,
 }
 
 impl Admitted {

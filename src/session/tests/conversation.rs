@@ -327,6 +327,7 @@ fn the_client_keeps_to_the_relays_silence_within_bounds() {
             ping_interval_ms: 1,
             dead_after_ms: asked_ms,
             max_answer_bytes: 1,
+            time_ms: None,
         };
         client.handle_frame(Frame::Welcome(welcome), now);
         let kept = Duration::from_millis(kept_ms);

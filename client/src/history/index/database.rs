@@ -4,7 +4,8 @@
 //!  tree      key                         value
 //!  rows      event id, 16 bytes          JSON of `Indexed`
 //!  arrivals  arrival number, big endian  event id
-//!  pending   arrival number, big endian  event id
+//!  open      arrival number, big endian  event id and a byte for what is left to do
+//!  same      `SameKey`, arrival number   event id
 //!  meta      "format"                    the number of this layout
 //!  meta      "marker"                    JSON of `Marker`
 //! ```
@@ -26,14 +27,17 @@ use serde::Deserialize;
 use sled::{Db, IVec, Mode, Tree};
 
 use super::{
-    Extent, Index, IndexError, Indexed, LatestRecords, Marker, arrival_from,
+    Extent, Index, IndexError, Indexed, LatestRecords, Marker, OpenEvents, SameKey, arrival_from,
     contain::{abandon, contain, contain_on_thread},
     id_from, id_key, location_json,
 };
-use crate::data_dir::{create_private_dir, open_private_file};
+use crate::{
+    data_dir::{create_private_dir, open_private_file},
+    row::EventState,
+};
 
 /// The number of the layout described above. Another one is made again from the journal.
-const FORMAT: &[u8] = b"1";
+const FORMAT: &[u8] = b"2";
 
 /// How long sled's own threads may hold a database that was closed.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +53,8 @@ pub(in super::super) struct Database {
 struct Trees {
     rows: Tree,
     arrivals: Tree,
-    pending: Tree,
+    open: Tree,
+    same: Tree,
     meta: Tree,
     db: Db,
 }
@@ -107,7 +112,8 @@ impl Trees {
         let trees = Self {
             rows: db.open_tree("rows")?,
             arrivals: db.open_tree("arrivals")?,
-            pending: db.open_tree("pending")?,
+            open: db.open_tree("open")?,
+            same: db.open_tree("same")?,
             meta: db.open_tree("meta")?,
             db,
         };
@@ -138,20 +144,37 @@ impl Trees {
             if latest.get(&id_from(&key)?) != Some(&stamp.latest) {
                 return Err(IndexError::OtherRows);
             }
-            stamps.push((stamp.arrival, key, stamp.pending));
+            stamps.push((stamp.arrival, key, stamp.row.state, stamp.same));
         }
         if (stamps.len() as u64).checked_add(missing) != Some(latest.len() as u64) {
             return Err(IndexError::OtherRows);
         }
-        stamps.sort_unstable();
-        let all = stamps.iter().map(|(arrival, key, _)| (arrival, key));
-        let pending =
-            stamps.iter().filter(|(_, _, pending)| *pending).map(|(arrival, key, _)| (arrival, key));
-        if says(&self.arrivals, all)? && says(&self.pending, pending)? {
+        stamps.sort_unstable_by_key(|(arrival, ..)| *arrival);
+        let number = |arrival: &u64| arrival.to_be_bytes().to_vec();
+        let arrivals = stamps.iter().map(|(arrival, id, ..)| (number(arrival), id.to_vec()));
+        let open = stamps.iter().filter_map(|(arrival, id, state, _)| {
+            open_byte(*state).map(|byte| (number(arrival), [id.as_ref(), &[byte]].concat()))
+        });
+        let mut same: Vec<_> = stamps
+            .iter()
+            .filter_map(|(arrival, id, _, same)| {
+                same.map(|key| (same_key(key, *arrival).to_vec(), id.to_vec()))
+            })
+            .collect();
+        same.sort_unstable();
+        if says(&self.arrivals, arrivals)? && says(&self.open, open)? && says(&self.same, same.into_iter())? {
             Ok(())
         } else {
             Err(IndexError::OtherRows)
         }
+    }
+
+    fn open_events(&self) -> Result<OpenEvents, IndexError> {
+        let mut states = Vec::new();
+        for pair in &self.open {
+            states.push(open_value(&pair?.1)?.1);
+        }
+        Ok(OpenEvents::count(states))
     }
 
     /// The entries that pairs of arrival number and id lead to.
@@ -185,18 +208,49 @@ struct Stamp {
     arrival: u64,
     #[serde(with = "location_json")]
     latest: Location,
-    pending: bool,
+    same: Option<SameKey>,
+    row: RowStamp,
 }
 
-/// Whether a tree from arrival numbers to ids holds exactly these pairs.
-fn says<'a>(tree: &Tree, mut pairs: impl Iterator<Item = (&'a u64, &'a IVec)>) -> Result<bool, IndexError> {
+#[derive(Deserialize)]
+struct RowStamp {
+    state: EventState,
+}
+
+/// Whether a tree holds exactly these pairs.
+fn says(tree: &Tree, mut pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<bool, IndexError> {
     for found in tree {
-        let (arrival, id) = found?;
-        if pairs.next() != Some((&arrival_from(&arrival)?, &id)) {
+        let (key, value) = found?;
+        if !pairs.next().is_some_and(|pair| key == pair.0 && value == pair.1) {
             return Ok(false);
         }
     }
     Ok(pairs.next().is_none())
+}
+
+/// What stands for a state in `open`; settled events are not there.
+fn open_byte(state: EventState) -> Option<u8> {
+    match state {
+        EventState::Settled => None,
+        EventState::Pending => Some(1),
+        EventState::Held => Some(2),
+        EventState::GivenUp => Some(3),
+    }
+}
+
+/// An id and a state of `open`.
+fn open_value(value: &[u8]) -> Result<(&[u8], EventState), IndexError> {
+    let (&byte, id) = value.split_last().ok_or(IndexError::Missing)?;
+    let states = [EventState::Pending, EventState::Held, EventState::GivenUp];
+    let state = states.into_iter().find(|state| open_byte(*state) == Some(byte));
+    Ok((id, state.ok_or(IndexError::Missing)?))
+}
+
+fn same_key(key: SameKey, arrival: u64) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..16].copy_from_slice(&key.0);
+    bytes[16..].copy_from_slice(&arrival.to_be_bytes());
+    bytes
 }
 
 fn count<T>(items: impl Iterator<Item = sled::Result<T>>) -> Result<u64, IndexError> {
@@ -227,10 +281,13 @@ impl Index for Database {
         self.with(|trees| {
             trees.rows.insert(id, serde_json::to_vec(entry)?)?;
             trees.arrivals.insert(arrival, &id)?;
-            if entry.pending {
-                trees.pending.insert(arrival, &id)?;
-            } else {
-                trees.pending.remove(arrival)?;
+            match open_byte(entry.row.state) {
+                Some(byte) => trees.open.insert(arrival, [id.as_slice(), &[byte]].concat())?,
+                None => trees.open.remove(arrival)?,
+            };
+            // The key of an event never changes, so it is written when the event arrives, and when that is caught up.
+            if let Some(key) = entry.same.filter(|_| entry.latest == entry.location) {
+                trees.same.insert(same_key(key, entry.arrival), &id)?;
             }
             Ok(())
         })
@@ -240,8 +297,33 @@ impl Index for Database {
         self.with(|trees| trees.entries(trees.arrivals.range(..arrival.to_be_bytes()).rev().take(limit)))
     }
 
-    fn pending(&self) -> Result<Vec<Indexed>, IndexError> {
-        self.with(|trees| trees.entries(trees.pending.iter()))
+    fn in_state(&self, state: EventState, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        self.with(|trees| {
+            let mut entries = Vec::new();
+            for pair in trees.open.range(..arrival.to_be_bytes()).rev() {
+                if entries.len() == limit {
+                    break;
+                }
+                let (_, value) = pair?;
+                let (id, is) = open_value(&value)?;
+                if is == state {
+                    entries.push(trees.entry(id)?.ok_or(IndexError::Missing)?);
+                }
+            }
+            Ok(entries)
+        })
+    }
+
+    fn deliveries(&self, key: SameKey, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        self.with(|trees| trees.entries(trees.same.scan_prefix(key.0).rev().take(limit)))
+    }
+
+    fn keys(&self) -> Result<Vec<SameKey>, IndexError> {
+        self.with(|trees| {
+            let key =
+                |pair: sled::Result<IVec>| Ok(SameKey(*pair?.first_chunk().ok_or(IndexError::Missing)?));
+            trees.same.iter().keys().map(key).collect()
+        })
     }
 
     fn ids_between(&self, low: EventId, high: EventId, limit: usize) -> Result<Vec<EventId>, IndexError> {
@@ -265,7 +347,7 @@ impl Index for Database {
                 last_id: id_from(&last_id)?,
                 last_arrival: arrival_from(&last_arrival)?,
                 events: count(trees.arrivals.iter())?,
-                pending: count(trees.pending.iter())?,
+                open: trees.open_events()?,
             }))
         })
     }

@@ -7,7 +7,8 @@ use std::{
 
 use inhaul_core::event::EventId;
 
-use super::{Extent, Index, IndexError, Indexed, LatestRecords, Marker};
+use super::{Extent, Index, IndexError, Indexed, LatestRecords, Marker, OpenEvents, SameKey};
+use crate::row::EventState;
 
 /// The entries of one period, gone with the process.
 #[derive(Debug, Default)]
@@ -15,7 +16,9 @@ pub(in super::super) struct Memory {
     marker: Option<Marker>,
     rows: BTreeMap<EventId, Indexed>,
     arrivals: BTreeMap<u64, EventId>,
-    pending: BTreeSet<u64>,
+    /// Those with something left to do.
+    open: BTreeMap<u64, EventState>,
+    same: BTreeSet<(SameKey, u64)>,
 }
 
 impl Memory {
@@ -40,11 +43,12 @@ impl Index for Memory {
 
     fn put(&mut self, entry: &Indexed) -> Result<(), IndexError> {
         self.arrivals.insert(entry.arrival, entry.row.id);
-        if entry.pending {
-            self.pending.insert(entry.arrival);
+        if entry.row.state == EventState::Settled {
+            self.open.remove(&entry.arrival);
         } else {
-            self.pending.remove(&entry.arrival);
+            self.open.insert(entry.arrival, entry.row.state);
         }
+        self.same.extend(entry.same.map(|key| (key, entry.arrival)));
         self.rows.insert(entry.row.id, entry.clone());
         Ok(())
     }
@@ -54,8 +58,18 @@ impl Index for Memory {
         Ok(numbers.filter_map(|(&number, _)| self.entry(number)).collect())
     }
 
-    fn pending(&self) -> Result<Vec<Indexed>, IndexError> {
-        Ok(self.pending.iter().filter_map(|&number| self.entry(number)).collect())
+    fn in_state(&self, state: EventState, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        let numbers = self.open.range(..arrival).rev().filter(|&(_, is)| *is == state).take(limit);
+        Ok(numbers.filter_map(|(&number, _)| self.entry(number)).collect())
+    }
+
+    fn deliveries(&self, key: SameKey, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        let numbers = self.same.range((key, 0)..=(key, u64::MAX)).rev().take(limit);
+        Ok(numbers.filter_map(|&(_, number)| self.entry(number)).collect())
+    }
+
+    fn keys(&self) -> Result<Vec<SameKey>, IndexError> {
+        Ok(self.same.iter().map(|&(key, _)| key).collect())
     }
 
     fn ids_between(&self, low: EventId, high: EventId, limit: usize) -> Result<Vec<EventId>, IndexError> {
@@ -73,7 +87,7 @@ impl Index for Memory {
             last_id,
             last_arrival,
             events: self.rows.len() as u64,
-            pending: self.pending.len() as u64,
+            open: OpenEvents::count(self.open.values().copied()),
         }))
     }
 

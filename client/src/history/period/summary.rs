@@ -1,6 +1,6 @@
 //! `summary.json` of a period that is over: which events it holds, so that most starts and look-ups need not open it.
 //!
-//! No event joins a period that is over, so the range of ids stays right for ever; the count of unsettled events can
+//! No event joins a period that is over, so the range of ids stays right for ever; the counts of events with something left to do can
 //! only be too high. Without the file the period is opened once and the file written again.
 
 use std::{fs, path::Path};
@@ -12,6 +12,8 @@ use crate::data_dir::{read_small_file, write_private_file};
 
 const NAME: &str = "summary.json";
 const MAX_BYTES: u64 = 4096;
+/// One of another version is made again.
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Summary {
@@ -24,12 +26,12 @@ struct Summary {
 pub(in super::super) fn read_summary(period: &Path) -> Option<Option<Extent>> {
     let bytes = read_small_file(&period.join(NAME), MAX_BYTES).ok()?;
     let summary: Summary = serde_json::from_slice(&bytes).ok()?;
-    (summary.version == 1).then_some(summary.extent)
+    (summary.version == VERSION).then_some(summary.extent)
 }
 
 /// Writes the summary; one that cannot be written must not stay as it was.
 pub(in super::super) fn write_summary(period: &Path, extent: Option<Extent>) {
-    let json = serde_json::to_vec(&Summary { version: 1, extent }).expect("plain data has a JSON form");
+    let json = serde_json::to_vec(&Summary { version: VERSION, extent }).expect("plain data has a JSON form");
     if let Err(error) = write_private_file(&period.join(NAME), &json) {
         tracing::debug!(%error, "no summary of a period");
         let _ = fs::remove_file(period.join(NAME));

@@ -16,11 +16,14 @@ use super::super::{
     notes::Notes,
     period::{OpenPeriod, PeriodName, Role, date_of, read_summary, write_summary},
     record::{Change, EVENT},
+    same::{KeySet, SameKey},
 };
 use crate::data_dir::{create_private_dir, read_small_file, sync_parent, write_private_file};
 
 /// Most older periods kept open at once.
 const OPEN_OLD_PERIODS_MAX: usize = 3;
+/// How long after a delivery another one of the same event is known as such: a week, which is longer than any provider tries.
+const DELIVERIES_LOOKED_FOR_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// The content of `format`. A later layout of the history has another one.
 const FORMAT: &[u8] = b"1\n";
 
@@ -42,8 +45,16 @@ pub(super) struct Known {
     pub(super) name: PeriodName,
     /// What is in it. Of the last period, which still grows, nothing is kept here.
     pub(super) extent: Option<Extent>,
+    /// What its events have in common with other deliveries. Of the last period, and of those that are too old, nothing is kept here.
+    pub(super) keys: Option<KeySet>,
     /// It cannot be opened, and that was said.
     pub(super) is_unreadable: bool,
+}
+
+impl Known {
+    fn new(name: PeriodName) -> Self {
+        Self { name, extent: None, keys: None, is_unreadable: false }
+    }
 }
 
 /// Why a record was not taken.
@@ -67,8 +78,8 @@ impl Periods {
             .map_err(|error| HistoryError::io(&self.root, &error))?;
         check_format(&self.root.join("format"))?;
         let names = period_names(&self.root).map_err(|error| HistoryError::io(&self.root, &error))?;
-        self.known =
-            names.into_iter().map(|name| Known { name, extent: None, is_unreadable: false }).collect();
+        remove_leftovers(&self.root);
+        self.known = names.into_iter().map(Known::new).collect();
         let Some(newest) = self.newest() else { return Ok(0) };
         self.next_number = newest + 1;
         for at in 0..self.known.len() - 1 {
@@ -80,10 +91,47 @@ impl Periods {
                     Err(error) => self.leave_out(number, &error),
                 },
             }
+            self.find_keys(at);
         }
         let last = self.with(newest, |period| period.index().extent())?;
         let extents = self.known.iter().filter_map(|known| known.extent).chain(last);
         Ok(extents.map(|extent| extent.last_arrival).max().unwrap_or(0))
+    }
+
+    /// The keys of a period that is over, unless it is too old: from its file, or made again.
+    fn find_keys(&mut self, at: usize) {
+        let Known { name, is_unreadable, .. } = &self.known[at];
+        if *is_unreadable || name.date < self.oldest_date_with_keys((self.options.clock)()) {
+            return;
+        }
+        let (number, directory) = (name.number, self.directory(name));
+        if let Some(keys) = KeySet::read(&directory) {
+            self.known[at].keys = Some(keys);
+            return;
+        }
+        match self.with(number, |period| period.index().keys()) {
+            Ok(keys) => self.set_keys(number, keys),
+            Err(error) => self.leave_out(number, &error),
+        }
+    }
+
+    fn set_keys(&mut self, number: u64, keys: Vec<SameKey>) {
+        let Some(at) = self.known.iter().position(|known| known.name.number == number) else { return };
+        let keys = KeySet::new(keys);
+        keys.write(&self.directory(&self.known[at].name));
+        self.known[at].keys = Some(keys);
+    }
+
+    /// No deliveries are looked for in a period from before this day.
+    fn oldest_date_with_keys(&self, now: UnixMillis) -> String {
+        date_of(UnixMillis(now.0.saturating_sub(DELIVERIES_LOOKED_FOR_MS)))
+    }
+
+    fn forget_old_keys(&mut self, now: UnixMillis) {
+        let oldest = self.oldest_date_with_keys(now);
+        for known in self.known.iter_mut().filter(|known| known.name.date < oldest) {
+            known.keys = None;
+        }
     }
 
     /// The number of the period that takes events.
@@ -110,7 +158,8 @@ impl Periods {
         let name = PeriodName { date: date_of(now), number };
         let made = OpenPeriod::open(&self.directory(&name), Role::Current, &self.options, &self.notes)?;
         let ended = self.newest();
-        self.known.push(Known { name, extent: None, is_unreadable: false });
+        self.known.push(Known::new(name));
+        self.forget_old_keys(now);
         if let Some(at) = ended.and_then(|ended| self.open.iter().position(|(open, _)| *open == ended)) {
             let (ended, period) = self.open.remove(at);
             self.close(ended, period);
@@ -151,6 +200,16 @@ impl Periods {
         change: &Change,
     ) -> Result<Option<Indexed>, HistoryError> {
         self.with(number, |period| period.apply(location, id, change))
+    }
+
+    /// Lets journals without a thread write; false when there is nothing to write.
+    pub(super) fn write(&mut self) -> bool {
+        self.open.iter().fold(false, |busy, (_, period)| period.journal().step() || busy)
+    }
+
+    /// Lets journals take records again after one could not be written.
+    pub(super) fn go_on(&self) {
+        self.open.iter().for_each(|(_, period)| period.journal().go_on());
     }
 
     /// Notes in every open index how far it is.
@@ -218,8 +277,22 @@ impl Periods {
         if self.newest() == Some(number) { Role::Current } else { Role::Old }
     }
 
-    fn directory(&self, name: &PeriodName) -> PathBuf {
+    /// Where a period is.
+    pub(super) fn directory(&self, name: &PeriodName) -> PathBuf {
         self.root.join(name.to_string())
+    }
+
+    /// The numbers of the periods that are open.
+    pub(super) fn open_numbers(&self) -> Vec<u64> {
+        self.open.iter().map(|(number, _)| *number).collect()
+    }
+
+    /// Closes a period if it is open.
+    pub(super) fn close_one(&mut self, number: u64) {
+        if let Some(at) = self.open.iter().position(|(open, _)| *open == number) {
+            let (number, period) = self.open.remove(at);
+            self.close(number, period);
+        }
     }
 
     /// Closes the old period that was not used for longest, when as many are open as may be.
@@ -241,6 +314,15 @@ impl Periods {
             match period.index().extent() {
                 Ok(extent) => self.set_extent(number, extent),
                 Err(error) => tracing::debug!(%error, "no extent of a period that is closed"),
+            }
+            // No event joins it any more, so they are found once.
+            let oldest = self.oldest_date_with_keys((self.options.clock)());
+            let lacks_keys = |known: &Known| known.keys.is_none() && known.name.date >= oldest;
+            if self.known.iter().any(|known| known.name.number == number && lacks_keys(known)) {
+                match period.index().keys() {
+                    Ok(keys) => self.set_keys(number, keys),
+                    Err(error) => tracing::debug!(%error, "no keys of a period that is closed"),
+                }
             }
         }
         period.close();
@@ -266,7 +348,7 @@ impl Periods {
 }
 
 /// Refuses the history of a later release, and says in a new one what it is.
-fn check_format(path: &Path) -> Result<(), HistoryError> {
+pub(in super::super) fn check_format(path: &Path) -> Result<(), HistoryError> {
     let written = match read_small_file(path, 1024) {
         Ok(written) => written,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -285,7 +367,7 @@ fn check_format(path: &Path) -> Result<(), HistoryError> {
 }
 
 /// The periods there are, in their order. What has another name is not ours and stays.
-fn period_names(root: &Path) -> io::Result<Vec<PeriodName>> {
+pub(in super::super) fn period_names(root: &Path) -> io::Result<Vec<PeriodName>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
@@ -295,4 +377,16 @@ fn period_names(root: &Path) -> io::Result<Vec<PeriodName>> {
     }
     names.sort_by_key(|name| name.number);
     Ok(names)
+}
+
+/// What a crash left of periods that were being removed.
+fn remove_leftovers(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        if entry.file_name().to_string_lossy().starts_with("pruned-")
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(%error, "what is left of a pruned period stays until the next start");
+        }
+    }
 }

@@ -4,10 +4,17 @@ use inhaul_core::event::{Event, EventId};
 use uuid::Uuid;
 
 use super::{
-    super::{Found, HistoryError, Status, error::with_causes, fold::Indexed, record::Change},
+    super::{
+        Found, HistoryError, Status,
+        error::with_causes,
+        fold::Indexed,
+        index::{Extent, OpenEvents},
+        record::Change,
+        same::SameKey,
+    },
     periods::{Known, Periods},
 };
-use crate::row::EventRow;
+use crate::row::{EventRow, EventState};
 
 /// How many of several events with the same beginning are named.
 const FOUND_MAX: usize = 20;
@@ -37,9 +44,10 @@ impl Periods {
         Err(HistoryError::Damaged { id, reason })
     }
 
-    /// Rows from the newest on, or from before an event on.
+    /// Rows from the newest on, or from before an event on; with a state, only of events in it.
     pub(super) fn rows(
         &mut self,
+        state: Option<EventState>,
         before: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<EventRow>, HistoryError> {
@@ -51,7 +59,8 @@ impl Periods {
             }
         };
         let mut rows = Vec::new();
-        for number in self.where_could_be(|known| known.extent.is_some()) {
+        let could = |extent: Extent| state.is_none_or(|state| extent.open.of(state) > 0);
+        for number in self.where_could_be(|known| known.extent.is_some_and(could)) {
             if number > from_period {
                 continue;
             }
@@ -60,20 +69,27 @@ impl Periods {
                 break;
             }
             let entries = self.with_or_without(number, Vec::new(), |periods| {
-                periods.with(number, |period| period.index().before(from_arrival, wanted))
+                periods.with(number, |period| match state {
+                    None => period.index().before(from_arrival, wanted),
+                    Some(state) => period.index().in_state(state, from_arrival, wanted),
+                })
             })?;
             rows.extend(entries.into_iter().map(|entry| entry.row));
         }
         Ok(rows)
     }
 
-    /// Every event that is not settled, in order of storing.
-    pub(super) fn pending(&mut self) -> Result<Vec<EventRow>, HistoryError> {
+    /// Deliveries with this key, the one stored last first. Of older periods, those of the last days are looked into.
+    pub(super) fn deliveries(&mut self, key: SameKey, limit: usize) -> Result<Vec<EventRow>, HistoryError> {
         let mut rows = Vec::new();
-        let periods = self.where_could_be(|known| known.extent.is_some_and(|extent| extent.pending > 0));
-        for number in periods.into_iter().rev() {
+        for number in self.where_could_be(|known| known.keys.as_ref().is_some_and(|keys| keys.may_hold(key)))
+        {
+            let wanted = limit - rows.len();
+            if wanted == 0 {
+                break;
+            }
             let entries = self.with_or_without(number, Vec::new(), |periods| {
-                periods.with(number, |period| period.index().pending())
+                periods.with(number, |period| period.index().deliveries(key, wanted))
             })?;
             rows.extend(entries.into_iter().map(|entry| entry.row));
         }
@@ -107,9 +123,12 @@ impl Periods {
             None => None,
         };
         let extents: Vec<_> = self.known.iter().filter_map(|known| known.extent).chain(newest).collect();
+        let sum = |of: fn(&OpenEvents) -> u64| extents.iter().map(|extent| of(&extent.open)).sum();
         Ok(Status {
             events: extents.iter().map(|extent| extent.events).sum(),
-            pending: extents.iter().map(|extent| extent.pending).sum(),
+            pending: sum(|open| open.pending),
+            held: sum(|open| open.held),
+            given_up: sum(|open| open.given_up),
             periods: self.known.len() as u64,
             notes: Vec::new(),
         })

@@ -12,7 +12,7 @@ use super::{
     pane,
 };
 use crate::{
-    output::{attempt_text, body, size_text, verdict_text},
+    output::{attempt_text, body, remark_texts, size_text, verdict_text},
     row::{EventRow, Outcome},
 };
 
@@ -135,15 +135,8 @@ fn facts(page: &mut Page, state: &State, row: &EventRow) {
         }
     };
     page.put(&format!("verdict   {text}"), style);
-    if row.missed {
-        page.put(
-            "missed    the sender was told to come again; r sends it to your application",
-            theme.doubtful(),
-        );
-    }
-    if let Some(given_up) = &row.given_up {
-        let text = format!("given up  {}; r sends it again", visible(&given_up.reason));
-        page.put(&text, theme.doubtful());
+    for (name, remark) in remark_texts(row) {
+        page.put(&format!("{name:8}  {remark}"), theme.doubtful());
     }
     page.gap();
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     output::fit,
-    row::{EventRow, Outcome},
+    row::{EventRow, EventState, Outcome},
 };
 
 /// Width of everything but the column of the type.
@@ -107,6 +107,8 @@ fn row_line(state: &State, row: &EventRow, selected: bool, width: usize) -> Line
     let flags = match row.attempts.len() {
         _ if row.missed => "missed".to_owned(),
         _ if row.given_up.is_some() => "dead".to_owned(),
+        _ if row.state == EventState::Held => "held".to_owned(),
+        0 | 1 if row.repeat.is_some() => "again".to_owned(),
         count @ 2.. => format!("x{count}"),
         _ => String::new(),
     };

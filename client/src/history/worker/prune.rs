@@ -1,0 +1,74 @@
+//! Giving space back: a period goes whole, or not at all.
+
+use std::{collections::HashMap, fs};
+
+use super::{
+    super::{HistoryError, PeriodInfo, Prune, period::date_of, upkeep::bytes_on_disk},
+    periods::{Known, Periods},
+};
+use crate::data_dir::sync_parent;
+
+impl Periods {
+    /// Every period, the oldest first.
+    pub(super) fn list(&mut self) -> Result<Vec<PeriodInfo>, HistoryError> {
+        // Of those that are open, what is known may have changed meanwhile.
+        let newest = self.newest();
+        let mut of_open = HashMap::new();
+        for number in self.open_numbers() {
+            of_open.insert(number, self.with(number, |period| period.index().extent())?);
+        }
+        let info = |known: &Known| {
+            let is_current = Some(known.name.number) == newest;
+            let extent = of_open.get(&known.name.number).copied().unwrap_or(known.extent);
+            let open = extent.map(|extent| extent.open).unwrap_or_default();
+            PeriodInfo {
+                name: known.name.to_string(),
+                events: extent.map_or(0, |extent| extent.events),
+                unfinished: open.pending + open.held,
+                given_up: open.given_up,
+                bytes: bytes_on_disk(&self.directory(&known.name)),
+                is_current,
+            }
+        };
+        Ok(self.known.iter().map(info).collect())
+    }
+
+    /// Removes old periods, and says which.
+    pub(super) fn prune(&mut self, prune: &Prune) -> Result<Vec<PeriodInfo>, HistoryError> {
+        let all = self.list()?;
+        let mut left: u64 = all.iter().map(|period| period.bytes).sum();
+        let first_day = prune.before.map(date_of);
+        let mut pruned = Vec::new();
+        for period in all {
+            let is_old = first_day.as_deref().is_some_and(|first| &period.name[..first.len()] < first);
+            let is_too_much = prune.keep_bytes.is_some_and(|bytes| left > bytes);
+            let known = self.known.iter().find(|known| known.name.to_string() == period.name);
+            let is_readable = known.is_some_and(|known| !known.is_unreadable);
+            if period.is_current || period.unfinished > 0 || !is_readable || !(is_old || is_too_much) {
+                continue;
+            }
+            if !prune.dry_run {
+                self.remove(&period.name)?;
+            }
+            left -= period.bytes;
+            pruned.push(period);
+        }
+        Ok(pruned)
+    }
+
+    /// A period that is being removed has a name that is no period's, so what a crash leaves of it is not taken for one.
+    fn remove(&mut self, name: &str) -> Result<(), HistoryError> {
+        let Some(at) = self.known.iter().position(|known| known.name.to_string() == name) else {
+            return Ok(());
+        };
+        let number = self.known[at].name.number;
+        self.close_one(number);
+        let directory = self.directory(&self.known[at].name);
+        let going = directory.with_file_name(format!("pruned-{name}"));
+        fs::rename(&directory, &going)
+            .and_then(|()| sync_parent(&going))
+            .map_err(|error| HistoryError::io(&directory, &error))?;
+        self.known.remove(at);
+        fs::remove_dir_all(&going).map_err(|error| HistoryError::io(&going, &error))
+    }
+}

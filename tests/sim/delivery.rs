@@ -1,0 +1,32 @@
+//! Random histories of a relay and a client, and the proof that what is broken on purpose is noticed.
+
+use crate::{
+    seeds,
+    world::{self, Mutation},
+};
+
+#[test]
+fn what_was_acknowledged_arrives_once_and_in_order_whatever_happens() {
+    seeds::hold("delivery", 1000, |seed| world::history(seed, None));
+}
+
+#[test]
+fn a_seed_decides_everything() {
+    for seed in 0..20 {
+        assert_eq!(world::trace(seed), world::trace(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_wrong_order_of_acknowledgements_is_noticed() {
+    for (mutation, seeds) in [
+        (Mutation::AnswerBeforeSync, 200),
+        (Mutation::StoredBeforeFlush, 200),
+        (Mutation::ForgetOnSending, 200),
+        (Mutation::RelayDiskLies, 200),
+        (Mutation::ClientDiskLies, 200),
+    ] {
+        let (seed, words) = seeds::must_break(seeds, |seed| world::history(seed, Some(mutation)));
+        println!("{mutation:?}: seed {seed}: {words}");
+    }
+}
