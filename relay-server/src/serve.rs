@@ -87,7 +87,12 @@ async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr) {
     // Answers are small: waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = &server.tls else { return http1(server, stream, peer).await };
-    match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)) => shaken,
+        // There is no request yet that could be finished.
+        () = server.stop_accepting.cancelled() => return,
+    };
+    match shaken {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             http2(server, stream, peer).await;
         }

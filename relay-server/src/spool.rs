@@ -362,6 +362,7 @@ impl Spool {
         let journal = self.shared.journal.clone();
         let name = endpoint.clone();
         let tag = tag::of_mark(endpoint, up_to);
+        let unqueued = released.clone();
         let queued = self.shared.journal.append(Kind::Cursor as u8, &tag, Vec::new(), move |written| {
             let needless = {
                 let mut lanes = lock(&shared);
@@ -376,6 +377,10 @@ impl Spool {
         });
         if let Err(error) = queued {
             tracing::warn!(%endpoint, up_to, %error, "a cursor is not on disk; after a restart its events come again");
+            let mut lanes = self.lanes();
+            let lane = lanes.by_name.entry(endpoint.clone()).or_default();
+            lane.kept_back.extend(unqueued);
+            lane.is_unsaved = true;
         }
     }
 

@@ -18,8 +18,10 @@ use crate::{
 /// Set in the process that has a network of its own.
 const INSIDE: &str = "INHAUL_TEST_INSIDE";
 
-/// What names network namespaces for `ip netns`, in the mount namespace of this process only.
+/// Makes the network; run in namespaces of its own. The names of `ip netns` are files below `/run`. Disks that other tests have mounted are let
+/// go, or they could not be unmounted for as long as this runs.
 const NETWORK: &str = "set -e
+awk '$1 ~ \"^/dev/loop\" && $2 ~ \"/[.]tmp\" { print $2 }' /proc/mounts | xargs -r umount --lazy || true
 mount -t tmpfs tmpfs /run
 ip link set lo up
 for name in router client; do ip netns add $name; ip -n $name link set lo up; done
