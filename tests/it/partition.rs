@@ -133,7 +133,7 @@ fn a_long_partition_loses_nothing() {
 #[ignore = "run in a network of its own by the test above"]
 fn noticed_in_a_network_of_its_own() {
     if is_inside() {
-        partition(Duration::from_secs(3), Duration::from_secs(1));
+        partition(Duration::from_secs(5), Duration::from_secs(2));
     }
 }
 
