@@ -7,30 +7,28 @@ use std::{
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use inhaul_core::event::{Event, EventId, Peer, PeerSource, UnixMillis};
 use inhaul_journal::{Journal, Location, Moved, Options};
-use inhaul_relay::spool::{BacklogLimits, Spool};
+use inhaul_relay::spool::Spool;
 use rustix::fs::{Advice, fadvise};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
-use uuid::Uuid;
 
 mod support {
     pub(crate) mod figures;
+    pub(crate) mod pending;
     pub(crate) mod scratch;
 }
 
-use support::{figures::print, scratch::scratch};
-
-/// The argument that makes this program fill a spool and wait to be killed; the directory follows.
-const FILL: &str = "fill";
+use support::{
+    figures::print,
+    pending::{self, PENDING, fill_and_kill},
+    scratch::scratch,
+};
 
 const ROUNDS: usize = 3;
 const PAYLOAD_BYTES: usize = 1024;
@@ -38,10 +36,7 @@ const PAYLOAD_BYTES: usize = 1024;
 /// Records of which nine in ten are drained.
 const RECORDS: usize = 1_000_000;
 
-/// Events in the spool that is opened.
-const PENDING: u64 = 1_000_000;
-
-/// Appends under way while a spool is filled.
+/// Appends under way while a journal is filled.
 const AT_ONCE: usize = 1024;
 
 /// How long draining may take to show.
@@ -78,11 +73,8 @@ impl Wanted {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [fill, directory] = &arguments[..]
-        && fill == FILL
-    {
-        return fill_and_wait(Path::new(directory));
+    if pending::fill_if_asked() {
+        return;
     }
     println!("\ndisk after nine in ten of {RECORDS} records of {PAYLOAD_BYTES} bytes are released");
     println!(
@@ -246,50 +238,4 @@ fn files(directory: &Path, prefix: &str) -> Vec<PathBuf> {
 
 fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |data| data.len())
-}
-
-/// Fills a spool in another process and kills that when everything is stored.
-fn fill_and_kill(directory: &Path) {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.arg(FILL).arg(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("this program starts again");
-    let mut said = [0];
-    let stored = child.stdout.take().expect("it is piped").read_exact(&mut said);
-    child.kill().expect("it waits to be killed");
-    child.wait().expect("it ends");
-    stored.expect("it says that everything is stored");
-}
-
-fn fill_and_wait(directory: &Path) {
-    let (spool, _) = Spool::open(directory).expect("a spool");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async {
-        let body = Bytes::from(vec![b'x'; PAYLOAD_BYTES]);
-        let digest = Event::digest(&body);
-        let mut appends = JoinSet::new();
-        for number in 0..PENDING {
-            if appends.len() >= AT_ONCE {
-                appends.join_next().await.expect("one is under way").expect("it ends");
-            }
-            let event = Event {
-                id: EventId(Uuid::now_v7()),
-                endpoint: "orders".parse().expect("a name"),
-                received_at: UnixMillis(number),
-                peer: Peer { address: "203.0.113.9:1".to_owned(), source: PeerSource::Socket },
-                prefix_bytes: 10,
-                head: Bytes::from_static(b"POST /in/orders HTTP/1.1\r\nHost: relay.example\r\n\r\n"),
-                body_sha256: digest,
-                body: body.clone(),
-            };
-            let spool = spool.clone();
-            appends.spawn(async move {
-                let limits = BacklogLimits { events: u64::MAX, bytes: u64::MAX };
-                spool.append(&event, false, limits).await.expect("it is stored");
-            });
-        }
-        while appends.join_next().await.is_some() {}
-    });
-    println!("stored");
-    // The end of this stream is the end of the bench, should it not come to kill this process.
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }

@@ -33,11 +33,18 @@ pub struct Timing {
     pub dead: Duration,
 }
 
+impl Timing {
+    /// The times of a relay that gives a session up after so much silence.
+    pub fn with_silence(dead: Duration) -> Self {
+        Self { hello: Duration::from_secs(10), ping: dead * 2 / 5, dead }
+    }
+}
+
 impl Default for Timing {
     /// A dead link is noticed after two lost pings and a half: below the 30 s after which common proxies and NATs drop idle
     /// connections, above what a short loss of a mobile link takes.
     fn default() -> Self {
-        Self { hello: Duration::from_secs(10), ping: Duration::from_secs(10), dead: Duration::from_secs(25) }
+        Self::with_silence(Duration::from_secs(25))
     }
 }
 

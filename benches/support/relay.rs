@@ -28,11 +28,16 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Starts one on a directory; `program` is a command that `serve` and its options are added to.
-    pub(crate) fn start(mut program: Command, data: &Path, tls: bool) -> Self {
+    pub(crate) fn start(program: Command, data: &Path, tls: bool) -> Self {
+        Self::start_at(program, data, tls, "127.0.0.1:0")
+    }
+
+    /// As [`Relay::start`], at an address.
+    pub(crate) fn start_at(mut program: Command, data: &Path, tls: bool, listen: &str) -> Self {
         let ready_file = data.join("ready.json");
         // One of an earlier relay on this directory.
         let _ = fs::remove_file(&ready_file);
-        let command = program.env_clear().env("RUST_LOG", "error").args(["serve", "--listen", "127.0.0.1:0"]);
+        let command = program.env_clear().env("RUST_LOG", "error").args(["serve", "--listen", listen]);
         command.args(["--tls", if tls { "self-signed" } else { "off" }]);
         command.arg("--data").arg(data).arg("--ready-file").arg(&ready_file);
         for limit in ["--requests-per-second", "--burst"] {

@@ -254,13 +254,26 @@ impl History {
     }
 
     /// Stores an event once: the answer comes when it is on disk. Events are in the order in which these calls were first
-    /// polled: after one that was not stored none is, until the history is opened again.
+    /// polled: after one that was not stored none is, until that one is [stored again](Self::store_again) or the history is opened again.
     ///
     /// # Errors
     /// When it could not be written; storing it again is safe.
     pub async fn store(&self, event: Event, facts: Facts) -> Result<Stored, HistoryError> {
+        self.ask_to_store(event, facts, false).await
+    }
+
+    /// Tries again to store an event that was not stored. To be called for the first of those that were not, and then for the others in
+    /// their order.
+    ///
+    /// # Errors
+    /// As [`History::store`].
+    pub async fn store_again(&self, event: Event, facts: Facts) -> Result<Stored, HistoryError> {
+        self.ask_to_store(event, facts, true).await
+    }
+
+    async fn ask_to_store(&self, event: Event, facts: Facts, again: bool) -> Result<Stored, HistoryError> {
         let bytes = event.head.len() + event.body.len();
-        self.ask(bytes, |answer| Request::Store { event, facts, answer }).await
+        self.ask(bytes, |answer| Request::Store { event, facts, again, answer }).await
     }
 
     /// Records what the signature check found.

@@ -24,7 +24,7 @@ use crate::{
     history::{History, HistoryError, Opened},
     live::Live,
     output::{Ready, count_text, time_text},
-    pipeline::Pipeline,
+    pipeline::{Disk, Pipeline},
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
     tls,
 };
@@ -87,8 +87,7 @@ impl Listening {
         let ListenConfig { settings, data, ready_file } = config;
         let Opened { history, notes } = open_history(&data).await?;
         let source = source(&settings, &data).await?;
-        let tls =
-            if source.url.is_tls() { Some(tls::client_config(source.cacert.as_deref())?) } else { None };
+        let tls = source.url.is_tls().then(|| tls::client_config(source.cacert.as_deref())).transpose()?;
         let client_id = data.client_id()?;
         let (live, shown) = mpsc::channel(LIVE);
         let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
@@ -107,6 +106,7 @@ impl Listening {
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
             history: history.clone(),
+            disk: Disk::new(live.clone(), stop.clone()),
             routes: Arc::clone(&routes),
             catch_up: settings.catch_up,
             forwarder: forwarder(&routes, settings.timeout, settings.cacert.as_deref())?,

@@ -49,10 +49,12 @@ use crate::{
 };
 
 mod delivery;
+mod disk;
 mod lane;
 mod resign;
 mod verify;
 
+pub use disk::Disk;
 pub use resign::Signing;
 pub use verify::sender_url;
 
@@ -72,6 +74,8 @@ const LANE_EVENTS: usize = 100_000;
 pub struct Pipeline {
     /// Where events are stored.
     pub history: History,
+    /// Where writing waits while that is not possible.
+    pub disk: Disk,
     /// Where they go and how they are verified.
     pub routes: Arc<Routes>,
     /// What becomes of events that came while the client was away.
@@ -242,7 +246,7 @@ impl Pipeline {
             held: forward && late && self.catch_up == CatchUp::Ask,
             drop_repeats,
         };
-        let stored = self.history.store(event.clone(), facts).await;
+        let stored = self.disk.store(&self.history, &event, &facts).await;
         let endpoint = event.endpoint.clone();
         (Came { session, endpoint, seq, missed, deadline, event, recognised, lane }, stored)
     }
@@ -250,7 +254,7 @@ impl Pipeline {
     /// Steps 3 and 4: the event's row, and whether it must not reach a target.
     async fn verify_and_show(&self, came: &Came, row: EventRow) -> Result<(EventRow, bool), HistoryError> {
         let row = match &came.recognised.verdict {
-            Some(verdict) => self.history.set_verdict(row.id, verdict.clone()).await?,
+            Some(verdict) => self.disk.write(|| self.history.set_verdict(row.id, verdict.clone())).await?,
             None => row,
         };
         let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
@@ -312,7 +316,7 @@ impl Pipeline {
                     message: "the client was stopped before the answer was on record".to_owned(),
                     latency_ms: 0,
                 };
-                row = self.history.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
+                row = self.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
             let ready = self.ready_again(&row);
             if lanes.0[self.routes.index_of(row.target.as_bytes())].send(ready).await.is_err() {
@@ -380,8 +384,16 @@ impl Pipeline {
                 self.answer(ready.session, event.id, forwarded).await;
             }
         }
-        // 8
-        self.history.settle(event.id).await
+        self.settle(event.id).await
+    }
+
+    async fn finish_attempt(&self, id: EventId, attempt: Attempt) -> Result<EventRow, HistoryError> {
+        self.disk.write(|| self.history.finish_attempt(id, attempt.clone())).await
+    }
+
+    /// Step 8.
+    async fn settle(&self, id: EventId) -> Result<(), HistoryError> {
+        self.disk.write(|| self.history.settle(id)).await
     }
 
     /// Steps 5 and 6 for one target.
@@ -393,7 +405,8 @@ impl Pipeline {
         rejected: bool,
     ) -> Result<(&'t Target, Forwarded), HistoryError> {
         // 5
-        let begun = self.history.begin_attempt(event.id, &target.to_string(), cause).await?;
+        let name = target.to_string();
+        let begun = self.disk.write(|| self.history.begin_attempt(event.id, &name, cause)).await?;
         let forwarded = if rejected {
             Forwarded { outcome: Outcome::Rejected, answer: None }
         } else {
@@ -401,7 +414,7 @@ impl Pipeline {
         };
         // 6
         let attempt = Attempt { outcome: forwarded.outcome.clone(), ..begun };
-        let row = self.history.finish_attempt(event.id, attempt.clone()).await?;
+        let row = self.finish_attempt(event.id, attempt.clone()).await?;
         self.show(Live::Attempt(Box::new(row), attempt)).await;
         Ok((target, forwarded))
     }

@@ -29,9 +29,11 @@ use crate::{clock, connection::ConnectionState, random::random};
 
 mod dial;
 mod proxy;
+mod sleep;
 
 use dial::Stream;
 pub use dial::{DialError, Relay};
+use sleep::Sleeps;
 
 /// How much may be on its way at one time. Many small events, or two of the largest a relay takes by default.
 pub const WINDOW: Credit = Credit { events: 256, bytes: 20 << 20 };
@@ -156,16 +158,22 @@ struct Ended {
 pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), SessionRefused> {
     let SessionPorts { arrivals, mut reports, news } = ports;
     let (mut failures, mut number, mut ever_connected) = (0, 0, false);
+    let mut sleeps = Sleeps::new();
     loop {
         room_for_a_window(&arrivals, &mut reports).await?;
         let attempt = failures + 1;
         tell(&news, SessionNews::State(ConnectionState::Connecting { attempt })).await?;
         let began = Instant::now();
-        let reason = match dial::dial(&config.relay).await {
+        let dialled = tokio::select! {
+            dialled = dial::dial(&config.relay) => dialled,
+            // What was begun before belongs to a network that may be another one now.
+            () = sleeps.slept() => continue,
+        };
+        let reason = match dialled {
             Ok(socket) => {
                 number += 1;
                 let mut session = Session::new(&config, number, &arrivals, &news);
-                let ended = session.drive(socket, &mut reports).await?;
+                let ended = session.drive(socket, &mut reports, &mut sleeps).await?;
                 config.endpoint = session.resume().unwrap_or(config.endpoint);
                 ever_connected |= session.opened;
                 if !ended.error.retryable {
@@ -189,7 +197,11 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
         let retry_in = BACKOFF.delay(failures, random()) + reason.at_least.unwrap_or_default();
         let state = ConnectionState::Waiting { reason: reason.reason, retry_in };
         tell(&news, SessionNews::State(state)).await?;
-        wait(retry_in, &mut reports).await?;
+        tokio::select! {
+            over = wait(retry_in, &mut reports) => over?,
+            // The wait was for a relay or a network as they were before.
+            () = sleeps.slept() => failures = 0,
+        }
     }
 }
 
@@ -297,6 +309,7 @@ enum Woken {
     Message(Option<Result<Message, tungstenite::Error>>),
     Report(Option<Report>),
     Wrote(Result<(), tungstenite::Error>),
+    Slept,
     Timer,
 }
 
@@ -306,6 +319,7 @@ impl Session<'_> {
         &mut self,
         socket: WebSocketStream<Stream>,
         reports: &mut mpsc::Receiver<Report>,
+        sleeps: &mut Sleeps,
     ) -> Result<Ended, SessionRefused> {
         let (mut sink, mut stream) = socket.split();
         loop {
@@ -325,6 +339,7 @@ impl Session<'_> {
                 report = reports.recv() => Woken::Report(report),
                 message = stream.next() => Woken::Message(message),
                 wrote = write_next(&mut sink, &mut self.end) => Woken::Wrote(wrote),
+                () = sleeps.slept() => Woken::Slept,
                 () = tokio::time::sleep_until(timeout.into()) => Woken::Timer,
             };
             if matches!(woken, Woken::Report(None)) {
@@ -365,6 +380,7 @@ impl Session<'_> {
             Woken::Message(None) => return Break(lost("the relay closed the connection".to_owned())),
             Woken::Report(Some(report)) => self.report(report),
             Woken::Report(None) | Woken::Wrote(Ok(())) => {}
+            Woken::Slept => self.end.handle_wake(now),
             Woken::Timer if self.closing_since.is_some_and(|since| now >= since + CLOSE_GRACE) => {
                 return Break(lost("the relay did not take the reason of the end".to_owned()));
             }

@@ -68,7 +68,8 @@ pub(crate) fn decode(bytes: &[u8], header: Header) -> Option<(u64, Vec<Entry>)> 
 pub(crate) fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = disk.make(path)?;
     file.set_len(0)?;
-    file.write_all_at(bytes, 0)
+    // A part of it is of no use, and on a full disk it takes room.
+    file.write_all_at(bytes, 0).inspect_err(|_| drop(disk.remove(path)))
 }
 
 /// Reads the index of a segment of that many bytes; `None` when it has to be made again.

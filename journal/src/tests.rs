@@ -373,9 +373,10 @@ fn a_full_queue_refuses_at_once() {
     assert!(matches!(journal.append(1, &[0; 256], vec![], |_| ()), Err(AppendError::TooLarge)));
 }
 
-/// A disk that fails the next so many writes or syncs.
+/// A disk that fails the next so many writes or syncs, or has room for so many bytes of segments.
 #[derive(Clone, Default)]
 struct Failing {
+    room: Option<u64>,
     writes: Arc<AtomicU32>,
     syncs: Arc<AtomicU32>,
 }
@@ -398,10 +399,10 @@ impl Disk for Failing {
         RealDisk.list(directory)
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.open(path)? }))
+        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.open(path)?, path: path.to_owned() }))
     }
     fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.make(path)? }))
+        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.make(path)?, path: path.to_owned() }))
     }
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         RealDisk.sync_directory(directory)
@@ -420,6 +421,17 @@ impl Disk for Failing {
 struct FailingFile {
     disk: Failing,
     file: Arc<dyn DiskFile>,
+    path: PathBuf,
+}
+
+impl FailingFile {
+    /// Whether there is room for a file of so many bytes.
+    fn has_room(&self, bytes: u64) -> io::Result<bool> {
+        let Some(room) = self.disk.room else { return Ok(true) };
+        let segments = segment_files(self.path.parent().unwrap());
+        let used: u64 = segments.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+        Ok(used + bytes.saturating_sub(self.file.bytes()?) <= room)
+    }
 }
 
 impl DiskFile for FailingFile {
@@ -431,6 +443,9 @@ impl DiskFile for FailingFile {
     }
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         Failing::fails(&self.disk.writes)?;
+        if !self.has_room(offset + bytes.len() as u64)? {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.write_all_at(bytes, offset)
     }
     fn set_len(&self, bytes: u64) -> io::Result<()> {
@@ -462,6 +477,50 @@ fn a_full_disk_is_an_error_and_the_journal_goes_on_when_there_is_room() {
         assert!(recovery.problems().is_empty(), "{recovery:?}");
         let found = numbers(&journal, &found);
         assert!(found == [1, 3] || found == [1, 2, 3], "{writes} {syncs}: {found:?}");
+    }
+}
+
+#[test]
+fn on_a_full_disk_there_is_room_for_what_makes_room() {
+    for payload_bytes in [3000, 30_000] {
+        let directory = tempdir().unwrap();
+        let options = || Options { segment_bytes: 1 << 20, ..Options::default() };
+        // Three segments and a half.
+        let disk = Failing { room: Some(7 << 19), ..Failing::default() };
+        let opened = Journal::open_on(Arc::new(disk), directory.path(), options(), &mut |_, _, _| ());
+        let (journal, _) = opened.unwrap();
+        let append = |number: u64, payload_bytes: usize| {
+            journal.append_wait(1, &number.to_be_bytes(), vec![payload(number, payload_bytes)])
+        };
+        for round in 0..3 {
+            let (mut stored, mut refused) = (Vec::new(), 0);
+            // The first refusals still make some room.
+            while refused < 20 {
+                match append(0, payload_bytes) {
+                    Ok(location) => stored.push(location),
+                    Err(_) => refused += 1,
+                }
+            }
+            assert!(
+                stored.len() * payload_bytes > 1 << 20,
+                "round {round}: {} of {payload_bytes}",
+                stored.len()
+            );
+            for number in 0..100_u64 {
+                let mark = journal.append_wait(2, &number.to_be_bytes(), Vec::new()).unwrap();
+                journal.release(mark);
+            }
+            stored.iter().for_each(|location| journal.release(*location));
+            // Once the writer has given the space back.
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while journal.stats().segments > 1 {
+                assert!(Instant::now() < deadline, "round {round}: {:?}", journal.stats());
+                thread::yield_now();
+            }
+        }
+        journal.close().unwrap();
+        let (_, recovery, _) = open(directory.path(), options());
+        assert!(recovery.problems().is_empty(), "{recovery:?}");
     }
 }
 

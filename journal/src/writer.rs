@@ -25,6 +25,13 @@ pub(crate) const MAX_FRAME_BYTES: u64 = 2 << 30;
 /// How far ahead of the records zeros are written.
 const PREFILL_STEP: u64 = 1 << 20;
 
+/// Least bytes of zeros that are tried on a disk with little room: a block of most file systems.
+const SMALLEST_STEP: usize = 4096;
+
+/// Of a segment, this share is kept for records without a payload, which say that others are not needed any more: on a full disk they
+/// are what makes room. At the usual size it is a megabyte.
+const RESERVED_SHARE: u64 = 64;
+
 /// Bytes of records moved in one go: what is appended meanwhile waits for them.
 const MOVED_AT_ONCE: u64 = 1 << 20;
 
@@ -36,6 +43,8 @@ pub(crate) struct Writer {
     disk: Arc<dyn Disk>,
     options: Options,
     current: Option<Current>,
+    /// Segments whose end is not on the device, because that failed.
+    unfinished: Vec<Current>,
     free: Vec<PathBuf>,
     next_number: u64,
     buffer: Vec<u8>,
@@ -58,13 +67,40 @@ struct Current {
     entries: Vec<Entry>,
 }
 
+/// What a record takes.
+#[derive(Clone, Copy)]
+struct Needs {
+    /// Bytes of its frame.
+    frame: u64,
+    /// It has no payload.
+    may_use_reserve: bool,
+}
+
+impl Needs {
+    fn of(append: &Append) -> Self {
+        Self::of_record(append.tag.len(), append.payload_len)
+    }
+
+    fn of_record(tag_len: usize, payload_len: u32) -> Self {
+        Self { frame: frame_bytes(tag_len, payload_len), may_use_reserve: payload_len == 0 }
+    }
+}
+
 /// Records of one sync.
 #[derive(Default)]
 struct Group {
     waiting: Vec<(Done, Location)>,
 }
 
+/// Where a record is that was not written.
+const NOWHERE: Location = Location { segment: 0, offset: 0, len: 0 };
+
 impl Group {
+    /// One record, which is not written.
+    fn of(append: Option<Append>) -> Self {
+        Self { waiting: append.into_iter().map(|append| (append.done, NOWHERE)).collect() }
+    }
+
     fn fail(self, error: &AppendError) {
         for (done, _) in self.waiting {
             done(Err(error.clone()));
@@ -97,7 +133,17 @@ impl Writer {
             }
         });
         let zeros = vec![0; BUFFER_BYTES];
-        Self { shared, disk, options, current, free, next_number, buffer: Vec::new(), zeros }
+        Self {
+            shared,
+            disk,
+            options,
+            current,
+            unfinished: Vec::new(),
+            free,
+            next_number,
+            buffer: Vec::new(),
+            zeros,
+        }
     }
 
     /// Works until the journal is closed.
@@ -119,6 +165,7 @@ impl Writer {
     }
 
     fn carry_out(&mut self, work: Work) {
+        self.finish();
         if let Work::Batch(batch) = work {
             self.write(batch);
         }
@@ -129,18 +176,23 @@ impl Writer {
     fn write(&mut self, batch: Vec<Append>) {
         let mut batch = batch.into_iter().peekable();
         while let Some(first) = batch.peek() {
-            if let Err(error) = self.make_room(frame_bytes(first.tag.len(), first.payload_len)) {
+            let needs = Needs::of(first);
+            if let Err(error) = self.make_room(needs).and_then(|()| self.reserve(needs)) {
+                self.relieve();
+                let refused = Group::of(batch.next());
                 let failed = AppendError::Io(error.to_string());
-                return self.fail(Group::default(), &failed, batch, &failed);
+                if self.options.in_order {
+                    return self.fail(refused, &failed, batch, &AppendError::Behind);
+                }
+                refused.fail(&failed);
+                continue;
             }
             let mut group = Group::default();
             let mut result = Ok(());
-            while let Some(append) = batch.next_if(|next| {
-                result.is_ok() && self.has_room(frame_bytes(next.tag.len(), next.payload_len))
-            }) {
+            while let Some(append) = batch.next_if(|next| result.is_ok() && self.takes(Needs::of(next))) {
                 let Append { kind, tag, parts, done, .. } = append;
                 let put = self.put(kind, &tag, &parts);
-                let location = put.as_ref().copied().unwrap_or(Location { segment: 0, offset: 0, len: 0 });
+                let location = put.as_ref().copied().unwrap_or(NOWHERE);
                 group.waiting.push((done, location));
                 result = put.map(|_| ());
             }
@@ -190,21 +242,55 @@ impl Writer {
         }
     }
 
-    fn has_room(&self, frame: u64) -> bool {
+    /// Whether a record can be put behind the others of a group.
+    fn takes(&mut self, needs: Needs) -> bool {
+        self.has_room(needs) && self.reserve(needs).is_ok()
+    }
+
+    fn has_room(&self, needs: Needs) -> bool {
         self.current.as_ref().is_some_and(|current| {
-            current.end + frame <= self.options.segment_bytes
+            current.end + needs.frame + self.reserved(needs) <= self.options.segment_bytes
                 || (current.end == FIRST_FRAME && current.entries.is_empty())
         })
     }
 
-    /// Makes sure that the next frame has a segment to go to.
-    fn make_room(&mut self, frame: u64) -> io::Result<()> {
-        if self.has_room(frame) {
+    /// What must be left behind a record.
+    fn reserved(&self, needs: Needs) -> u64 {
+        if needs.may_use_reserve { 0 } else { self.options.segment_bytes / RESERVED_SHARE }
+    }
+
+    /// Makes sure that the next frame has a segment to go to. The one before is not given up for one that cannot be made.
+    fn make_room(&mut self, needs: Needs) -> io::Result<()> {
+        if self.has_room(needs) {
             return Ok(());
         }
-        self.seal()?;
-        self.current = Some(self.begin(frame)?);
-        Ok(())
+        match self.begin(needs.frame) {
+            Ok(next) => {
+                if self.seal().is_err() {
+                    self.abandon();
+                }
+                self.current = Some(next);
+                Ok(())
+            }
+            Err(error) => {
+                // What is filled with zeros ahead of its records is room for the next try.
+                self.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    /// On a full disk: ends a segment whose space can only come back once it has ended, and keeps room for what gives space back.
+    fn relieve(&mut self) {
+        let reserve = self.options.segment_bytes / RESERVED_SHARE;
+        if self.current.as_ref().is_some_and(|current| current.end > FIRST_FRAME + reserve) {
+            self.abandon();
+            if let Ok(next) = self.begin(0) {
+                self.current = Some(next);
+                // As much as there is.
+                let _ = self.reserve(Needs { frame: 0, may_use_reserve: false });
+            }
+        }
     }
 
     fn begin(&mut self, frame: u64) -> io::Result<Current> {
@@ -269,7 +355,6 @@ impl Writer {
         let header = FrameHeader { kind, tag_len, payload_len, body_crc: place.body_crc_of(tag, parts) };
         let end = current.end + header.frame_bytes();
         let location = Location { segment: current.header.number, offset: current.end, len: payload_len };
-        self.reserve(end)?;
         self.buffer.extend_from_slice(&header.encode(place));
         self.buffer.extend_from_slice(tag);
         for part in parts {
@@ -293,21 +378,30 @@ impl Writer {
         Ok(location)
     }
 
-    /// Writes zeros ahead, unless the segment grows beyond its size for one large record.
-    fn reserve(&mut self, end: u64) -> io::Result<()> {
+    /// Writes zeros ahead, for the next record and what must be left behind it, unless the segment grows beyond its size for one large
+    /// record.
+    fn reserve(&mut self, needs: Needs) -> io::Result<()> {
+        let reserved = self.reserved(needs);
         let Some(current) = self.current.as_mut() else { return Ok(()) };
-        if !self.options.prefill || end <= current.file_bytes || end > self.options.segment_bytes {
+        let segment_bytes = self.options.segment_bytes;
+        let end = current.end + needs.frame;
+        let needed = (end + reserved).min(segment_bytes);
+        if !self.options.prefill || end > segment_bytes || needed <= current.file_bytes {
             return Ok(());
         }
-        let wanted = (end + PREFILL_STEP).min(self.options.segment_bytes);
-        let mut at = current.file_bytes;
-        while at < wanted {
-            let len =
-                usize::try_from(wanted - at).map_or(self.zeros.len(), |left| left.min(self.zeros.len()));
-            current.file.write_all_at(&self.zeros[..len], at)?;
-            at += len as u64;
+        let wanted = (needed + PREFILL_STEP).min(segment_bytes);
+        let mut step = self.zeros.len();
+        while current.file_bytes < wanted {
+            let left = usize::try_from(wanted - current.file_bytes).unwrap_or(usize::MAX);
+            let len = left.min(step);
+            match current.file.write_all_at(&self.zeros[..len], current.file_bytes) {
+                Ok(()) => current.file_bytes += len as u64,
+                // As much as there is room for.
+                Err(_) if len > SMALLEST_STEP => step = len / 2,
+                Err(error) if current.file_bytes < needed => return Err(error),
+                Err(_) => break,
+            }
         }
-        current.file_bytes = wanted;
         Ok(())
     }
 
@@ -351,13 +445,13 @@ impl Writer {
         mark.write(&*current.file, current.header.nonce)?;
         current.file.sync_data()?;
         let Some(current) = self.current.take() else { return Ok(()) };
-        self.sealed(&current);
+        lock(&self.shared.space).seal(current.header.number, current.file_bytes);
+        self.index(&current);
         Ok(())
     }
 
-    fn sealed(&self, current: &Current) {
+    fn index(&self, current: &Current) {
         let number = current.header.number;
-        lock(&self.shared.space).seal(number, current.file_bytes);
         let bytes = side_index::encode(current.header, current.synced, &current.entries);
         // Without it the next opening scans the segment.
         let _ = side_index::write(&*self.disk, &segment::index_path(&self.shared.directory, number), &bytes);
@@ -367,14 +461,31 @@ impl Writer {
     fn abandon(&mut self) {
         self.buffer.clear();
         let Some(mut current) = self.current.take() else { return };
+        let is_torn = current.synced < current.written.max(current.end);
         current.entries.truncate(current.synced_entries);
-        // Each of these gives room back or leaves a clearer file; what fails here is found by the next opening.
-        let _ = current.file.set_len(current.synced);
         current.file_bytes = current.synced;
+        lock(&self.shared.space).seal(current.header.number, current.file_bytes);
+        let left = Self::leave(&current);
+        // It tells what failed from what was acknowledged. Otherwise the next opening makes one, when there is room for it.
+        if is_torn {
+            self.index(&current);
+        }
+        if left.is_err() {
+            self.unfinished.push(current);
+        }
+    }
+
+    /// Cuts off what failed, and says that the segment has ended. Until that is on the device, what failed may be found by an opening.
+    fn leave(current: &Current) -> io::Result<()> {
+        current.file.set_len(current.synced)?;
         let mark = current.mark.next(current.synced, true);
-        let _ = mark.write(&*current.file, current.header.nonce);
-        let _ = current.file.sync_data();
-        self.sealed(&current);
+        mark.write(&*current.file, current.header.nonce)?;
+        current.file.sync_data()
+    }
+
+    /// Tries again to leave segments whose device failed.
+    fn finish(&mut self) {
+        self.unfinished.retain(|current| Self::leave(current).is_err());
     }
 
     /// Gives back the files of segments without a live record.
@@ -382,6 +493,7 @@ impl Writer {
         let empty = lock(&self.shared.space).empty_segments();
         for number in empty {
             let path = segment::path(&self.shared.directory, number);
+            self.unfinished.retain(|current| current.header.number != number);
             let file = lock(&self.shared.segments).remove(&number);
             let whole = file
                 .and_then(|segment| segment.file.bytes().ok())
@@ -424,6 +536,11 @@ impl Writer {
             // A damaged record stays where it is, and what is around it with it.
             return lock(&self.shared.space).keep_in_place(number);
         };
+        let frames = records.iter().map(|record| frame_bytes(record.tag.len(), record.location.len)).sum();
+        if self.reserve(Needs { frame: frames, may_use_reserve: false }).is_err() {
+            // They stay where they are; the next release tries again.
+            return;
+        }
         match self.copy_forward(&records) {
             Ok(places) => {
                 for (Record { location: from, kind, tag, .. }, &to) in records.iter().zip(&places) {
@@ -447,7 +564,9 @@ impl Writer {
     fn copy_forward(&mut self, records: &[Record]) -> io::Result<Vec<Location>> {
         let mut places = Vec::with_capacity(records.len());
         for Record { location, kind, tag, payload } in records {
-            self.make_room(frame_bytes(tag.len(), location.len))?;
+            let needs = Needs::of_record(tag.len(), location.len);
+            self.make_room(needs)?;
+            self.reserve(needs)?;
             places.push(self.put(*kind, tag, std::slice::from_ref(payload))?);
         }
         self.sync()?;
@@ -455,6 +574,7 @@ impl Writer {
     }
 
     fn stop(&mut self) -> Result<(), AppendError> {
+        self.finish();
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, false);
         let marked = mark.write(&*current.file, current.header.nonce).and_then(|()| current.file.sync_data());

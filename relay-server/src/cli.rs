@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use inhaul_core::event::EndpointName;
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -123,6 +123,9 @@ struct LimitArgs {
     /// Milliseconds for a request's body to arrive
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
     body_timeout_ms: u64,
+    /// Milliseconds of silence after which a client's session counts as lost
+    #[arg(long, value_name = "MS", default_value_t = 25_000, value_parser = value_parser!(u64).range(1000..=120_000))]
+    session_silence_ms: u64,
 }
 
 /// How long events are kept; for ever when there is no time.
@@ -309,6 +312,7 @@ impl LimitArgs {
             max_connections: self.max_connections,
             answer_deadline: Duration::from_millis(self.answer_deadline_ms),
             body_timeout: Duration::from_millis(self.body_timeout_ms),
+            session_silence: Duration::from_millis(self.session_silence_ms),
             ..Limits::default()
         }
     }

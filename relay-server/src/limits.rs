@@ -13,7 +13,7 @@ use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter as Governor,
     clock::{Clock, DefaultClock},
 };
-use inhaul_core::event::EndpointName;
+use inhaul_core::{event::EndpointName, session::Timing};
 
 /// What a relay allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// How long a sender is held for the app's answer: below the 10 s after which many providers give up.
     pub answer_deadline: Duration,
+    /// Silence after which a client's session counts as lost; the client is told, and keeps to the same.
+    pub session_silence: Duration,
 }
 
 impl Default for Limits {
@@ -66,6 +68,7 @@ impl Default for Limits {
             in_flight_bytes: 512 << 20,
             max_connections: 10_000,
             answer_deadline: Duration::from_secs(8),
+            session_silence: Timing::default().dead,
         }
     }
 }

@@ -37,6 +37,15 @@ use crate::{
 /// How long requests and sessions may go on after the relay was told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
 
+/// How long clients are asked to stay away at least: as long as a relay takes to start again.
+const AWAY: Duration = Duration::from_secs(1);
+
+/// How many clients are asked to come back in one second.
+const RETURNS_PER_SECOND: usize = 500;
+
+/// How long sessions may take to tell their clients why they end.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// How often the endpoints' file is looked at for endpoints that were removed while their client is connected.
 const REGISTRY_CHECK: Duration = Duration::from_secs(1);
 
@@ -107,7 +116,9 @@ pub struct RelayHandle {
     recovered: Vec<String>,
     stop_accepting: CancellationToken,
     stop_now: CancellationToken,
-    tasks: TaskTracker,
+    connections: TaskTracker,
+    clients: TaskTracker,
+    watching: JoinHandle<()>,
     ready: Arc<AtomicBool>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -129,13 +140,7 @@ impl Relay {
         let (spool, recovered) = open_spool(config.data.join("spool")).await?;
         let metrics = Arc::new(Metrics::new());
         let ready = Arc::new(AtomicBool::new(false));
-        let admin = match config.admin_listen {
-            Some(address) => {
-                let listener = bind(address).await?;
-                Some(AdminServer::spawn(listener, Arc::clone(&metrics), Arc::clone(&ready)))
-            }
-            None => None,
-        };
+        let admin = admin(config.admin_listen, &metrics, &ready).await?;
         let (stop_accepting, stop_now) = (CancellationToken::new(), CancellationToken::new());
         let hub = Hub::default();
         let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone());
@@ -153,12 +158,13 @@ impl Relay {
             tls: tls.map(|tls| TlsAcceptor::from(tls.config)),
             stop_accepting: stop_accepting.clone(),
             stop_now: stop_now.clone(),
-            tasks: TaskTracker::new(),
+            connections: TaskTracker::new(),
+            clients: TaskTracker::new(),
         });
-        let tasks = server.tasks.clone();
+        let (connections, clients) = (server.connections.clone(), server.clients.clone());
         let watching =
             watch_endpoints(server.sessions.clone(), config.limits.retention, Board::new(&config.data));
-        tasks.spawn(until(stop_now.clone(), watching));
+        let watching = tokio::spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
         Ok(RelayHandle {
@@ -172,7 +178,9 @@ impl Relay {
             recovered,
             stop_accepting,
             stop_now,
-            tasks,
+            connections,
+            clients,
+            watching,
             ready,
             accepting: Some(accepting),
         })
@@ -210,7 +218,8 @@ impl RelayHandle {
         &self.recovered
     }
 
-    /// Stops: no new requests, running ones may finish for [`GRACE`], clients are told to come back later.
+    /// Stops: no new requests, running ones may finish for [`GRACE`], clients are told to come back later, each at a moment of
+    /// its own.
     pub async fn shutdown(mut self) {
         self.ready.store(false, Ordering::Release);
         self.stop_accepting.cancel();
@@ -218,26 +227,21 @@ impl RelayHandle {
             // It ends by itself now; that it was cancelled before is as good.
             let _ = accepting.await;
         }
-        let waits = async {
-            while self.hub.waits_count() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        self.hub.drain(Duration::from_secs(1));
-        // Senders that wait for the app get their answer before the sessions go.
-        let _ = tokio::time::timeout(GRACE, waits).await;
-        for endpoint in self.hub.held() {
-            self.hub.close(&endpoint, &going_down());
+        self.hub.drain(AWAY);
+        // Senders get their answers, the application's among them, before the sessions go.
+        self.connections.close();
+        let _ = tokio::time::timeout(GRACE, self.connections.wait()).await;
+        let held = self.hub.held();
+        for endpoint in &held {
+            self.hub.close(endpoint, &going_down(held.len()));
         }
-        self.tasks.close();
-        let sessions_end = async {
-            while !self.hub.held().is_empty() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), sessions_end).await;
+        self.clients.close();
+        let _ = tokio::time::timeout(GOODBYE, self.clients.wait()).await;
         self.stop_now.cancel();
-        self.tasks.wait().await;
+        self.connections.wait().await;
+        self.clients.wait().await;
+        // It ends by itself now, as accepting did.
+        let _ = (&mut self.watching).await;
         let spool = self.spool.clone();
         drop(self);
         let closed = tokio::task::spawn_blocking(move || spool.close()).await;
@@ -254,14 +258,15 @@ impl Drop for RelayHandle {
     }
 }
 
-/// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, and keeps the
-/// figures of the backlog current.
+/// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, keeps the figures of
+/// the backlog current, and writes again what a full disk did not take.
 async fn watch_endpoints(relay: SessionContext, retention: Option<Duration>, mut board: Board) {
     let SessionContext { registry, hub, spool, metrics, .. } = relay;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        spool.write_again();
         let (now, time) = (Instant::now(), now_millis());
         for (endpoint, dropped) in spool.tick(now, time, retention) {
             report(&endpoint, dropped, &metrics);
@@ -330,6 +335,16 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, SpawnError> {
     TcpListener::bind(address).await.map_err(|source| SpawnError::Listen { address, source })
 }
 
+async fn admin(
+    listen: Option<SocketAddr>,
+    metrics: &Arc<Metrics>,
+    ready: &Arc<AtomicBool>,
+) -> Result<Option<AdminServer>, SpawnError> {
+    let Some(address) = listen else { return Ok(None) };
+    let listener = bind(address).await?;
+    Ok(Some(AdminServer::spawn(listener, Arc::clone(metrics), Arc::clone(ready))))
+}
+
 async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnError> {
     let opening = directory.clone();
     let opened = tokio::task::spawn_blocking(move || Spool::open(&opening)).await;
@@ -349,7 +364,7 @@ async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnErr
 
 fn session_config(limits: &Limits) -> SessionConfig {
     SessionConfig {
-        timing: Timing::default(),
+        timing: Timing::with_silence(limits.session_silence),
         software: concat!("inhaul-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
         max_answer_bytes: limits.max_body_bytes,
         max_unfinished_bytes: limits.max_body_bytes.saturating_mul(4),
@@ -371,11 +386,18 @@ fn certificate_names(config: &RelayConfig, listen: SocketAddr) -> Vec<String> {
     host.into_iter().chain([listen.ip().to_string()]).collect()
 }
 
-fn going_down() -> SessionError {
+/// What one of so many clients is told.
+fn going_down(clients: usize) -> SessionError {
+    let spread_ms = u64::try_from(clients.saturating_mul(1000) / RETURNS_PER_SECOND).unwrap_or(u64::MAX);
+    let away_ms = u64::try_from(AWAY.as_millis()).unwrap_or(u64::MAX);
+    let mut random = [0; 8];
+    // Without random bytes they come back together, and the relay takes them one after the other.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    let later_ms = u64::from_be_bytes(random) % spread_ms.saturating_add(1);
     SessionError {
         code: ErrorCode::ShuttingDown,
         text: "the relay goes down; the client comes back by itself".to_owned(),
         retryable: true,
-        retry_after_ms: Some(1000),
+        retry_after_ms: Some(away_ms.saturating_add(later_ms)),
     }
 }

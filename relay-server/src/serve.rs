@@ -47,8 +47,10 @@ pub struct Server {
     pub stop_accepting: CancellationToken,
     /// Everything ends at once when cancelled.
     pub stop_now: CancellationToken,
-    /// Every connection and session.
-    pub tasks: TaskTracker,
+    /// Every connection, until its last request is answered or it becomes a session.
+    pub connections: TaskTracker,
+    /// Every session.
+    pub clients: TaskTracker,
 }
 
 /// Accepts connections until told to stop.
@@ -65,7 +67,7 @@ pub async fn run(server: Arc<Server>, listener: TcpListener) {
         match accepted {
             Ok((stream, peer)) => {
                 let served = Arc::clone(&server);
-                server.tasks.spawn(async move {
+                server.connections.spawn(async move {
                     tokio::select! {
                         () = connection(&served, stream, peer) => {}
                         () = served.stop_now.cancelled() => {}
@@ -85,7 +87,12 @@ async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr) {
     // Answers are small: waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = &server.tls else { return http1(server, stream, peer).await };
-    match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)) => shaken,
+        // There is no request yet that could be finished.
+        () = server.stop_accepting.cancelled() => return,
+    };
+    match shaken {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             http2(server, stream, peer).await;
         }
@@ -198,7 +205,7 @@ async fn route(
     }
     if path == ATTACH_PATH {
         let context = server.sessions.clone();
-        return attach(request, context, &server.tasks, server.stop_now.clone());
+        return attach(request, context, &server.clients, server.stop_now.clone());
     }
     match path {
         "/" | "/_inhaul" | "/_inhaul/" => relay_answer(

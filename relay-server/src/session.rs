@@ -102,6 +102,8 @@ where
     loop {
         while let Some(command) = driver.end.poll_command() {
             if driver.carry_out(command).is_break() {
+                // The endpoints are free while the client is being said goodbye to.
+                drop(driver);
                 close(&mut sink).await;
                 return;
             }

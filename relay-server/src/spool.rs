@@ -261,11 +261,20 @@ impl Spool {
         self.shared.journal.step()
     }
 
+    /// Writes again what could not be written, as on a full disk: until then events come again after a restart, and take their room.
+    pub fn write_again(&self) {
+        let unwritten = self.lanes().take_unwritten();
+        for (endpoint, changes) in unwritten {
+            self.carry_out(&endpoint, changes);
+        }
+    }
+
     /// Writes what is queued and gives the directory back. Blocks.
     ///
     /// # Errors
     /// When the last records could not be written.
     pub fn close(self) -> Result<(), AppendError> {
+        self.write_again();
         self.write_clock();
         self.shared.journal.clone().close()
     }
@@ -311,12 +320,16 @@ impl Spool {
         let journal = self.shared.journal.clone();
         let name = endpoint.clone();
         let (kind, tag) = (write.kind() as u8, write.tag(endpoint));
-        let queued = self.shared.journal.append(kind, &tag, Vec::new(), move |written| {
-            let Ok(location) = written else { return };
-            lock(&lanes).recorded(&name, &write, location, &mut released);
-            released.into_iter().for_each(|needless| journal.release(needless));
+        let unqueued = released.clone();
+        let queued = self.shared.journal.append(kind, &tag, Vec::new(), move |written| match written {
+            Ok(location) => {
+                lock(&lanes).recorded(&name, &write, location, &mut released);
+                released.into_iter().for_each(|needless| journal.release(needless));
+            }
+            Err(_) => lock(&lanes).unwritten(&name, write, released),
         });
         if let Err(error) = queued {
+            self.lanes().unwritten(endpoint, write, unqueued);
             tracing::warn!(%endpoint, ?write, %error, "a record is not on disk; after a restart events come again");
         }
     }

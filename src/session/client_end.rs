@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    ops::RangeInclusive,
     time::{Duration, Instant},
 };
 
@@ -65,6 +66,10 @@ pub struct Delivery {
     /// The sender was told to come again.
     pub missed: bool,
 }
+
+/// Bounds of the silence a relay may ask its clients to bear: below the first a slow link would be taken for a lost one, beyond the
+/// second a lost one would count as connected.
+const SILENCE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -194,6 +199,17 @@ impl ClientEnd {
                 self.next_ping = now + timing.ping;
             }
             Phase::Welcome | Phase::Open | Phase::Ending | Phase::Closed => {}
+        }
+    }
+
+    /// The machine may have slept, so that what was heard before says nothing of the connection: asks at once, and gives up when
+    /// nothing is heard for one more ping interval.
+    pub fn handle_wake(&mut self, now: Instant) {
+        let Timing { ping, dead, .. } = self.config.timing;
+        if self.phase == Phase::Open {
+            self.next_ping = now;
+            let credited = now.checked_sub(dead.saturating_sub(ping)).unwrap_or(self.last_heard);
+            self.last_heard = self.last_heard.min(credited);
         }
     }
 
@@ -329,6 +345,10 @@ impl ClientEnd {
                 ledger.spool = Some(given.spool);
             }
         }
+        let silence = Duration::from_millis(welcome.dead_after_ms);
+        let timing = &mut self.config.timing;
+        timing.dead = silence.clamp(*SILENCE.start(), *SILENCE.end());
+        timing.ping = timing.ping.min(timing.dead / 5);
         self.phase = Phase::Open;
         self.commands.push_back(ClientCommand::Opened(welcome));
     }

@@ -40,6 +40,8 @@ impl Got {
 pub enum Reply {
     /// Answers with these bytes and closes.
     Bytes(Vec<u8>),
+    /// Answers 200, but 503 to one request of so many.
+    Unsteady(u64),
     /// Reads the request and never answers.
     Silence,
 }
@@ -50,8 +52,12 @@ impl Reply {
     }
 
     pub fn text(status: &str, body: &str) -> Self {
+        Self::Bytes(Self::bytes(status, body))
+    }
+
+    fn bytes(status: &str, body: &str) -> Vec<u8> {
         let length = body.len();
-        Self::Bytes(format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes())
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
     }
 }
 
@@ -74,7 +80,7 @@ impl Handler {
         let (sender, got) = channel();
         let current = Arc::clone(&reply);
         thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (number, stream) in (1_u64..).zip(listener.incoming()) {
                 let (sender, current) = (sender.clone(), Arc::clone(&current));
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
@@ -84,6 +90,10 @@ impl Handler {
                     match reply {
                         // The other end may be gone, as a test may want.
                         Reply::Bytes(bytes) => drop(stream.write_all(&bytes)),
+                        Reply::Unsteady(of) if number % of == 0 => {
+                            drop(stream.write_all(&Reply::bytes("503 Service Unavailable", "")));
+                        }
+                        Reply::Unsteady(_) => drop(stream.write_all(&Reply::bytes("200 OK", "done"))),
                         Reply::Silence => drop(stream.read(&mut [0])),
                     }
                 });

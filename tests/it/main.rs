@@ -1,12 +1,13 @@
 //! End-to-end tests over the whole of inhaul: real processes, real sockets, real TLS, everything on the loopback interface.
 //!
 //! ```text
-//!  world    the processes: relays and clients, ended when a test ends
-//!  sender   a sender of webhooks that writes the bytes it is told to
-//!  handler  an application that keeps the bytes it got
-//!  traffic  numbered events from many senders, and an account of what became of each
-//!  terminal a program on a terminal, its screen and its keys
-//!  picture  a screen as SVG
+//!  world      the processes: relays and clients, ended when a test ends
+//!  sender     a sender of webhooks that writes the bytes it is told to
+//!  handler    an application that keeps the bytes it got
+//!  traffic    numbered events from many senders, and an account of what became of each
+//!  middleman  a link between client and relay that breaks as it is told to
+//!  terminal   a program on a terminal, its screen and its keys
+//!  picture    a screen as SVG
 //! ```
 
 #![expect(unreachable_pub, reason = "what the tests share is public among them")]
@@ -23,21 +24,28 @@ mod app_answers;
 mod bad_input;
 mod catch_up;
 mod challenges;
+mod clock;
 mod commands;
+mod data_dirs;
 mod delivery;
 mod demo;
+mod disk_full;
 mod embedded;
 mod exact_bytes;
 mod http2;
 mod inspector;
 mod kill;
+mod middleman;
 mod offline;
+mod partition;
 mod power;
 mod proxy;
 mod repeats;
+mod restart;
 mod retention;
 mod sharing;
 mod signing;
+mod silence;
 mod soak;
 mod tidy;
 mod trigger;

@@ -4,17 +4,11 @@
 //! more (`EXT4_IOC_SHUTDOWN`, which drops what a power cut would drop), the process is killed and the image is mounted again.
 //! That needs root, Linux and `python3`, which calls the ioctl.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::Instant,
-};
+use std::{fs, path::PathBuf};
 
 use crate::{
     traffic::{Numbers, RELAY, Traffic, number_from},
-    world::{PATIENCE, Program, World, text},
+    world::{Program, World, run, text},
 };
 
 const IMAGE_BYTES: u64 = 2 << 30;
@@ -37,7 +31,7 @@ impl Disk {
         let image = fs::File::create(&disk.image).unwrap();
         image.set_len(IMAGE_BYTES).unwrap();
         fs::create_dir(&disk.at).unwrap();
-        let made = run("mkfs.ext4", &["-q", "-F", text(&disk.image)]).and_then(|()| disk.mount());
+        let made = run("mkfs.ext4", &["-q", "-F", text(&disk.image)]).and_then(|_| disk.mount());
         match made.and_then(|()| disk.cut()).and_then(|()| disk.unmount()).and_then(|()| disk.mount()) {
             Ok(()) => Some(disk),
             Err(reason) => {
@@ -50,15 +44,15 @@ impl Disk {
     }
 
     fn mount(&self) -> Result<(), String> {
-        run("mount", &["-o", "loop", text(&self.image), text(&self.at)])
+        run("mount", &["-o", "loop", text(&self.image), text(&self.at)]).map(drop)
     }
 
     fn cut(&self) -> Result<(), String> {
-        run("python3", &["-c", SHUTDOWN, text(&self.at)])
+        run("python3", &["-c", SHUTDOWN, text(&self.at)]).map(drop)
     }
 
     fn unmount(&self) -> Result<(), String> {
-        run("umount", &[text(&self.at)])
+        run("umount", &[text(&self.at)]).map(drop)
     }
 
     /// The power goes, with the process on this disk, and comes back.
@@ -77,33 +71,6 @@ impl Drop for Disk {
         // It may not be mounted.
         let _ = self.unmount();
     }
-}
-
-fn run(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).output().map_err(|error| format!("{program}: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(format!("{program}: {}", said.trim())) }
-}
-
-impl Program {
-    /// Stops every thread of it; what a thread does in the kernel comes to its end before.
-    fn freeze(&self) {
-        let pid = self.pid();
-        run("sh", &["-c", &format!("kill -STOP {pid}")]).unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while !is_stopped(pid) {
-            assert!(Instant::now() < deadline, "{pid} does not stop");
-            thread::yield_now();
-        }
-    }
-}
-
-fn is_stopped(pid: u32) -> bool {
-    let threads = fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task")).unwrap();
-    threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap()).all(|stat| {
-        // The state stands behind the name, which is in parentheses.
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
-    })
 }
 
 /// The relay's disk, with the client away and then with the client there, in turn.

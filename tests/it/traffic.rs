@@ -11,10 +11,10 @@ use std::{
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -26,6 +26,9 @@ use crate::{
 
 /// Connections that post at the same time.
 const SENDERS: u64 = 16;
+
+/// News that nobody has heard yet.
+const UNHEARD: usize = 64;
 
 /// Options of a relay: its limits are far beyond what the senders do.
 pub const RELAY: [&str; 6] = ["--tls", "off", "--requests-per-second", "1000000", "--burst", "1000000"];
@@ -86,13 +89,19 @@ pub struct Traffic {
     news: Receiver<News>,
     /// Where the application listens.
     pub target: String,
+    books: Books,
+    window: u64,
+    began: Instant,
+}
+
+/// What was heard of every number. Whatever contradicts the promises is a panic.
+#[derive(Default)]
+struct Books {
     accounts: HashMap<u64, Account>,
     newest_of_sender: HashMap<u64, u64>,
     /// What the application got last.
     last: Option<(u64, String)>,
-    window: u64,
     figures: Figures,
-    began: Instant,
 }
 
 /// What happened, in numbers.
@@ -159,9 +168,15 @@ impl Traffic {
     /// Starts an application, and senders to an endpoint's URL that wait for the relay. They also wait while the application
     /// has not got a `window` of acknowledged events.
     pub fn start(url: &str, window: u64) -> Self {
-        let (news, heard) = channel();
+        Self::start_with(Reply::ok(), url, window)
+    }
+
+    /// As [`Traffic::start`], with an application that answers otherwise.
+    pub fn start_with(reply: Reply, url: &str, window: u64) -> Self {
+        // Full while nobody listens, so that no more is sent than the window allows.
+        let (news, heard) = sync_channel(UNHEARD);
         let from_handler = news.clone();
-        let port = Handler::start(Reply::ok()).hand_on(move |got| {
+        let port = Handler::start(reply).hand_on(move |got| {
             // The test may be over.
             let _ = from_handler.send(delivered(&got));
         });
@@ -175,11 +190,8 @@ impl Traffic {
             gate,
             news: heard,
             target: port.to_string(),
-            accounts: HashMap::new(),
-            newest_of_sender: HashMap::new(),
-            last: None,
+            books: Books::default(),
             window,
-            figures: Figures::default(),
             began: Instant::now(),
         }
     }
@@ -190,46 +202,84 @@ impl Traffic {
     }
 
     pub fn relay_died(&mut self) {
-        self.figures.relay_deaths += 1;
+        self.books.figures.relay_deaths += 1;
     }
 
     pub fn client_died(&mut self) {
-        self.figures.client_deaths += 1;
+        self.books.figures.client_deaths += 1;
     }
 
     pub fn acknowledged(&self) -> u64 {
-        self.figures.acknowledged
+        self.books.figures.acknowledged
     }
 
     pub fn delivered(&self) -> u64 {
-        self.figures.delivered
+        self.books.figures.delivered
     }
 
     /// Goes on until so many events are acknowledged.
     pub fn until_acknowledged(&mut self, count: u64) {
-        self.until(|traffic| traffic.figures.acknowledged >= count);
+        self.until(|figures| figures.acknowledged >= count);
     }
 
     /// Goes on until the application has got so many of the acknowledged events.
     pub fn until_delivered(&mut self, count: u64) {
-        self.until(|traffic| traffic.figures.delivered >= count);
+        self.until(|figures| figures.delivered >= count);
     }
 
     /// Lets nothing be sent until everything acknowledged is delivered.
     pub fn drain(&mut self) {
         let window = std::mem::take(&mut self.window);
         self.open_or_close();
-        self.until(|traffic| traffic.figures.delivered == traffic.figures.acknowledged);
+        self.until(|figures| figures.delivered == figures.acknowledged);
         self.window = window;
         self.open_or_close();
     }
 
-    fn until(&mut self, enough: impl Fn(&Self) -> bool) {
-        while !enough(self) {
-            match self.news.recv_timeout(PATIENCE).expect("events go on to be acknowledged and delivered") {
-                News::Said { number, outcome } => self.take_outcome(number, outcome),
-                News::Delivered { sender, number, id } => self.take_delivery(sender, number, id),
+    fn until(&mut self, enough: impl Fn(&Figures) -> bool) {
+        while !enough(&self.books.figures) {
+            let news = self.news.recv_timeout(PATIENCE);
+            self.books.take(news.expect("events go on to be acknowledged and delivered"));
+            self.open_or_close();
+        }
+    }
+
+    fn open_or_close(&self) {
+        let Figures { acknowledged, delivered, .. } = self.books.figures;
+        self.gate.change(|state| state.full = acknowledged - delivered >= self.window);
+    }
+
+    /// Lets no event be sent any more, and waits until all that were acknowledged are delivered.
+    pub fn end(&mut self) {
+        self.gate.change(|state| state.over = true);
+        // Listened to until the last has said how its last event went.
+        while !self.senders.iter().all(JoinHandle::is_finished) {
+            if let Ok(news) = self.news.recv_timeout(Duration::from_millis(10)) {
+                self.books.take(news);
             }
+        }
+        for sender in self.senders.drain(..) {
+            sender.join().unwrap();
+        }
+        let posted = self.gate.next_number.load(Ordering::Relaxed);
+        self.until(|figures| {
+            let heard = figures.acknowledged + figures.unknown + figures.refused;
+            heard == posted && figures.delivered == figures.acknowledged
+        });
+        self.books.figures.seconds = self.began.elapsed().as_secs_f64();
+    }
+
+    /// Compares the client's history with what was heard. The client has ended.
+    pub fn compare(self, world: &World) -> Figures {
+        self.books.compare(|each| world.each_event(each))
+    }
+}
+
+impl Books {
+    fn take(&mut self, news: News) {
+        match news {
+            News::Said { number, outcome } => self.take_outcome(number, outcome),
+            News::Delivered { sender, number, id } => self.take_delivery(sender, number, id),
         }
     }
 
@@ -244,14 +294,13 @@ impl Traffic {
             Outcome::Refused => self.figures.refused += 1,
         }
         assert!(account.outcome.replace(outcome).is_none(), "a number is posted once");
-        self.open_or_close();
     }
 
     fn take_delivery(&mut self, sender: u64, number: u64, id: String) {
         let account = self.accounts.entry(number).or_default();
         account.deliveries += 1;
         if account.deliveries > 1 {
-            // One that was under way when the client died is the first the next one sends.
+            // One that failed, or was under way when the client died, is the next one sent.
             let before = self.last.as_ref();
             assert_eq!(before, Some(&(number, id.clone())), "event {number} came again after another one");
             self.figures.repeated += 1;
@@ -261,32 +310,12 @@ impl Traffic {
             assert!(newest < Some(number), "event {number} of sender {sender} came after {newest:?}");
         }
         self.last = Some((number, id));
-        self.open_or_close();
     }
 
-    fn open_or_close(&self) {
-        let full = self.figures.acknowledged - self.figures.delivered >= self.window;
-        self.gate.change(|state| state.full = full);
-    }
-
-    /// Lets no event be sent any more, and waits until all that were acknowledged are delivered.
-    pub fn end(&mut self) {
-        self.gate.change(|state| state.over = true);
-        for sender in self.senders.drain(..) {
-            sender.join().unwrap();
-        }
-        let posted = self.gate.next_number.load(Ordering::Relaxed);
-        self.until(|Traffic { figures, .. }| {
-            let heard = figures.acknowledged + figures.unknown + figures.refused;
-            heard == posted && figures.delivered == figures.acknowledged
-        });
-        self.figures.seconds = self.began.elapsed().as_secs_f64();
-    }
-
-    /// Compares the client's history with what was heard. The client has ended.
-    pub fn compare(mut self, world: &World) -> Figures {
+    /// Compares with a history: `each_event` hands on its events, newest first.
+    fn compare(mut self, each_event: impl FnOnce(&mut dyn FnMut(Value))) -> Figures {
         let mut oldest_of_sender = HashMap::new();
-        world.each_event(|event| {
+        each_event(&mut |event| {
             let (sender, number) = numbers_in(event["target"].as_str().unwrap());
             let account = self.accounts.get_mut(&number).unwrap_or_else(|| panic!("nobody sent {number}"));
             assert!(!account.stored, "event {number} is in the history twice");
@@ -310,18 +339,18 @@ impl Traffic {
     }
 }
 
-/// Each delivery is on record, and only after an attempt that the client's death ended there was another one.
+/// Each delivery is on record, and there was another one only after an attempt that failed or that the client's death ended.
 fn check_attempts(deliveries: u64, attempts: &[Value]) {
-    let stopped = |attempt: &Value| attempt["error"]["kind"] == "stopped";
-    let died = attempts.iter().rev().skip(1).all(stopped);
+    let failed = |attempt: &Value| attempt["error"]["kind"] == "stopped" || attempt["status"] == 503;
+    let all_before_failed = attempts.iter().rev().skip(1).all(failed);
     assert!(
-        died && deliveries <= attempts.len() as u64,
+        all_before_failed && deliveries <= attempts.len() as u64,
         "{deliveries} deliveries, and on record: {attempts:?}"
     );
 }
 
 /// One sender: posts until all is over.
-fn post_all(sender: u64, url: &str, gate: &Gate, news: &Sender<News>) {
+fn post_all(sender: u64, url: &str, gate: &Gate, news: &SyncSender<News>) {
     let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut kept: Option<BufReader<TcpStream>> = None;
     let mut dead = 0;
@@ -407,4 +436,79 @@ fn delivered(got: &Got) -> News {
     let (sender, number) = numbers_in(got.request_line().split(' ').nth(1).unwrap());
     assert_eq!(got.body, body(number).as_bytes());
     News::Delivered { sender, number, id: got.header("x-inhaul-event-id").unwrap().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use serde_json::json;
+
+    use super::*;
+
+    const EVENTS: u64 = 3;
+
+    fn id(number: u64) -> String {
+        format!("id-{number}")
+    }
+
+    /// What is heard when one sender's events go well.
+    fn news() -> Vec<News> {
+        let acknowledged = |number| News::Said { number, outcome: Outcome::Acknowledged(id(number)) };
+        let delivered = |number| News::Delivered { sender: 0, number, id: id(number) };
+        (0..EVENTS).flat_map(|number| [acknowledged(number), delivered(number)]).collect()
+    }
+
+    /// The history then, newest first.
+    fn history() -> Vec<Value> {
+        let event = |number| json!({ "id": id(number), "target": format!("/in/a/0/{number}"), "attempts": [{ "status": 200 }] });
+        (0..EVENTS).rev().map(event).collect()
+    }
+
+    fn account_for(news: Vec<News>, history: Vec<Value>) -> Result<Figures, String> {
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            let mut books = Books::default();
+            news.into_iter().for_each(|news| books.take(news));
+            books.compare(|each| history.into_iter().for_each(each))
+        }));
+        told.map_err(|panic| {
+            panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "another panic".to_owned())
+        })
+    }
+
+    #[test]
+    fn what_goes_well_is_accounted_for() {
+        let figures = account_for(news(), history()).unwrap();
+        assert_eq!((figures.acknowledged, figures.delivered, figures.repeated), (EVENTS, EVENTS, 0));
+    }
+
+    #[test]
+    fn every_broken_promise_is_noticed() {
+        type Break = fn(&mut Vec<News>, &mut Vec<Value>);
+        let breaks: [(&str, Break); 9] = [
+            ("acknowledged, and not in the history", |_, history| drop(history.remove(1))),
+            ("is in the history twice", |_, history| history.insert(1, history[1].clone())),
+            ("is stored after", |_, history| history.swap(0, 1)),
+            ("came after", |news, _| news.swap(1, 3)),
+            ("came again after another one", |news, _| {
+                news.push(News::Delivered { sender: 0, number: 1, id: id(1) });
+            }),
+            ("left == right", |news, _| drop(news.remove(3))),
+            ("was refused, and is in the history", |news, _| {
+                news[2] = News::Said { number: 1, outcome: Outcome::Refused };
+            }),
+            ("deliveries, and on record", |news, _| {
+                news.push(News::Delivered { sender: 0, number: 2, id: id(2) });
+            }),
+            ("deliveries, and on record", |_, history| {
+                history[0]["attempts"] = json!([{ "status": 200 }, { "status": 200 }]);
+            }),
+        ];
+        for (said, change) in breaks {
+            let (mut news, mut history) = (news(), history());
+            change(&mut news, &mut history);
+            let error = account_for(news, history).map(|figures| figures.to_string()).unwrap_err();
+            assert!(error.contains(said), "{error}, where {said:?} is meant");
+        }
+    }
 }

@@ -1,17 +1,23 @@
 //! Relays and clients as processes of their own, with data in a directory that goes with the test.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::sender::Sender;
 
 /// How long a test waits for what must happen; far beyond what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -146,6 +152,36 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success());
 }
 
+/// The same command, run by another program that takes a command as its last arguments.
+pub fn through(program: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(program[0]);
+    wrapped.args(&program[1..]).arg(command.get_program()).args(command.get_args());
+    wrapped.env_clear().current_dir(command.get_current_dir().unwrap());
+    wrapped.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wrapped
+}
+
+/// Runs a program of the system to its end; what it prints, or why it failed.
+pub fn run(program: &str, args: &[&str]) -> Result<String, String> {
+    let output = Command::new(program).args(args).output().map_err(|error| format!("{program}: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{program}: {}", said.trim()))
+    }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Everything a stream says, once it has ended.
 fn read_all(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, read) = channel();
@@ -161,6 +197,8 @@ fn read_all(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 pub struct Program {
     child: Child,
     lines: Receiver<String>,
+    /// The latest of them, for a test that fails.
+    latest: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Program {
@@ -177,14 +215,23 @@ impl Program {
             Stream::Stderr => Box::new(child.stderr.take().unwrap()),
         };
         let (sender, lines) = channel();
+        let latest: Arc<Mutex<VecDeque<String>>> = Arc::default();
+        let kept = Arc::clone(&latest);
         thread::spawn(move || {
             for line in BufReader::new(source).lines() {
                 let Ok(line) = line else { return };
+                {
+                    let mut kept = kept.lock().unwrap();
+                    kept.push_back(line.clone());
+                    if kept.len() > LATEST_LINES {
+                        kept.pop_front();
+                    }
+                }
                 // Read on when nobody wants them, or the process would wait for room.
                 let _ = sender.send(line);
             }
         });
-        Self { child, lines }
+        Self { child, lines, latest }
     }
 
     /// The first line from now on that is meant; those before it are gone.
@@ -215,6 +262,25 @@ impl Program {
         self.child.id()
     }
 
+    /// Stops every thread of it; what a thread does in the kernel comes to its end before.
+    pub fn freeze(&self) {
+        let pid = self.pid();
+        run("sh", &["-c", &format!("kill -STOP {pid}")]).unwrap();
+        until("every thread is stopped", || is_stopped(pid));
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        run("sh", &["-c", &format!("kill -CONT {}", self.pid())]).unwrap();
+    }
+
+    /// How much memory it has, in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// Ends it at once, with `SIGKILL`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -237,8 +303,35 @@ impl Program {
     }
 }
 
+fn is_stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task")).unwrap();
+    threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap()).all(|stat| {
+        // The state stands behind the name, which is in parentheses.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
+}
+
+/// Lines of a program or of its log that a failed test shows.
+const LATEST_LINES: usize = 20;
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let log = std::fs::read_to_string(self.path("client.err")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let latest = lines.len().saturating_sub(LATEST_LINES);
+            eprintln!("--- the end of the client's log ---\n{}", lines[latest..].join("\n"));
+        }
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let (pid, state) = (self.pid(), self.child.try_wait());
+            let latest: Vec<String> = self.latest.lock().unwrap().iter().cloned().collect();
+            eprintln!("--- what process {pid} said last; its end: {state:?} ---\n{}", latest.join("\n"));
+        }
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -256,6 +349,22 @@ pub struct Relay {
     pub program: Program,
     pub public_url: String,
     pub ca_file: Option<PathBuf>,
+    admin_url: String,
+}
+
+impl Relay {
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        self.public_url.split_once("://").unwrap().1
+    }
+
+    /// One of its figures, by the name and labels it has in the metrics.
+    pub fn figure(&self, name: &str) -> u64 {
+        let answer = Sender::new(&format!("{}/metrics", self.admin_url), None).send("GET", "", &[], b"");
+        let text = String::from_utf8(answer.body).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
 }
 
 impl World {
@@ -265,31 +374,50 @@ impl World {
 
     /// Starts a relay with data in `relay`.
     pub fn relay(&self, args: &[&str]) -> Relay {
-        let ready_file = self.path("relay-ready.json");
+        self.start_relay(self.relay_command(args))
+    }
+
+    /// What starts a relay with data in `relay`.
+    pub fn relay_command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_inhaul"));
         command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
         command.args(["relay", "serve", "--data"]).arg(self.path("relay"));
-        command.arg("--ready-file").arg(&ready_file).args(args);
+        command.arg("--ready-file").arg(self.path("relay-ready.json")).args(args);
         if !args.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        command
+    }
+
+    /// Starts a relay and waits until it takes webhooks.
+    pub fn start_relay(&self, command: Command) -> Relay {
         let mut program = Program::start(command, self.errors("relay.out"), Stream::Stderr);
         program.line(|line| line.starts_with("relay ").then_some(()));
-        let ready: Value = serde_json::from_slice(&std::fs::read(ready_file).unwrap()).unwrap();
+        let ready = std::fs::read(self.path("relay-ready.json")).unwrap();
+        let ready: Value = serde_json::from_slice(&ready).unwrap();
+        let word = |name: &str| ready[name].as_str().unwrap().to_owned();
         Relay {
             program,
-            public_url: ready["public_url"].as_str().unwrap().to_owned(),
+            public_url: word("public_url"),
+            admin_url: word("admin_url"),
             ca_file: ready["ca_file"].as_str().map(PathBuf::from),
         }
     }
 
     /// Adds an endpoint named `orders` to the relay in `relay`; its URL, and its token in `token`.
     pub fn endpoint(&self, args: &[&str]) -> String {
-        let output = output(self.relay_endpoint(&[&["add", "orders", "--json"], args].concat()));
+        let (url, token) = self.endpoint_named("orders", args);
+        self.write("token", token);
+        url
+    }
+
+    /// Adds an endpoint to the relay in `relay`; its URL and its token.
+    pub fn endpoint_named(&self, name: &str, args: &[&str]) -> (String, String) {
+        let output = output(self.relay_endpoint(&[&["add", name, "--json"], args].concat()));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let added: Value = serde_json::from_slice(&output.stdout).unwrap();
-        self.write("token", added["token"].as_str().unwrap());
-        added["url"].as_str().unwrap().to_owned()
+        let word = |name: &str| added[name].as_str().unwrap().to_owned();
+        (word("url"), word("token"))
     }
 }
 
@@ -340,15 +468,28 @@ impl World {
         self.client(self.inhaul_at(data, relay, args))
     }
 
-    /// A client of the relay that prints JSON.
+    /// What starts a client of the relay.
+    pub fn client_command(&self, relay: &Relay, args: &[&str]) -> Command {
+        self.inhaul_at("client", relay, args)
+    }
+
+    /// As [`World::client_command`], with data elsewhere.
     pub fn inhaul_at(&self, data: &str, relay: &Relay, args: &[&str]) -> Command {
-        let token_file = self.path("token");
-        let mut command = self.inhaul_in(data, &["listen", "--output", "json"]);
-        command.args(["--relay", &relay.public_url, "--endpoint", "orders", "--token-file"]).arg(token_file);
+        let mut command = self.client_in(data, &relay.public_url, args);
         if let Some(ca_file) = &relay.ca_file {
             command.arg("--cacert").arg(ca_file);
         }
-        command.args(args);
+        command
+    }
+
+    /// What starts a client of the relay at a URL.
+    pub fn client_of(&self, relay_url: &str, args: &[&str]) -> Command {
+        self.client_in("client", relay_url, args)
+    }
+
+    fn client_in(&self, data: &str, relay_url: &str, args: &[&str]) -> Command {
+        let mut command = self.inhaul_in(data, &["listen", "--output", "json", "--relay", relay_url]);
+        command.args(["--endpoint", "orders", "--token-file"]).arg(self.path("token")).args(args);
         command
     }
 
@@ -378,6 +519,11 @@ impl Client {
     /// What a person is told next.
     pub fn notice(&mut self) -> String {
         self.program.line(of_kind("notice"))["text"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the connection has a state; the line that says so.
+    pub fn connection(&mut self, state: &str) -> Value {
+        self.program.line(|line| of_kind("connection")(line).filter(|value| value["state"] == state))
     }
 
     /// The next outcome of an attempt shown.

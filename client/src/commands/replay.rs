@@ -13,7 +13,7 @@ use crate::{
     forward::{ForwardOptions, Forwarder, Target},
     history::History,
     output::Printer,
-    pipeline::{Pipeline, Signing},
+    pipeline::{Disk, Pipeline, Signing},
     row::{Attempt, EventState},
     tls,
 };
@@ -77,6 +77,7 @@ async fn replay_here(history: &History, id: EventId, args: &ReplayArgs) -> Resul
     let ((reports, _), (live, _)) = (mpsc::channel(1), mpsc::channel(1));
     let pipeline = Pipeline {
         history: history.clone(),
+        disk: Disk::impatient(live.clone()),
         routes: Arc::new(routes),
         catch_up: CatchUp::default(),
         forwarder: Forwarder::new(ForwardOptions { tls, ..ForwardOptions::default() }),

@@ -52,19 +52,67 @@ pub(super) enum Message {
 
 /// What can be asked of the history.
 pub(super) enum Request {
-    Store { event: Event, facts: Facts, answer: Answer<Stored> },
-    SetVerdict { id: EventId, verdict: Verdict, answer: Answer<EventRow> },
-    BeginAttempt { id: EventId, target: String, cause: AttemptCause, answer: Answer<Attempt> },
-    FinishAttempt { id: EventId, attempt: Attempt, answer: Answer<EventRow> },
-    Settle { id: EventId, answer: Answer<()> },
-    GiveUp { id: EventId, reason: String, answer: Answer<EventRow> },
-    Decide { id: EventId, forward: bool, answer: Answer<EventRow> },
-    Event { id: EventId, answer: Answer<Option<(Event, EventRow)>> },
-    Rows { state: Option<EventState>, before: Option<EventId>, limit: usize, answer: Answer<Vec<EventRow>> },
-    Find { prefix: String, answer: Answer<Found> },
-    Status { answer: Answer<Status> },
-    Periods { answer: Answer<Vec<PeriodInfo>> },
-    Prune { prune: Prune, answer: Answer<Vec<PeriodInfo>> },
+    /// `again` says that everybody who stored behind a refused event has been told, so that order begins anew.
+    Store {
+        event: Event,
+        facts: Facts,
+        again: bool,
+        answer: Answer<Stored>,
+    },
+    SetVerdict {
+        id: EventId,
+        verdict: Verdict,
+        answer: Answer<EventRow>,
+    },
+    BeginAttempt {
+        id: EventId,
+        target: String,
+        cause: AttemptCause,
+        answer: Answer<Attempt>,
+    },
+    FinishAttempt {
+        id: EventId,
+        attempt: Attempt,
+        answer: Answer<EventRow>,
+    },
+    Settle {
+        id: EventId,
+        answer: Answer<()>,
+    },
+    GiveUp {
+        id: EventId,
+        reason: String,
+        answer: Answer<EventRow>,
+    },
+    Decide {
+        id: EventId,
+        forward: bool,
+        answer: Answer<EventRow>,
+    },
+    Event {
+        id: EventId,
+        answer: Answer<Option<(Event, EventRow)>>,
+    },
+    Rows {
+        state: Option<EventState>,
+        before: Option<EventId>,
+        limit: usize,
+        answer: Answer<Vec<EventRow>>,
+    },
+    Find {
+        prefix: String,
+        answer: Answer<Found>,
+    },
+    Status {
+        answer: Answer<Status>,
+    },
+    Periods {
+        answer: Answer<Vec<PeriodInfo>>,
+    },
+    Prune {
+        prune: Prune,
+        answer: Answer<Vec<PeriodInfo>>,
+    },
 }
 
 /// What to answer once a change is on disk.
@@ -224,7 +272,12 @@ impl Worker {
 
     fn handle(&mut self, request: Request, room: OwnedSemaphorePermit) {
         match request {
-            Request::Store { event, facts, answer } => self.store(event, facts, answer, room),
+            Request::Store { event, facts, again, answer } => {
+                if again {
+                    self.refused = None;
+                }
+                self.store(event, facts, answer, room);
+            }
             Request::SetVerdict { id, verdict, answer } => {
                 self.change(id, Change::Verdict(verdict), Reply::Row(answer), room);
             }

@@ -6,8 +6,11 @@
 
 use std::{collections::BTreeMap, pin::Pin};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use inhaul_core::retry::{Backoff, Schedule};
+use futures_util::{StreamExt, TryStreamExt, stream::FuturesUnordered};
+use inhaul_core::{
+    event::EventId,
+    retry::{Backoff, Schedule},
+};
 use tokio::{
     sync::mpsc,
     time::{Duration, Instant, sleep, sleep_until},
@@ -33,6 +36,8 @@ const ASKING: Backoff = Backoff { first: Duration::from_millis(500), longest: Du
 /// What is left to do for an event.
 enum Next {
     Nothing,
+    /// To be put on record, which the next event need not wait for: without it, the outcomes on record say the same.
+    Settle(EventId),
     Again(Duration),
     /// As soon as this target takes connections.
     When(Target),
@@ -47,6 +52,9 @@ pub(super) struct Lane {
 /// Events that wait: by when they are due, and then by their turn.
 type Later = BTreeMap<(Instant, u64), Ready>;
 
+/// Done when a target takes connections again.
+type Return = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl Lane {
     /// Takes events until `stop`, or until nobody can send any; then finishes what is being forwarded. What waits stays pending in the
     /// history.
@@ -56,10 +64,11 @@ impl Lane {
         stop: CancellationToken,
     ) -> Result<(), HistoryError> {
         let mut under_way = FuturesUnordered::new();
+        let mut settling = FuturesUnordered::new();
         let mut later = Later::new();
         let mut turns = 0_u64;
         let mut outages = 0_u32;
-        let mut back: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
+        let mut back: Option<Return> = None;
         let mut is_open = true;
         while is_open || !under_way.is_empty() {
             let room = back.is_none() && under_way.len() < self.route.concurrency;
@@ -71,6 +80,10 @@ impl Lane {
                 () = stop.cancelled() => break,
                 Some((turn, event, done)) = under_way.next() => match done? {
                     Next::Nothing => outages = 0,
+                    Next::Settle(id) => {
+                        outages = 0;
+                        settling.push(self.pipeline.settle(id));
+                    }
                     Next::Again(wait) => {
                         outages = 0;
                         later.insert((Instant::now() + wait, turn), event);
@@ -79,14 +92,11 @@ impl Lane {
                         later.insert((Instant::now(), turn), event);
                         if back.is_none() {
                             outages += 1;
-                            if outages == 1 {
-                                let text = format!("{target} takes no connections; events wait until it does");
-                                self.pipeline.show(Live::Notice(text)).await;
-                            }
-                            back = Some(Box::pin(until_reachable(target, outages)));
+                            back = Some(self.outage(target, outages).await);
                         }
                     }
                 },
+                Some(settled) = settling.next() => settled?,
                 () = wait_for(&mut back) => back = None,
                 () = sleep_until(due), if room && !later.is_empty() => {
                     if let Some(((_, turn), event)) = later.pop_first() {
@@ -106,9 +116,20 @@ impl Lane {
             }
         }
         while let Some((_, _, done)) = under_way.next().await {
-            done?;
+            if let Next::Settle(id) = done? {
+                settling.push(self.pipeline.settle(id));
+            }
         }
-        Ok(())
+        settling.try_collect().await
+    }
+
+    /// Says so when a target has gone, and gives what waits for it.
+    async fn outage(&self, target: Target, outages: u32) -> Return {
+        if outages == 1 {
+            let text = format!("{target} takes no connections; events wait until it does");
+            self.pipeline.show(Live::Notice(text)).await;
+        }
+        Box::pin(until_reachable(target, outages))
     }
 
     async fn deliver(&self, turn: u64, event: Ready) -> (u64, Ready, Result<Next, HistoryError>) {
@@ -140,8 +161,7 @@ impl Lane {
         }
         let Some((_, row)) = history.event(ready.id).await? else { return Ok(Next::Nothing) };
         if !ready.tries {
-            history.settle(ready.id).await?;
-            return Ok(Next::Nothing);
+            return Ok(Next::Settle(ready.id));
         }
         let mut stands = standing(&row, targets, retry, random());
         if let Standing::Unreachable(target) = &stands
@@ -155,10 +175,7 @@ impl Lane {
             };
         }
         match stands {
-            Standing::Delivered => {
-                history.settle(ready.id).await?;
-                Ok(Next::Nothing)
-            }
+            Standing::Delivered => Ok(Next::Settle(ready.id)),
             Standing::Again(wait) => Ok(Next::Again(wait)),
             Standing::Unreachable(target) => Ok(Next::When(target)),
             Standing::GivenUp(reason) => self.give_up(ready, reason).await,
@@ -167,14 +184,15 @@ impl Lane {
 
     async fn give_up(&self, ready: &Ready, reason: String) -> Result<Next, HistoryError> {
         let text = format!("{} is given up: {reason}; `inhaul replay {}` sends it again", ready.id, ready.id);
-        self.pipeline.history.give_up(ready.id, reason).await?;
+        let Pipeline { history, disk, .. } = &self.pipeline;
+        disk.write(|| history.give_up(ready.id, reason.clone())).await?;
         self.pipeline.show(Live::Notice(text)).await;
         Ok(Next::Nothing)
     }
 }
 
 /// Waits for what there is to wait for; for ever when there is nothing.
-async fn wait_for(back: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+async fn wait_for(back: &mut Option<Return>) {
     match back {
         Some(back) => back.await,
         None => std::future::pending().await,

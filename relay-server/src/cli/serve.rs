@@ -2,13 +2,16 @@
 
 use std::{io, process::ExitCode};
 
+use inhaul_journal::OpenError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{EXIT_FAILED, ServeArgs, print_error, print_failure, url_file};
 use crate::{
     ready::Ready,
-    registry::replace_file,
+    registry::{RegistryError, replace_file},
     relay::{Relay, RelayHandle, SpawnError},
+    spool::SpoolOpenError,
+    tls::TlsError,
 };
 
 pub(super) async fn run(args: ServeArgs) -> ExitCode {
@@ -82,6 +85,10 @@ async fn stopped() -> io::Result<()> {
     }
 }
 
+/// For a directory that cannot be used.
+const DATA_HINT: &str =
+    "the relay must be able to read and write its data; `--data DIR` names another directory";
+
 fn hint(error: &SpawnError) -> Option<&'static str> {
     match error {
         SpawnError::Listen { .. } => {
@@ -90,7 +97,16 @@ fn hint(error: &SpawnError) -> Option<&'static str> {
         SpawnError::PlainHttp(_) => Some(
             "use `--tls self-signed` or `--tls files`; behind a proxy that speaks TLS, add `--behind-proxy`",
         ),
-        SpawnError::Spool { .. } => Some("is another relay running on this `--data` directory?"),
+        SpawnError::Spool { source: SpoolOpenError::Open(error), .. } => match error {
+            OpenError::Locked(_) => Some("is another relay running on this `--data` directory?"),
+            OpenError::Version { .. } => {
+                Some("install that release or a newer one, or use another `--data` directory")
+            }
+            OpenError::Io { .. } => Some(DATA_HINT),
+        },
+        SpawnError::Spool { source: SpoolOpenError::Append(_), .. }
+        | SpawnError::Registry(RegistryError::Io { .. })
+        | SpawnError::Tls(TlsError::Io { what: "make" | "write", .. }) => Some(DATA_HINT),
         SpawnError::Tls(_) => {
             Some("`--tls files` takes PEM: `--cert` with the chain, `--key` with its private key")
         }

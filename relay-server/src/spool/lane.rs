@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub(super) expired: Expired,
     pub(super) revision_of_expired: u64,
     pub(super) expired_record: Latest,
+    /// What is not on the disk, because that is full or failed, and what can go once it is.
+    pub(super) unwritten: Changes,
 }
 
 /// An event that waits.

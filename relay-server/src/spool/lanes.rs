@@ -10,7 +10,7 @@ use super::{
     lane::{Lane, Waiting},
     retention::Clock,
     tag::{Kind, Tag},
-    writes::{Latest, Write},
+    writes::{Changes, Latest, Write},
 };
 
 #[derive(Default)]
@@ -64,6 +64,19 @@ impl Lanes {
             },
             Write::Expired(revision, _) => released.extend(lane.expired_record.put(revision, location)),
         }
+    }
+
+    /// A record could not be written; it is tried again later. Of cursors the last one counts, and of a client's states too.
+    pub(super) fn unwritten(&mut self, endpoint: &EndpointName, write: Write, released: Vec<Location>) {
+        let lane = self.by_name.entry(endpoint.clone()).or_default();
+        lane.unwritten.writes.retain(|earlier| !write.replaces(earlier));
+        lane.unwritten.append(Changes { writes: vec![write], released });
+    }
+
+    /// What could not be written.
+    pub(super) fn take_unwritten(&mut self) -> Vec<(EndpointName, Changes)> {
+        let lanes = self.by_name.iter_mut().filter(|(_, lane)| !lane.unwritten.is_empty());
+        lanes.map(|(endpoint, lane)| (endpoint.clone(), std::mem::take(&mut lane.unwritten))).collect()
     }
 
     /// The journal moved a record; false when nobody needs it any more.

@@ -48,6 +48,19 @@ impl Changes {
 }
 
 impl Write {
+    /// Whether an earlier record says nothing beside this one.
+    pub(super) fn replaces(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (Self::Cursor(now), Self::Cursor(before)) => now >= before,
+            (Self::Client(now, _), Self::Client(before, _)) => now == before,
+            (Self::Expired(now, _), Self::Expired(before, _)) => now >= before,
+            (
+                Self::Cursor(_) | Self::OneStored(_) | Self::Missed(_) | Self::Client(..) | Self::Expired(..),
+                _,
+            ) => self == earlier,
+        }
+    }
+
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Cursor(_) => Kind::Cursor,

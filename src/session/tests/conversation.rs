@@ -357,3 +357,51 @@ fn a_relay_that_does_not_know_how_to_share_is_left_with_the_reason() {
         }
     }
 }
+
+#[test]
+fn the_client_keeps_to_the_relays_silence_within_bounds() {
+    for (asked_ms, kept_ms) in [(2_000, 2_000), (0, 1_000), (u64::MAX, 120_000)] {
+        let now = Instant::now();
+        let mut client = client(now, WINDOW, None);
+        let welcome = Welcome {
+            version: PROTOCOL_VERSION,
+            software: "test".into(),
+            generation: 1,
+            endpoints: vec![admitted(0).lanes[0].welcome.clone()],
+            ping_interval_ms: 1,
+            dead_after_ms: asked_ms,
+            max_answer_bytes: 1,
+            time_ms: None,
+        };
+        client.handle_frame(Frame::Welcome(welcome), now);
+        let kept = Duration::from_millis(kept_ms);
+        client.handle_timeout(now + kept - Duration::from_millis(1));
+        assert!(!client.is_ending(), "{asked_ms}");
+        client.handle_timeout(now + kept);
+        assert!(client.is_ending(), "{asked_ms}");
+    }
+}
+
+#[test]
+fn after_a_sleep_the_client_asks_at_once_and_gives_up_soon() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    client.handle_timeout(now);
+    exchange(&mut relay, &mut client, now);
+    let woken = after(now, 3);
+    client.handle_wake(woken);
+    assert_eq!(client.poll_timeout(), Some(woken));
+    client.handle_timeout(woken);
+    assert!(matches!(client.poll_frame(), Some(Frame::Ping(_))));
+    let interval = client.poll_timeout().unwrap() - woken;
+    assert!(interval < Timing::default().dead / 2, "{interval:?}");
+    client.handle_timeout(woken + interval);
+    assert!(client.is_ending());
+    // And not when the relay is there.
+    let (mut relay, mut client) = open(now);
+    client.handle_wake(woken);
+    client.handle_timeout(woken);
+    exchange(&mut relay, &mut client, woken);
+    client.handle_timeout(woken + interval);
+    assert!(!client.is_ending());
+}
