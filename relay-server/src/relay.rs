@@ -231,9 +231,9 @@ impl RelayHandle {
         // Senders get their answers, the application's among them, before the sessions go.
         self.connections.close();
         let _ = tokio::time::timeout(GRACE, self.connections.wait()).await;
-        let held = self.hub.held();
-        for endpoint in &held {
-            self.hub.close(endpoint, &going_down(held.len()));
+        let clients = self.hub.connected().len();
+        for endpoint in self.hub.held() {
+            self.hub.close(&endpoint, &going_down(clients));
         }
         self.clients.close();
         let _ = tokio::time::timeout(GOODBYE, self.clients.wait()).await;
