@@ -4,12 +4,14 @@
 //!  event      one webhook as received, and the bytes it is stored as
 //!  wire       the frames of the session protocol
 //!  session    two state machines that speak it: the relay's end and the client's end
+//!  filter     which events are meant
 //!  signature  how providers sign, and what a check found
 //!  retry      when to try again
 //!  visible    text from outside, made harmless and visible
 //! ```
 
 pub mod event;
+pub mod filter;
 pub mod retry;
 pub mod session;
 pub mod signature;

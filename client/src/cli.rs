@@ -72,7 +72,8 @@ pub enum Command {
     Listen(Box<ListenArgs>),
     /// List stored events, newest first
     ///
-    /// Example: `inhaul events --limit 5`. Works while `inhaul listen` is running.
+    /// Example: `inhaul events 'provider:stripe is:failed data.object.amount>100'`; docs/filters.md has the language. Works while
+    /// `inhaul listen` is running.
     Events(EventsArgs),
     /// Show one stored event: request, verdict, attempts and body
     ///
@@ -257,6 +258,9 @@ pub struct OutputArgs {
 /// Arguments of `inhaul events`.
 #[derive(Debug, Args)]
 pub struct EventsArgs {
+    /// Only events that pass this filter, such as 'type:charge.* status:5xx'
+    #[arg(value_name = "FILTER")]
+    pub filter: Vec<String>,
     /// How many events at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,

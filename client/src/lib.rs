@@ -9,6 +9,7 @@ pub mod connection;
 pub mod control;
 pub mod data_dir;
 pub mod demo;
+pub mod filtering;
 pub mod forward;
 pub mod history;
 pub mod listen;

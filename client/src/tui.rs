@@ -6,7 +6,6 @@
 //!  update    what becomes of the state, without I/O and clock
 //!  view      the screen as a picture of the state
 //!  keys      every key, in one table
-//!  filter    which events are listed
 //!  theme     styles by meaning
 //!  terminal  taken and given back
 //! ```
@@ -18,6 +17,7 @@ use std::{
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures_util::StreamExt;
+use inhaul_core::{event::EventId, filter::Filter};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +30,10 @@ use self::{
     update::update,
     view::view,
 };
-use crate::{control::ReplayRequest, history::History, live::Live, output::Color};
+use crate::{
+    clock, control::ReplayRequest, filtering::Filtered, history::History, live::Live, output::Color,
+};
 
-mod filter;
 mod keys;
 mod message;
 mod state;
@@ -101,7 +102,8 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
             Some(result) = results.recv() => Some(result),
         };
         let is_key = matches!(first, Some(Message::Key(_)));
-        let mut messages: Vec<Message> = first.into_iter().collect();
+        let mut messages: Vec<Message> = vec![Message::Time(clock::now())];
+        messages.extend(first);
         if !is_key {
             // What comes in a burst is drawn once.
             tokio::time::sleep_until((drawn + FRAME).into()).await;
@@ -171,9 +173,26 @@ impl Errands {
                     };
                     Message::Replayed(result)
                 }
+                Effect::Judge(number, filter, ids) => {
+                    Message::Judged(number, judge(&history, &filter, ids).await)
+                }
                 Effect::Quit => return,
             };
             let _ = results.send(message).await;
         });
     }
+}
+
+/// Whether events pass a filter, by all there is of them. One that cannot be read does not.
+async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(EventId, bool)> {
+    let now = clock::now();
+    let mut verdicts = Vec::new();
+    for id in ids {
+        let passes = match history.event(id).await {
+            Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
+            Ok(None) | Err(_) => None,
+        };
+        verdicts.push((id, passes.unwrap_or(false)));
+    }
+    verdicts
 }

@@ -74,7 +74,8 @@ pub(crate) struct Found {
     pub(crate) entries: Vec<Entry>,
     /// Its side index is whole.
     pub(crate) indexed: bool,
-    /// Records the writer was stopped in lie between whole ones. A mark behind them would say that they were acknowledged.
+    /// Not to be written to: records the writer was stopped in lie between whole ones, and a mark behind them would say that they were
+    /// acknowledged; or its first page is not whole, as a power cut leaves it that comes before its first sync.
     pub(crate) torn: bool,
 }
 
@@ -183,7 +184,7 @@ fn read_segment(
     let index = side_index::read(disk, &index_path, header, file_bytes)
         .filter(|(end, _)| mark.sealed && *end <= file_bytes);
     let indexed = index.is_some();
-    let mut torn = false;
+    let mut torn = in_doubt;
     let (end, entries) = match index {
         Some(index) => index,
         None => {

@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    event::{EndpointName, Event, EventId, Peer, PeerSource, UnixMillis},
+    event::{EndpointName, Event, EventId, EventMeta, Peer, PeerSource, UnixMillis},
     wire::*,
 };
 
+mod any_frames;
 mod conversation;
 mod model;
 

@@ -79,6 +79,33 @@ fn an_empty_history_is_no_error() {
 }
 
 #[test]
+fn events_are_found_by_what_they_are_and_hold() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let mut client = world.listen(&["--port", "0", &handler.target()]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let small = sender.post(br#"{"order":{"total":9}}"#).event_id();
+    let large = sender.post(br#"{"order":{"total":900}}"#).event_id();
+    let other = sender.send("PUT", "/a?mode=live", &["X-Tag: blue"], b"text").event_id();
+    (0..3).for_each(|_| drop(client.attempt()));
+    let found = |filter: &[&str]| {
+        let events = world.json(&[&["events", "--json"], filter].concat());
+        events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["order.total>100"]), std::slice::from_ref(&large));
+    assert_eq!(found(&["order.total>100", "OR", "body:text"]), [other.clone(), large.clone()]);
+    assert_eq!(found(&["method:POST status:2xx", "--limit", "1"]), [large]);
+    assert_eq!(found(&["NOT method:PUT", "order.total!=900"]), std::slice::from_ref(&small));
+    assert_eq!(found(&["header.x-tag:blue query.mode=live"]), [other]);
+    assert!(found(&["is:failed"]).is_empty());
+    let (code, said) = world.fails(&["events", "status:5xx", "ms>soon"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("    status:5xx ms>soon\n                  ^^^^\n"), "{said}");
+    assert!(client.program.stop().success());
+    assert_eq!(found(&["order.total<10"]), [small]);
+}
+
+#[test]
 fn a_history_is_looked_after_beside_a_running_client_and_without_one() {
     let world = World::new();
     let client = world.listen(&["--port", "0"]);

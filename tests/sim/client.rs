@@ -204,10 +204,6 @@ impl Client {
         self.storing.is_empty() && self.settling.is_empty()
     }
 
-    pub fn next_timeout(&self) -> Option<Instant> {
-        self.session.as_ref().and_then(|session| session.end.poll_timeout())
-    }
-
     pub fn step(&mut self) -> bool {
         self.by_hand.step()
     }
@@ -216,8 +212,8 @@ impl Client {
         self.by_hand.write()
     }
 
-    /// Tells the session and the model what is stored, in order.
-    pub fn report(&mut self, model: &mut Model, settles: bool) -> Stepped {
+    /// Tells the session and the model what is stored: the oldest that waits, or as the protocol allows another one.
+    pub fn report(&mut self, model: &mut Model, settles: bool, which: usize) -> Stepped {
         self.settling.retain_mut(|(id, settled)| match now(settled.as_mut()) {
             Poll::Pending => true,
             Poll::Ready(settled) => {
@@ -227,9 +223,10 @@ impl Client {
                 false
             }
         });
-        let Some(first) = self.storing.front_mut() else { return Stepped::Idle };
-        let Poll::Ready(stored) = now(first.stored.as_mut()) else { return Stepped::Idle };
-        let Some(Storing { session, endpoint, seq, id, .. }) = self.storing.pop_front() else {
+        let which = which.min(self.storing.len().saturating_sub(1));
+        let Some(one) = self.storing.get_mut(which) else { return Stepped::Idle };
+        let Poll::Ready(stored) = now(one.stored.as_mut()) else { return Stepped::Idle };
+        let Some(Storing { session, endpoint, seq, id, .. }) = self.storing.remove(which) else {
             return Stepped::Idle;
         };
         let Ok(stored) = stored else { return Stepped::Refused };

@@ -244,6 +244,12 @@ impl SimDisk {
         self.lock().room = Some(room);
     }
 
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> u64 {
+        let state = self.lock();
+        state.names.values().map(|&file| state.files[file].now.len() as u64).sum()
+    }
+
     /// Whether something of it was made to fail.
     pub fn is_failing(&self) -> bool {
         let state = self.lock();

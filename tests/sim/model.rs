@@ -15,6 +15,8 @@ struct Posted {
     body_sha256: [u8; 32],
     /// Its sender heard 2xx.
     acknowledged: bool,
+    /// Its sender heard that it was not stored, though it may be on the disk.
+    refused: bool,
 }
 
 #[derive(Default)]
@@ -30,8 +32,8 @@ pub struct Model {
 
 impl Model {
     pub fn posted(&mut self, event: &Event) {
-        let posted =
-            Posted { endpoint: event.endpoint.clone(), body_sha256: event.body_sha256, acknowledged: false };
+        let (endpoint, body_sha256) = (event.endpoint.clone(), event.body_sha256);
+        let posted = Posted { endpoint, body_sha256, acknowledged: false, refused: false };
         self.posted.push(event.id);
         self.events.insert(event.id, posted);
     }
@@ -39,6 +41,12 @@ impl Model {
     pub fn acknowledged(&mut self, id: EventId) {
         if let Some(posted) = self.events.get_mut(&id) {
             posted.acknowledged = true;
+        }
+    }
+
+    pub fn refused(&mut self, id: EventId) {
+        if let Some(posted) = self.events.get_mut(&id) {
+            posted.refused = true;
         }
     }
 
@@ -62,9 +70,14 @@ impl Model {
         Ok(())
     }
 
-    /// Promise 3: the relay forgets only what the client has on its disk.
+    /// Promise 3: the relay forgets only what the client has on its disk. What a sender was refused may come back with a restart, and
+    /// is passed over when the client has later ones.
     pub fn may_be_forgotten(&self, id: EventId) -> Outcome {
-        ensure!(self.stored.contains(&id), "{id} is forgotten by the relay, and not on the client's disk");
+        let refused = self.events.get(&id).is_some_and(|posted| posted.refused);
+        ensure!(
+            refused || self.stored.contains(&id),
+            "{id} is forgotten by the relay, and not on the client's disk"
+        );
         Ok(())
     }
 

@@ -66,15 +66,14 @@ struct CreditWatch {
 
 impl CreditWatch {
     fn came(&mut self, frame: &Frame) {
-        match frame {
-            Frame::Credit(credit) => {
-                self.granted.events = self.granted.events.max(credit.events);
-                self.granted.bytes = self.granted.bytes.max(credit.bytes);
-            }
-            Frame::Stored(stored) => self.in_flight.retain(|(endpoint, seq)| {
+        if let Frame::Credit(credit) = frame {
+            self.granted.events = self.granted.events.max(credit.events);
+            self.granted.bytes = self.granted.bytes.max(credit.bytes);
+        }
+        if let Frame::Stored(stored) = frame {
+            self.in_flight.retain(|(endpoint, seq)| {
                 *endpoint != stored.endpoint || (*seq > stored.up_to && !stored.plus.contains(seq))
-            }),
-            _ => {}
+            });
         }
     }
 
@@ -172,6 +171,8 @@ impl Relay {
                 if stored.is_ok() {
                     model.acknowledged(event.id);
                     news.insert(event.endpoint.clone());
+                } else {
+                    model.refused(event.id);
                 }
                 false
             }
@@ -257,15 +258,6 @@ impl Relay {
         Ok(busy)
     }
 
-    /// When something is due in a session, or its end wants to be heard.
-    pub fn next_timeout(&self) -> Option<Instant> {
-        let due = |session: &Session| {
-            let closing = session.closing_since.map(|since| since + CLOSE_GRACE);
-            closing.into_iter().chain(session.end.poll_timeout()).min()
-        };
-        self.sessions.iter().filter_map(due).min()
-    }
-
     /// A frame came.
     pub fn receive(&mut self, at: usize, bytes: Bytes, time: Instant) {
         let session = &mut self.sessions[at];
@@ -314,7 +306,7 @@ impl Relay {
                 self.sessions[at].reading = Some((endpoint, after, max_bytes));
             }
             RelayCommand::Forget(stored) => {
-                self.forget(&stored.endpoint, stored.up_to, &stored.plus, model)?
+                self.forget(&stored.endpoint, stored.up_to, &stored.plus, model)?;
             }
             RelayCommand::Answer { .. } => bail!("an answer, and no sender waits"),
             RelayCommand::Close => return Ok(false),

@@ -55,11 +55,17 @@ pub fn first_broken(count: u64, history: impl Fn(u64) -> Outcome + Sync) -> Opti
     })
 }
 
+/// Seeds whose histories once broke a promise, and what was wrong then. A change of what a seed decides makes others of them.
+pub type Regressions = [(u64, &'static str)];
+
 /// Fails with the seed when a history breaks a promise.
-pub fn hold(test: &str, count: u64, history: impl Fn(u64) -> Outcome + Sync) {
+pub fn hold(test: &str, regressions: &Regressions, count: u64, history: impl Fn(u64) -> Outcome + Sync) {
     let broken = match number("INHAUL_SIM_SEED") {
         Some(seed) => outcome_of(seed, history).err().map(|error| (seed, error)),
-        None => first_broken(number("INHAUL_SIM_SEEDS").unwrap_or(count), history),
+        None => regressions
+            .iter()
+            .find_map(|(seed, was)| Some((*seed, outcome_of(*seed, &history).err()?.context(*was))))
+            .or_else(|| first_broken(number("INHAUL_SIM_SEEDS").unwrap_or(count), history)),
     };
     if let Some((seed, error)) = broken {
         panic!(

@@ -6,13 +6,17 @@ use std::{
     path::Path,
 };
 
+use inhaul_core::filter::{Filter, FilterError};
+
 use crate::{
     access::Access,
     cli::EventsArgs,
+    clock,
     commands::{
         Exit, Failure,
         lookup::{self, PAGE_ROWS},
     },
+    filtering::Filtered,
     output::{Color, PrintError, json, listed_line, write_stdout},
     row::{EventRow, EventState},
 };
@@ -23,6 +27,7 @@ use crate::{
 /// When the history cannot be read or nothing can be printed.
 pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit> {
     let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
+    let filter = filter(&args.filter.join(" "))?;
     let access = lookup::open(data).await?;
     let print = |rows: &[EventRow]| {
         let text: String = rows.iter().map(|row| line(row, args.json, color)).collect();
@@ -31,9 +36,10 @@ pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit>
     let (state, nothing) = match (args.given_up, args.held) {
         (true, _) => (Some(EventState::GivenUp), "no event is given up"),
         (_, true) => (Some(EventState::Held), "no event is held"),
-        (false, false) => (None, "no events yet; `inhaul listen` receives them"),
+        (false, false) if filter.is_empty() => (None, "no events yet; `inhaul listen` receives them"),
+        (false, false) => (None, "no event passes the filter"),
     };
-    let listed = list(&access, state, args.limit, PAGE_ROWS, print).await?;
+    let listed = list(&access, state, &filter, args.limit, PAGE_ROWS, print).await?;
     access.close().await.map_err(Failure::from)?;
     if listed == 0 && args.limit > 0 && !args.json {
         let _ = writeln!(io::stderr(), "{nothing}");
@@ -45,6 +51,7 @@ pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit>
 async fn list(
     access: &Access,
     state: Option<EventState>,
+    filter: &Filter,
     limit: usize,
     page_rows: usize,
     mut print: impl FnMut(&[EventRow]) -> Result<(), PrintError>,
@@ -52,14 +59,48 @@ async fn list(
     let mut before = None;
     let mut listed = 0;
     while listed < limit {
-        let page = page_rows.min(limit - listed);
-        let rows = access.rows(state, before, page).await.map_err(Failure::from)?;
+        let page = if filter.is_empty() { page_rows.min(limit - listed) } else { page_rows };
+        let mut rows = access.rows(state, before, page).await.map_err(Failure::from)?;
         let Some(last) = rows.last() else { break };
         before = Some(last.id);
+        if !filter.is_empty() {
+            rows = passing(access, filter, rows).await?;
+            rows.truncate(limit - listed);
+        }
         print(&rows)?;
         listed += rows.len();
     }
     Ok(listed)
+}
+
+/// The rows that pass; events are read only where their rows do not tell.
+async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Result<Vec<EventRow>, Failure> {
+    let now = clock::now();
+    let mut passing = Vec::new();
+    for row in rows {
+        let passes = match filter.test(&Filtered::listed(&row, now)) {
+            Some(passes) => passes,
+            None => match access.event(row.id).await? {
+                Some((event, row)) => filter.test(&Filtered::whole(&row, &event, now)).unwrap_or(false),
+                None => false,
+            },
+        };
+        passing.extend(passes.then_some(row));
+    }
+    Ok(passing)
+}
+
+/// The filter that a text means.
+///
+/// # Errors
+/// When it means none; the message shows where.
+fn filter(text: &str) -> Result<Filter, Failure> {
+    text.parse().map_err(|error: FilterError| {
+        let wrong = error.span.clone();
+        Failure::new(error)
+            .at(text, wrong)
+            .hint("docs/filters.md has the language; a word with a sign in it stands in quotes")
+    })
 }
 
 fn line(row: &EventRow, as_json: bool, color: Color) -> String {
@@ -107,7 +148,10 @@ mod tests {
                 ids.extend(rows.iter().map(|row| row.id));
                 Ok(())
             };
-            assert_eq!(list(&access, None, limit, 2, print).await.unwrap(), expected.len());
+            assert_eq!(
+                list(&access, None, &Filter::default(), limit, 2, print).await.unwrap(),
+                expected.len()
+            );
             assert_eq!(ids, expected.iter().map(|&number| id(number)).collect::<Vec<_>>(), "{limit}");
         }
         assert_eq!(lookup::event_id(&access, &id(3).to_string()).await.unwrap(), id(3));

@@ -1,8 +1,9 @@
 //! What went wrong, as a person reads it: `error: …`, a blank line, `hint: …`.
 
-use std::{error::Error, fmt, fmt::Write, process::ExitCode};
+use std::{error::Error, fmt, fmt::Write, ops::Range, process::ExitCode};
 
 use inhaul_core::visible::visible;
+use unicode_width::UnicodeWidthStr;
 
 use crate::{
     access::AccessError, commands::Exit, config::ConfigError, data_dir::DataDirError, history::HistoryError,
@@ -13,6 +14,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Failure {
     error: Box<dyn Error + Send + Sync>,
+    /// A text, and what in it is wrong: bytes from and to.
+    place: Option<(String, Range<usize>)>,
     hint: Option<String>,
     answer_is_no: bool,
 }
@@ -20,13 +23,19 @@ pub struct Failure {
 impl Failure {
     /// An error that ends the program with status 2.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { error: error.into(), hint: None, answer_is_no: false }
+        Self { error: error.into(), place: None, hint: None, answer_is_no: false }
     }
 
     /// Adds what a person can do about it, commands in backticks.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Shows the text that is wrong, with a mark below the part from and to these bytes.
+    #[must_use]
+    pub fn at(self, text: &str, wrong: Range<usize>) -> Self {
+        Self { place: Some((text.to_owned(), wrong)), ..self }
     }
 
     /// Makes it an answer: the program ends with status 1.
@@ -90,6 +99,11 @@ pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
     }
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let mut text = format!("error: {}\n", visible(&format!("{error:#}")));
+    if let Some((whole, wrong)) = failure.and_then(|failure| failure.place.as_ref()) {
+        let width = |part: Option<&str>| visible(part.unwrap_or_default()).to_string().width();
+        let (before, marked) = (width(whole.get(..wrong.start)), width(whole.get(wrong.clone())).max(1));
+        let _ = write!(text, "\n    {}\n    {}{}\n", visible(whole), " ".repeat(before), "^".repeat(marked));
+    }
     if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
         let _ = write!(text, "\nhint: {}\n", visible(hint));
     }

@@ -117,7 +117,7 @@ pub(super) const BINDINGS: [Binding; 15] = [
     },
     Binding {
         keys: "/",
-        text: "filter: every word must be in method, path, type, provider, verdict, status or id; -word must not",
+        text: "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9 (docs/filters.md)",
         hint: Some("filter"),
         action: Action::Filter,
         codes: &[(KeyCode::Char('/'), NONE)],

@@ -1,7 +1,10 @@
 //! What reaches the inspector, and what it wants done.
 
 use crossterm::event::KeyEvent;
-use inhaul_core::event::{Event, EventId};
+use inhaul_core::{
+    event::{Event, EventId, UnixMillis},
+    filter::Filter,
+};
 
 use crate::{
     live::Live,
@@ -26,17 +29,23 @@ pub(super) enum Message {
     },
     /// An event's bytes, or why there are none.
     Loaded(EventId, Result<Box<Event>, String>),
+    /// Which of some events pass the filter of this number.
+    Judged(u64, Vec<(EventId, bool)>),
+    /// It is this time.
+    Time(UnixMillis),
     /// What came of a replay.
     Replayed(Result<Attempt, String>),
 }
 
 /// Something is to be done outside.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Effect {
     /// Load rows older than this one, or the newest.
     LoadRows(Option<EventId>),
     /// Load an event's bytes.
     Load(EventId),
+    /// Find out from their bytes which events pass the filter of this number.
+    Judge(u64, Filter, Vec<EventId>),
     /// Send an event once more.
     Replay(EventId, Signing),
     /// End.

@@ -1,12 +1,15 @@
 //! Everything the screen shows.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use inhaul_core::event::{Event, EventId};
+use inhaul_core::{
+    event::{Event, EventId, UnixMillis},
+    filter::{Filter, FilterError},
+};
 use tui_input::Input;
 
-use super::{filter::Filter, theme::Theme};
-use crate::{connection::ConnectionState, output::Ready, row::EventRow};
+use super::theme::Theme;
+use crate::{connection::ConnectionState, filtering::Filtered, output::Ready, row::EventRow};
 
 /// Rows kept in memory; older ones are read from the history again.
 pub(super) const ROWS_MAX: usize = 10_000;
@@ -24,7 +27,18 @@ pub(super) struct State {
     pub(super) loading: bool,
     /// Indexes of the rows that pass the filter.
     pub(super) matching: Vec<usize>,
+    /// The last that was right.
     pub(super) filter: Filter,
+    /// What is wrong with the text.
+    pub(super) filter_error: Option<FilterError>,
+    /// Counts the filters, so that what was found for another one is told apart.
+    pub(super) filter_number: u64,
+    /// Of events whose rows do not tell whether they pass: what their bytes told.
+    pub(super) judged: HashMap<EventId, bool>,
+    /// Events whose bytes are being read for the filter.
+    pub(super) judging: bool,
+    /// Events whose rows do not tell, and whose bytes have not been read; the newest first.
+    pub(super) unjudged: Vec<EventId>,
     /// The text of the filter while it is being typed.
     pub(super) typing: Option<Input>,
     pub(super) filter_text: String,
@@ -42,6 +56,8 @@ pub(super) struct State {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) theme: Theme,
+    /// The time, as the last message told it.
+    pub(super) now: UnixMillis,
 }
 
 /// Where keys go.
@@ -80,6 +96,12 @@ impl State {
             loading: true,
             matching: Vec::new(),
             filter: Filter::default(),
+            filter_error: None,
+            filter_number: 0,
+            judged: HashMap::new(),
+            judging: false,
+            unjudged: Vec::new(),
+            now: UnixMillis(0),
             typing: None,
             filter_text: String::new(),
             selected: None,
@@ -127,8 +149,17 @@ impl State {
 
     /// Puts the selection and the places right after rows or filter changed.
     pub(super) fn refresh(&mut self) {
-        let passes = |(index, row): (usize, &EventRow)| self.filter.passes(row).then_some(index);
-        self.matching = self.rows.iter().enumerate().filter_map(passes).collect();
+        self.matching.clear();
+        self.unjudged.clear();
+        for (index, row) in self.rows.iter().enumerate() {
+            let told = self.filter.test(&Filtered::listed(row, self.now));
+            match told.or_else(|| self.judged.get(&row.id).copied()) {
+                Some(true) => self.matching.push(index),
+                Some(false) => {}
+                None => self.unjudged.push(row.id),
+            }
+        }
+        self.unjudged.reverse();
         if self.follows || self.position().is_none() {
             let followed = self.follows;
             self.select(usize::MAX);

@@ -292,6 +292,53 @@ fn a_filter_narrows_the_list_while_it_is_typed() {
 }
 
 #[test]
+fn a_filter_that_is_wrong_says_so_and_leaves_the_last_one_on() {
+    let mut stage = Stage::with_events(120, 16);
+    stage.keys("/sig:valid");
+    let matching = stage.state.matching.clone();
+    assert_eq!(matching.len(), 2);
+    stage.keys(" (");
+    assert_eq!(stage.state.matching, matching);
+    assert!(
+        stage.screen().contains("expected a word or NAME:VALUE, found nothing more"),
+        "{}",
+        stage.screen()
+    );
+    stage.keys("<C-u>status:5xx<enter>");
+    assert_eq!(stage.state.selected, Some(id(3)));
+}
+
+#[test]
+fn bodies_are_read_for_a_filter_that_asks_for_them() {
+    let mut stage = Stage::with_events(120, 16);
+    stage.effects.clear();
+    stage.keys("/-status:5xx body:x<enter>");
+    let judged = |stage: &Stage| {
+        stage.effects.iter().find_map(|effect| {
+            let Effect::Judge(number, filter, ids) = effect else { return None };
+            filter.to_string().ends_with("body:x").then(|| (*number, ids.clone()))
+        })
+    };
+    assert!(stage.screen().contains("4 to be read"), "the row of one tells: {}", stage.screen());
+    // What came of the filters that were typed on the way counts no more.
+    while judged(&stage).is_none() {
+        let Some(Effect::Judge(number, _, ids)) = stage.effects.pop() else { panic!("nothing is read") };
+        stage.tell(Message::Judged(number, ids.into_iter().map(|id| (id, true)).collect()));
+    }
+    let (number, ids) = judged(&stage).unwrap();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    assert!(ids.is_sorted_by(|a, b| a > b), "the newest first");
+    stage.tell(Message::Judged(number, ids.iter().map(|&id| (id, id == ids[1])).collect()));
+    assert_eq!(stage.state.selected, Some(ids[1]));
+    assert!(stage.screen().contains("1 of 5 events"), "{}", stage.screen());
+    // A row that changes is judged anew.
+    stage.effects.clear();
+    let changed = stage.state.row(ids[0]).unwrap().clone();
+    stage.tell(Message::Live(Live::Attempt(Box::new(changed), answered(2, 200))));
+    assert_eq!(judged(&stage), Some((number, vec![ids[0]])));
+}
+
+#[test]
 fn a_replay_is_asked_for_and_its_outcome_told() {
     let mut stage = Stage::with_events(120, 16);
     stage.keys("gr");

@@ -1,11 +1,10 @@
 //! What becomes of the state when something happens: no I/O, no clock.
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent};
-use inhaul_core::event::EventId;
+use inhaul_core::{event::EventId, filter::Filter};
 use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
-    filter::Filter,
     keys::{Action, Way, action, is_interrupt},
     message::{Effect, Message},
     state::{Pane, ROWS_MAX, State, Toast, ToastKind},
@@ -17,6 +16,9 @@ use crate::{
     pipeline::Signing,
     row::{Attempt, EventRow},
 };
+
+/// How many events are read at once to see whether they pass the filter: enough to be quick, and soon done when it changes.
+const JUDGED_AT_ONCE: usize = 64;
 
 /// Takes messages in, and says what is to be done. Many at once cost one refresh.
 pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
@@ -33,6 +35,11 @@ pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
     let detail = state.detail.as_ref().map(|detail| detail.id);
     if let Some(id) = detail.filter(|_| detail != before) {
         effects.push(Effect::Load(id));
+    }
+    if !state.judging && !state.unjudged.is_empty() {
+        state.judging = true;
+        let some = state.unjudged.iter().copied().take(JUDGED_AT_ONCE).collect();
+        effects.push(Effect::Judge(state.filter_number, state.filter.clone(), some));
     }
     let at_the_oldest = state.position().is_none_or(|position| position < state.pane_lines());
     if at_the_oldest && !state.whole && !state.loading {
@@ -61,6 +68,13 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
                 detail.event = Some(event);
             }
         }
+        Message::Judged(number, verdicts) => {
+            state.judging = false;
+            if number == state.filter_number {
+                state.judged.extend(verdicts);
+            }
+        }
+        Message::Time(now) => state.now = now,
         Message::Replayed(result) => state.toast = Some(replayed(result)),
     }
 }
@@ -76,6 +90,8 @@ fn happened(state: &mut State, live: Live) {
 
 /// Puts a row in its place: where it is, or at the end. The row of an event too old to be in memory is left out.
 fn put(state: &mut State, row: EventRow) {
+    // What its bytes told counted together with the row as it was.
+    state.judged.remove(&row.id);
     if let Some(known) = state.rows.iter_mut().rev().find(|known| known.id == row.id) {
         *known = row;
         return;
@@ -161,7 +177,18 @@ fn type_filter(state: &mut State, key: KeyEvent) {
 
 fn set_filter(state: &mut State, text: &str) {
     text.clone_into(&mut state.filter_text);
-    state.filter = Filter::parse(text);
+    match Filter::parse(text) {
+        Ok(filter) => {
+            state.filter_error = None;
+            if filter != state.filter {
+                state.filter = filter;
+                state.filter_number += 1;
+                state.judged.clear();
+            }
+        }
+        // The last good one stays on.
+        Err(error) => state.filter_error = Some(error),
+    }
 }
 
 fn go(state: &mut State, way: Way) {

@@ -7,6 +7,7 @@
 //!  help     every key
 //! ```
 
+use inhaul_core::visible::visible;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -70,9 +71,14 @@ fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
         format!("{} of {} events", state.matching.len(), state.rows.len())
     };
     let follow = if state.follows { "follow on" } else { "follow off" };
-    let right = format!("{count} · oldest first · {follow} ");
+    let right = match (&state.filter_error, state.unjudged.len()) {
+        (Some(error), _) => format!("{} ", visible(&error.message)),
+        (None, 0) => format!("{count} · oldest first · {follow} "),
+        (None, left) => format!("{count} · {left} to be read · {follow} "),
+    };
     let width = usize::from(area.width);
-    let left_width = width.saturating_sub(right.chars().count() + 1);
+    // What is typed needs room before what is said of it.
+    let left_width = width.saturating_sub(right.chars().count() + 1).max(width / 3);
     let text = match &state.typing {
         Some(input) => format!("/{}", input.value()),
         None if state.filter_text.is_empty() => "/ filter".to_owned(),
@@ -84,7 +90,8 @@ fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
         (None, false) => Style::new(),
     };
     let left = Span::styled(fit(&text, left_width, left_width), style);
-    let right = Span::styled(fit(&right, 0, width), state.theme.faint());
+    let right_style = if state.filter_error.is_some() { state.theme.bad() } else { state.theme.faint() };
+    let right = Span::styled(fit(&right, 0, width.saturating_sub(left_width + 1)), right_style);
     frame.render_widget(Paragraph::new(Line::from(vec![left, Span::raw(" "), right])), area);
     if let Some(input) = &state.typing
         && area.width > 0

@@ -178,6 +178,8 @@ impl Lane {
     }
 
     pub(super) fn keep_mark(&mut self, seq: u64, mark: (Kind, Location), released: &mut Vec<Location>) {
+        // The event's record may be gone; its number is not given again.
+        self.last_seq = self.last_seq.max(seq);
         if seq <= self.cursor {
             released.push(mark.1);
         } else {

@@ -93,6 +93,26 @@ async fn a_restart_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_number_is_not_given_again_when_its_event_was_stored_before_an_earlier_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let options = Options { segment_bytes: 16 << 10, keep_free: 0, ..Options::default() };
+        Spool::open_on(Arc::new(RealDisk), directory.path(), options).unwrap().0
+    };
+    let spool = open();
+    spool.append(&event(1, 10), false, ROOMY).await.unwrap();
+    // It has a segment of its own, which goes with it.
+    spool.append(&event(2, 20_000), false, ROOMY).await.unwrap();
+    alone(&spool).stored(0, &[2]);
+    spool.close().unwrap();
+    open().close().unwrap();
+    let spool = open();
+    assert_eq!(spool.append(&event(3, 10), false, ROOMY).await.unwrap(), 3);
+    spool.close().unwrap();
+    assert_eq!(waiting(&alone(&open()), 0).await, [(1, 1, false), (3, 3, false)]);
+}
+
+#[tokio::test]
 async fn a_full_backlog_refuses_and_keeps_what_it_has() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = Spool::open(directory.path()).unwrap();

@@ -99,6 +99,27 @@ fn stored_out_of_order_is_told_in_plus() {
     assert_eq!(client.resume()[0].resume, Some(Cursor { spool: SPOOL, up_to: 9 }));
 }
 
+/// Seed 143 of the simulation: the answer to an older question left the event behind for good.
+#[test]
+fn an_event_found_too_large_while_room_was_made_is_read_again() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    reads(&mut relay);
+    relay.handle_read(&orders(), outgoing(1, vec![7; 40_000]));
+    exchange(&mut relay, &mut client, now);
+    store(&mut client);
+    let (after, max_bytes) = reads(&mut relay);
+    assert!(after == 1 && max_bytes < WINDOW.bytes, "{max_bytes}");
+    // The first is stored while the second is looked for.
+    client.handle_stored(&orders(), 1);
+    exchange(&mut relay, &mut client, now);
+    assert!(matches!(relay.poll_command(), Some(RelayCommand::Forget(_))));
+    relay.handle_read(&orders(), Read::TooLarge);
+    assert_eq!(reads(&mut relay), (1, u64::MAX));
+    relay.handle_read(&orders(), Read::TooLarge);
+    assert!(relay.poll_command().is_none(), "it is not asked for again and again");
+}
+
 #[test]
 fn without_credit_only_one_event_goes_out() {
     let now = Instant::now();

@@ -1,0 +1,254 @@
+//! Events as filters see them: the row of a list, and the whole event once it has been read.
+
+use std::{borrow::Cow, cell::OnceCell, str};
+
+use inhaul_core::{
+    event::{Event, Head, UnixMillis},
+    filter::{Flag, NumberField, Outcome as LastOutcome, Signature, Subject, TextField},
+    signature::Verdict,
+};
+use serde_json::Value;
+
+use crate::row::{Attempt, AttemptCause, EventRow, EventState, Outcome};
+
+/// Largest body that is read as JSON for a filter, and in which text is looked for.
+const BODY_MAX_BYTES: usize = 16 << 20;
+
+/// An event as far as it is at hand.
+pub struct Filtered<'a> {
+    row: &'a EventRow,
+    now: UnixMillis,
+    whole: Option<Whole<'a>>,
+}
+
+struct Whole<'a> {
+    event: &'a Event,
+    head: Option<Head>,
+    json: OnceCell<Option<Value>>,
+}
+
+impl<'a> Filtered<'a> {
+    /// Of which only the row is at hand.
+    pub fn listed(row: &'a EventRow, now: UnixMillis) -> Self {
+        Self { row, now, whole: None }
+    }
+
+    /// Of which everything is.
+    pub fn whole(row: &'a EventRow, event: &'a Event, now: UnixMillis) -> Self {
+        let whole = Whole { event, head: event.parsed_head().ok(), json: OnceCell::new() };
+        Self { row, now, whole: Some(whole) }
+    }
+
+    fn last(&self) -> Option<&Attempt> {
+        self.row.attempts.last()
+    }
+
+    fn answers(&self) -> impl Iterator<Item = (&[(String, String)], &[u8])> {
+        self.row.attempts.iter().filter_map(|attempt| match &attempt.outcome {
+            Outcome::Answered { headers, body_excerpt, .. } => Some((&headers[..], &body_excerpt[..])),
+            Outcome::Begun | Outcome::Failed { .. } | Outcome::Rejected => None,
+        })
+    }
+
+    /// Path and query of the row's target.
+    fn path_and_query(&self) -> (&str, &str) {
+        self.row.target.split_once('?').unwrap_or((&self.row.target, ""))
+    }
+}
+
+impl Whole<'_> {
+    fn any_header(&self, passes: &mut dyn FnMut(&str, &str) -> bool) -> bool {
+        let headers = self.head.iter().flat_map(|head| &head.headers);
+        headers.into_iter().any(|header| passes(&text(&header.name), &text(&header.value)))
+    }
+
+    fn body(&self) -> &[u8] {
+        let body = &self.event.body;
+        &body[..body.len().min(BODY_MAX_BYTES)]
+    }
+}
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+impl Subject for Filtered<'_> {
+    fn now(&self) -> UnixMillis {
+        self.now
+    }
+
+    fn received_at(&self) -> UnixMillis {
+        self.row.received_at
+    }
+
+    fn outcome(&self) -> LastOutcome {
+        match self.last().map(|attempt| &attempt.outcome) {
+            Some(Outcome::Answered { status, .. }) => LastOutcome::Status(*status),
+            Some(Outcome::Failed { .. }) => LastOutcome::Failed,
+            Some(Outcome::Begun | Outcome::Rejected) | None => LastOutcome::None,
+        }
+    }
+
+    fn signature(&self) -> Signature {
+        match &self.row.verdict {
+            Some(Verdict::Valid { .. }) => Signature::Valid,
+            Some(Verdict::Invalid { .. }) => Signature::Invalid,
+            Some(Verdict::Stale { .. }) => Signature::Stale,
+            Some(Verdict::NoSecret { .. }) => Signature::NoSecret,
+            Some(Verdict::Unsigned) => Signature::Unsigned,
+            None => Signature::Unchecked,
+        }
+    }
+
+    fn has(&self, flag: Flag) -> bool {
+        let row = self.row;
+        let any_cause = |cause| row.attempts.iter().any(|attempt| attempt.cause == cause);
+        match flag {
+            Flag::Pending => row.state == EventState::Pending,
+            Flag::Held => row.state == EventState::Held,
+            Flag::GivenUp => row.given_up.is_some(),
+            Flag::Delivered => row.attempts.iter().any(|attempt| attempt.outcome.is_success()),
+            Flag::Failed => self.last().is_some_and(|last| match &last.outcome {
+                Outcome::Answered { .. } => !last.outcome.is_success(),
+                Outcome::Failed { .. } => true,
+                Outcome::Begun | Outcome::Rejected => false,
+            }),
+            Flag::Rejected => self.last().is_some_and(|last| last.outcome == Outcome::Rejected),
+            Flag::Missed => row.missed,
+            Flag::Late => row.late,
+            Flag::Repeat => row.repeat.is_some(),
+            Flag::Dropped => row.repeat.as_ref().is_some_and(|repeat| repeat.dropped),
+            Flag::Replayed => any_cause(AttemptCause::Replay),
+            Flag::Retried => any_cause(AttemptCause::Retry),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 nobody counts by one")]
+    fn any_number(&self, field: NumberField, passes: &mut dyn FnMut(f64) -> bool) -> bool {
+        match field {
+            NumberField::Milliseconds => match self.last().map(|last| &last.outcome) {
+                Some(Outcome::Answered { latency_ms, .. } | Outcome::Failed { latency_ms, .. }) => {
+                    passes(*latency_ms as f64)
+                }
+                Some(Outcome::Begun | Outcome::Rejected) | None => false,
+            },
+            NumberField::Age => passes(self.now.0.saturating_sub(self.row.received_at.0) as f64),
+            NumberField::Size => passes(self.row.body_bytes as f64),
+            NumberField::Attempts => passes(self.row.attempts.len() as f64),
+        }
+    }
+
+    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> bool {
+        let row = self.row;
+        let id = row.id.to_string();
+        let status = match self.outcome() {
+            LastOutcome::Status(status) => Some(status.to_string()),
+            LastOutcome::Failed => Some("err".to_owned()),
+            LastOutcome::None => None,
+        };
+        let mut given =
+            [&row.event_type, &row.provider, &row.provider_event_id, &status].into_iter().flatten();
+        let remarks = [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Repeat, Flag::Rejected];
+        given.any(|text| passes(text))
+            || passes(&row.method)
+            || passes(&row.target)
+            || passes(&id)
+            || passes(&self.signature().to_string())
+            || row.given_up.as_ref().is_some_and(|given_up| passes(&given_up.reason))
+            || remarks.into_iter().any(|flag| self.has(flag) && passes(&flag.to_string()))
+    }
+
+    fn any_text(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
+        let row = self.row;
+        let optional =
+            |text: &Option<String>, passes: &mut dyn FnMut(&str) -> bool| text.as_deref().is_some_and(passes);
+        Some(match field {
+            TextField::Provider => optional(&row.provider, passes),
+            TextField::Type => optional(&row.event_type, passes),
+            TextField::Key => optional(&row.provider_event_id, passes),
+            TextField::Endpoint => passes(row.endpoint.as_str()),
+            TextField::Target => row.attempts.iter().any(|attempt| passes(&attempt.target)),
+            TextField::Id => passes(&row.id.to_string()) || optional(&row.provider_event_id, passes),
+            TextField::Method => passes(&row.method),
+            TextField::Path => passes(self.path_and_query().0),
+            TextField::Query(name) => form_urlencoded::parse(self.path_and_query().1.as_bytes())
+                .any(|(key, value)| key == **name && passes(&value)),
+            TextField::AnswerHeader(name) => self.answers().any(|(headers, _)| {
+                headers.iter().any(|(known, value)| known.eq_ignore_ascii_case(name) && passes(value))
+            }),
+            TextField::AnswerHeaders => self
+                .answers()
+                .any(|(headers, _)| headers.iter().any(|(name, value)| passes(&format!("{name}: {value}")))),
+            TextField::Answer => self.answers().any(|(_, excerpt)| passes(&text(excerpt))),
+            TextField::Ip => passes(&self.whole.as_ref()?.event.peer.address),
+            TextField::Host => self
+                .whole
+                .as_ref()?
+                .any_header(&mut |name, value| name.eq_ignore_ascii_case("host") && passes(value)),
+            TextField::Header(wanted) => self
+                .whole
+                .as_ref()?
+                .any_header(&mut |name, value| name.eq_ignore_ascii_case(wanted) && passes(value)),
+            TextField::Headers => {
+                self.whole.as_ref()?.any_header(&mut |name, value| passes(&format!("{name}: {value}")))
+            }
+            TextField::Body => passes(&text(self.whole.as_ref()?.body())),
+        })
+    }
+
+    fn json(&self, passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool> {
+        let whole = self.whole.as_ref()?;
+        let json = whole.json.get_or_init(|| {
+            let body = str::from_utf8(whole.body()).ok()?;
+            serde_json::from_str(body).ok()
+        });
+        Some(passes(json.as_ref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inhaul_core::filter::Filter;
+
+    use super::*;
+    use crate::{
+        history::tests::sample_event,
+        output::tests::{answered, row},
+    };
+
+    #[test]
+    fn a_filter_asks_the_row_first_and_the_event_for_the_rest() {
+        let row = EventRow { attempts: vec![answered(1, 503)], ..row() };
+        let event = sample_event(3, br#"{"data":{"amount":150}}"#);
+        let now = UnixMillis(row.received_at.0 + 90_000);
+        let (listed, whole) = (Filtered::listed(&row, now), Filtered::whole(&row, &event, now));
+        for (filter, of_row, of_event) in [
+            ("charge status:5xx", Some(true), true),
+            ("503", Some(true), true),
+            ("query.a:/ path:/stripe", Some(true), true),
+            ("age>1m age<2m ms:12 size>=2k attempts=1", Some(true), true),
+            ("is:failed -is:delivered sig:ok", Some(true), true),
+            ("target:localhost resp:ok", Some(true), true),
+            ("provider:github body:150", Some(false), false),
+            ("body:150", None, true),
+            ("data.amount>100", None, true),
+            ("data.amount>200", None, false),
+            ("header.content-type:text", None, true),
+            ("header:plain host:a", None, false),
+            ("ip:203.0.113.9", None, true),
+        ] {
+            let filter: Filter = filter.parse().unwrap();
+            assert_eq!(filter.test(&listed), of_row, "{filter}");
+            assert_eq!(filter.test(&whole), Some(of_event), "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_has_no_values() {
+        let event = sample_event(1, b"\xff not json");
+        let row = row();
+        let whole = Filtered::whole(&row, &event, row.received_at);
+        let holds = |filter: &str| filter.parse::<Filter>().unwrap().test(&whole).unwrap();
+        assert!(!holds("exists:$") && holds("-exists:a.b") && holds("body:not"));
+    }
+}

@@ -1,0 +1,219 @@
+//! The filter language: which events are meant. One language for lists, the inspector and routes; `docs/filters.md` describes it.
+//!
+//! ```text
+//!  text ──syntax──▶ words and their places ──resolve──▶ Filter ──test──▶ yes, no, or not known without the event's bytes
+//! ```
+//! A test of what is not at hand yet is neither true nor false, and the rest of the filter decides if it can (Kleene's logic). So a
+//! filter is first tried on what a list knows of an event, and only those it leaves open are read from the disk.
+
+use std::{fmt, ops::Range, str::FromStr};
+
+use thiserror::Error;
+
+mod field;
+mod number;
+mod pattern;
+mod resolve;
+mod subject;
+mod syntax;
+mod time;
+
+pub use field::{Flag, NumberField, Signature, TextField};
+pub use subject::{Outcome, Subject};
+
+use number::Numbers;
+use pattern::Pattern;
+use time::Times;
+
+/// Longest text of a filter, in bytes.
+pub const TEXT_MAX_BYTES: usize = 4096;
+
+/// Which events are meant; the empty filter means all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    expression: Option<Expression>,
+}
+
+/// Why a text is no filter.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{message}")]
+pub struct FilterError {
+    /// The bytes of the text that are wrong; empty at its end.
+    pub span: Range<usize>,
+    /// What is wrong with them, and what would be right.
+    pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Expression {
+    And(Vec<Expression>),
+    Or(Vec<Expression>),
+    Not(Box<Expression>),
+    Test(Test),
+}
+
+/// What is asked of one event.
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    /// One of the patterns is in what the list knows of it.
+    Word(Pattern),
+    /// One of the texts matches.
+    Text(TextField, Vec<Pattern>),
+    /// It has the text at all.
+    Present(TextField),
+    /// One of the numbers is in the range.
+    Number(NumberField, Numbers),
+    /// The answer's status.
+    Status(field::Statuses),
+    /// One of these is true of it.
+    Flags(Vec<Flag>),
+    /// The signature check found one of these.
+    Signature(Vec<Signature>),
+    /// It was received then.
+    Received(Times),
+    /// A value of its JSON body matches.
+    Json(field::Path, field::JsonTest),
+}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// At the first thing that is wrong, with its place.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        if text.len() > TEXT_MAX_BYTES {
+            let message = format!("a filter has at most {TEXT_MAX_BYTES} bytes");
+            return Err(FilterError { span: TEXT_MAX_BYTES..text.len(), message });
+        }
+        let raw = syntax::parse(text)?;
+        Ok(Self { expression: raw.map(|raw| resolve::resolve(&raw)).transpose()? })
+    }
+
+    /// Whether it means every event.
+    pub fn is_empty(&self) -> bool {
+        self.expression.is_none()
+    }
+
+    /// Whether an event is meant; nothing when that is not known without what the subject has not at hand.
+    pub fn test(&self, subject: &impl Subject) -> Option<bool> {
+        self.expression.as_ref().map_or(Some(true), |expression| expression.test(subject))
+    }
+}
+
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl Expression {
+    fn test(&self, subject: &impl Subject) -> Option<bool> {
+        match self {
+            Self::And(all) => decide(all, subject, false),
+            Self::Or(any) => decide(any, subject, true),
+            Self::Not(other) => other.test(subject).map(|truth| !truth),
+            Self::Test(test) => test.test(subject),
+        }
+    }
+}
+
+/// The first that is `decisive` decides; otherwise those that are not known leave it open.
+fn decide(expressions: &[Expression], subject: &impl Subject, decisive: bool) -> Option<bool> {
+    let mut known = true;
+    for expression in expressions {
+        match expression.test(subject) {
+            Some(truth) if truth == decisive => return Some(decisive),
+            Some(_) => {}
+            None => known = false,
+        }
+    }
+    known.then_some(!decisive)
+}
+
+impl Test {
+    fn test(&self, subject: &impl Subject) -> Option<bool> {
+        match self {
+            Self::Word(pattern) => Some(subject.any_word(&mut |text| pattern.is_in(text))),
+            Self::Text(field, patterns) => {
+                subject.any_text(field, &mut |text| patterns.iter().any(|pattern| pattern.matches(text)))
+            }
+            Self::Present(field) => subject.any_text(field, &mut |_| true),
+            Self::Number(field, numbers) => {
+                Some(subject.any_number(*field, &mut |number| numbers.hold(number)))
+            }
+            Self::Status(statuses) => Some(statuses.hold(subject.outcome())),
+            Self::Flags(flags) => Some(flags.iter().any(|flag| subject.has(*flag))),
+            Self::Signature(signatures) => Some(signatures.contains(&subject.signature())),
+            Self::Received(times) => Some(times.hold(subject.received_at(), subject.now())),
+            Self::Json(path, test) => subject
+                .json(&mut |json| json.is_some_and(|json| path.values(json).any(|value| test.holds(value)))),
+        }
+    }
+}
+
+/// The normal form, which reads back as the same filter.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.expression {
+            Some(expression) => write!(f, "{expression}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::And(all) => joined(f, all, " ", |part| matches!(part, Self::Or(_) | Self::And(_))),
+            Self::Or(any) => joined(f, any, " OR ", |part| matches!(part, Self::Or(_))),
+            Self::Not(other) => match &**other {
+                Self::And(_) | Self::Or(_) => write!(f, "-({other})"),
+                Self::Not(_) | Self::Test(_) => write!(f, "-{other}"),
+            },
+            Self::Test(test) => write!(f, "{test}"),
+        }
+    }
+}
+
+fn joined(
+    f: &mut fmt::Formatter<'_>,
+    parts: &[Expression],
+    between: &str,
+    in_brackets: impl Fn(&Expression) -> bool,
+) -> fmt::Result {
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            f.write_str(between)?;
+        }
+        if in_brackets(part) { write!(f, "({part})")? } else { write!(f, "{part}")? }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(pattern) => pattern.write_word(f),
+            Self::Text(field, patterns) => {
+                write!(f, "{field}")?;
+                pattern::write_all(f, patterns)
+            }
+            Self::Present(field) => write!(f, "{field}"),
+            Self::Number(field, numbers) => write!(f, "{field}{numbers}"),
+            Self::Status(statuses) => write!(f, "status{statuses}"),
+            Self::Flags(flags) => write!(f, "is:{}", names(flags)),
+            Self::Signature(signatures) => write!(f, "sig:{}", names(signatures)),
+            Self::Received(times) => write!(f, "{times}"),
+            Self::Json(path, test) => test.write(f, path),
+        }
+    }
+}
+
+fn names<T: fmt::Display>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests;

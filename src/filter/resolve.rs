@@ -1,0 +1,265 @@
+//! From words and values to what they mean, or to a message about the first that means nothing.
+
+use super::{
+    Expression, FilterError, Test,
+    field::{FLAGS, Field, JsonTest, Path, SIGNATURES, StatusRange, Statuses},
+    number::{Comparison, Numbers, Unit},
+    pattern::{Kind, Pattern},
+    syntax::{Raw, Spanned},
+    time::{self, Time, Times},
+};
+
+/// mitmproxy's letters: the name and the operator that do the same, and a value where the letter takes none.
+const ALIASES: [(&str, &str, &str, Option<&str>); 18] = [
+    ("c", "status", ":", None),
+    ("b", "body", ":", None),
+    ("bq", "body", ":", None),
+    ("bs", "resp", ":", None),
+    ("h", "header", "~", None),
+    ("hq", "header", "~", None),
+    ("hs", "resp.header", "~", None),
+    ("u", "path", "~", None),
+    ("t", "header.content-type", "~", None),
+    ("tq", "header.content-type", "~", None),
+    ("d", "host", "~", None),
+    ("m", "method", "~", None),
+    ("src", "ip", "~", None),
+    ("dst", "target", "~", None),
+    ("e", "status", ":", Some("err")),
+    ("q", "status", ":", Some("none")),
+    ("s", "status", "!=", Some("0")),
+    ("replay", "is", ":", Some("replayed")),
+];
+
+/// Whether a value stands behind one of mitmproxy's letters.
+pub(super) fn alias_has_value(name: &str) -> bool {
+    ALIASES.iter().any(|(alias, _, _, value)| *alias == name && value.is_none())
+}
+
+pub(super) fn resolve(raw: &Raw) -> Result<Expression, FilterError> {
+    let all = |parts: &[Raw]| parts.iter().map(resolve).collect::<Result<Vec<_>, _>>();
+    Ok(match raw {
+        // Brackets around a part of the same kind say nothing.
+        Raw::And(parts) => Expression::And(
+            all(parts)?
+                .into_iter()
+                .flat_map(|part| if let Expression::And(inner) = part { inner } else { vec![part] })
+                .collect(),
+        ),
+        Raw::Or(parts) => Expression::Or(
+            all(parts)?
+                .into_iter()
+                .flat_map(|part| if let Expression::Or(inner) = part { inner } else { vec![part] })
+                .collect(),
+        ),
+        Raw::Not(other) => {
+            let inner = resolve(other)?;
+            if let Expression::Not(twice) = inner { *twice } else { Expression::Not(Box::new(inner)) }
+        }
+        Raw::Word(word) => Expression::Test(word_test(word)?),
+        Raw::Regex(regex) => Expression::Test(Test::Word(pattern(Kind::Regex, regex)?)),
+        Raw::Test { name, op, values } => Expression::Test(test(name, op, values)?),
+        Raw::Alias { name, value } => Expression::Test(alias(name, value.as_ref())?),
+    })
+}
+
+fn wrong<T>(at: &Spanned, message: impl Into<String>) -> Result<T, FilterError> {
+    Err(FilterError { span: at.span.clone(), message: message.into() })
+}
+
+fn pattern(kind: Kind, value: &Spanned) -> Result<Pattern, FilterError> {
+    Pattern::new(kind, &value.text)
+        .or_else(|reason| wrong(value, format!("{:?} is no regular expression: {reason}", value.text)))
+}
+
+/// A word by itself; with the name of a header or a parameter it asks whether there is one.
+fn word_test(word: &Spanned) -> Result<Test, FilterError> {
+    let is_named = ["header.", "query.", "resp.header."].iter().any(|prefix| word.text.starts_with(prefix));
+    let is_bare = word.span.len() == word.text.len();
+    match Field::named(&word.text) {
+        Some(Field::Text(field)) if is_named && is_bare => Ok(Test::Present(field)),
+        _ => Ok(Test::Word(pattern(Kind::Part, word)?)),
+    }
+}
+
+fn alias(name: &Spanned, value: Option<&Spanned>) -> Result<Test, FilterError> {
+    let Some((_, field, op, fixed)) = ALIASES.iter().find(|(alias, ..)| *alias == name.text) else {
+        return wrong(
+            name,
+            format!("there is no ~{}; `docs/filters.md` has the letters there are", name.text),
+        );
+    };
+    let field = Spanned { text: (*field).to_owned(), span: name.span.clone() };
+    let fixed = fixed.map(|text| Spanned { text: text.to_owned(), span: name.span.clone() });
+    let values: Vec<Spanned> = fixed.or_else(|| value.cloned()).into_iter().collect();
+    test(&field, op, &values)
+}
+
+fn test(name: &Spanned, op: &str, values: &[Spanned]) -> Result<Test, FilterError> {
+    let Some(field) = Field::named(&name.text) else { return unknown(name) };
+    match field {
+        Field::Text(field) => Ok(Test::Text(field, patterns(op, values)?)),
+        Field::Number(field) => Ok(Test::Number(field, numbers(field.unit(), op, values)?)),
+        Field::Status => Ok(Test::Status(statuses(op, values)?)),
+        Field::Flags => Ok(Test::Flags(words(&FLAGS, name, op, values)?)),
+        Field::Signature => Ok(Test::Signature(words(&SIGNATURES, name, op, values)?)),
+        Field::After => {
+            let since = Some(time(only(op, &[":"], values)?)?);
+            Ok(Test::Received(Times { since, before: None }))
+        }
+        Field::Before => {
+            let before = Some(time(only(op, &[":"], values)?)?);
+            Ok(Test::Received(Times { since: None, before }))
+        }
+        Field::At => Ok(Test::Received(times(only(op, &[":"], values)?)?)),
+        Field::Exists => {
+            let value = only(op, &[":"], values)?;
+            match Path::parse(&value.text) {
+                Some(path) => Ok(Test::Json(path, JsonTest::Exists)),
+                None => wrong(value, "expected a path such as data.amount or $.items[0].id"),
+            }
+        }
+        Field::Json(path) => Ok(Test::Json(path, json_test(op, values)?)),
+    }
+}
+
+fn unknown<T>(name: &Spanned) -> Result<T, FilterError> {
+    let near = |known: &&str| strsim::damerau_levenshtein(known, &name.text) <= 2 && name.text.len() > 2;
+    let hint = match Field::names().find(near) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "a text with such a sign stands in quotes".to_owned(),
+    };
+    wrong(name, format!("nothing is named {:?}; {hint}", name.text))
+}
+
+/// The one value of an operator that takes no others.
+fn only<'v>(op: &str, allowed: &[&str], values: &'v [Spanned]) -> Result<&'v Spanned, FilterError> {
+    match values {
+        [value] if allowed.contains(&op) => Ok(value),
+        [value] => wrong(value, format!("{op:?} does not go with this name; {} does", allowed.join(" or "))),
+        [_, second, ..] => wrong(second, format!("one value stands behind {op:?} here")),
+        [] => Err(FilterError { span: 0..0, message: "expected a value".to_owned() }),
+    }
+}
+
+fn patterns(op: &str, values: &[Spanned]) -> Result<Vec<Pattern>, FilterError> {
+    let kind = match op {
+        ":" => Kind::Part,
+        "=" => Kind::Whole,
+        "~" => Kind::Regex,
+        "!=" => Kind::Other,
+        _ => return only(op, &[":", "=", "!=", "~"], values).map(|_| Vec::new()),
+    };
+    if kind == Kind::Other {
+        only(op, &["!="], values)?;
+    }
+    values.iter().map(|value| pattern(kind, value)).collect()
+}
+
+fn comparison(op: &str) -> Option<Comparison> {
+    let all = [
+        Comparison::Equal,
+        Comparison::Other,
+        Comparison::Less,
+        Comparison::AtMost,
+        Comparison::More,
+        Comparison::AtLeast,
+    ];
+    all.into_iter().find(|comparison| comparison.as_str() == op)
+}
+
+fn numbers(unit: Unit, op: &str, values: &[Spanned]) -> Result<Numbers, FilterError> {
+    let number = |value: &Spanned, text: &str| match unit.number(text) {
+        Some(number) => Ok(number),
+        None => wrong(value, format!("expected {} after {op:?}, found {text:?}", unit.expected())),
+    };
+    if op == ":" {
+        let range = |value: &Spanned| match value.text.split_once("..") {
+            Some((low, high)) => Ok((number(value, low)?, number(value, high)?)),
+            None => number(value, &value.text).map(|number| (number, number)),
+        };
+        return values.iter().map(range).collect::<Result<_, _>>().map(Numbers::Ranges);
+    }
+    let value = only(op, &[":", "=", "!=", ">", ">=", "<", "<="], values)?;
+    match comparison(op) {
+        Some(comparison) => Ok(Numbers::Compared(comparison, number(value, &value.text)?)),
+        None => wrong(value, "a number is compared, not matched"),
+    }
+}
+
+fn statuses(op: &str, values: &[Spanned]) -> Result<Statuses, FilterError> {
+    const EXPECTED: &str = "a status such as 404, 4xx, 200..299, err or none";
+    let status = |text: &str| text.parse::<u16>().ok().filter(|status| *status < 1000);
+    if matches!(op, ":" | "=") {
+        let range = |value: &Spanned| {
+            let text = value.text.as_str();
+            let class = text.strip_suffix("xx").and_then(|class| class.parse::<u16>().ok());
+            let range = match (text, class, text.split_once("..")) {
+                ("err", ..) => Some(StatusRange::Failed),
+                ("none", ..) => Some(StatusRange::None),
+                (_, Some(class @ 1..=9), _) => Some(StatusRange::Answered(class * 100, class * 100 + 99)),
+                (_, _, Some((low, high))) => {
+                    status(low).zip(status(high)).map(|(low, high)| StatusRange::Answered(low, high))
+                }
+                _ => status(text).map(|status| StatusRange::Answered(status, status)),
+            };
+            range.map_or_else(|| wrong(value, format!("expected {EXPECTED}, found {text:?}")), Ok)
+        };
+        return values.iter().map(range).collect::<Result<_, _>>().map(Statuses::OneOf);
+    }
+    let value = only(op, &[":", "=", "!=", ">", ">=", "<", "<="], values)?;
+    match (comparison(op), status(&value.text)) {
+        (Some(comparison), Some(status)) => Ok(Statuses::Compared(comparison, status)),
+        _ => wrong(value, format!("expected a number after {op:?}, found {:?}", value.text)),
+    }
+}
+
+fn words<T: Copy>(
+    all: &[(T, &[&str])],
+    name: &Spanned,
+    op: &str,
+    values: &[Spanned],
+) -> Result<Vec<T>, FilterError> {
+    if !matches!(op, ":" | "=") {
+        return wrong(name, format!("behind {:?} stands ':' and a word", name.text));
+    }
+    let word = |value: &Spanned| {
+        let found =
+            all.iter().find(|(_, words)| words.iter().any(|word| value.text.eq_ignore_ascii_case(word)));
+        let usual =
+            || all.iter().filter_map(|(_, words)| words.first().copied()).collect::<Vec<_>>().join(", ");
+        found.map_or_else(
+            || wrong(value, format!("expected one of {}; found {:?}", usual(), value.text)),
+            |(is, _)| Ok(*is),
+        )
+    };
+    values.iter().map(word).collect()
+}
+
+fn time(value: &Spanned) -> Result<Time, FilterError> {
+    let message = || format!("expected {}, found {:?}", time::EXPECTED, value.text);
+    Time::parse(&value.text).map_or_else(|| wrong(value, message()), Ok)
+}
+
+fn times(value: &Spanned) -> Result<Times, FilterError> {
+    let part = |text: &str| time(&Spanned { text: text.to_owned(), span: value.span.clone() }).map(Some);
+    match value.text.split_once("..") {
+        Some((since, before)) => Ok(Times { since: part(since)?, before: part(before)? }),
+        None => wrong(value, "expected two times, such as at:14:00..15:00 or at:-10m..-5m"),
+    }
+}
+
+fn json_test(op: &str, values: &[Spanned]) -> Result<JsonTest, FilterError> {
+    match comparison(op) {
+        Some(
+            comparison @ (Comparison::Less | Comparison::AtMost | Comparison::More | Comparison::AtLeast),
+        ) => {
+            let value = only(op, &[op], values)?;
+            match value.text.parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(JsonTest::Number(comparison, number)),
+                _ => wrong(value, format!("expected a number after {op:?}, found {:?}", value.text)),
+            }
+        }
+        Some(Comparison::Equal | Comparison::Other) | None => patterns(op, values).map(JsonTest::Text),
+    }
+}

@@ -1,0 +1,226 @@
+//! From text to words, operators and values, each with its place. What they mean is another question.
+//!
+//! ```text
+//!  or    = and { ("OR" | "|") and }
+//!  and   = not { [ "AND" | "&" ] not }
+//!  not   = { "NOT" | "-" | "!" } atom
+//!  atom  = "(" or ")" | "~" letters [ value ] | name op value { "," value } | quoted | "/" regex "/" | word
+//!  op    = "!=" | ">=" | "<=" | ":" | "=" | ">" | "<" | "~"
+//! ```
+
+use std::ops::Range;
+
+use winnow::{
+    ModalResult, Parser,
+    ascii::{alpha1, multispace0, multispace1},
+    combinator::{alt, cut_err, delimited, eof, not, opt, peek, preceded, repeat, separated, terminated},
+    error::{ContextError, StrContext, StrContextValue},
+    stream::LocatingSlice,
+    token::{any, none_of, one_of, take_while},
+};
+
+use super::FilterError;
+
+/// How deep brackets may be in each other.
+const DEPTH_MAX: usize = 64;
+
+/// A filter, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Raw {
+    And(Vec<Raw>),
+    Or(Vec<Raw>),
+    Not(Box<Raw>),
+    Word(Spanned),
+    Regex(Spanned),
+    Test { name: Spanned, op: &'static str, values: Vec<Spanned> },
+    Alias { name: Spanned, value: Option<Spanned> },
+}
+
+/// A text and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spanned {
+    pub(super) text: String,
+    pub(super) span: Range<usize>,
+}
+
+type Input<'t> = LocatingSlice<&'t str>;
+
+/// Takes a filter apart; nothing when it has no words.
+pub(super) fn parse(text: &str) -> Result<Option<Raw>, FilterError> {
+    if depth(text) > DEPTH_MAX {
+        let message = format!("brackets are more than {DEPTH_MAX} deep in each other");
+        return Err(FilterError { span: 0..text.len(), message });
+    }
+    let end = (multispace0, eof).context(expected("a space, AND, OR or the end"));
+    delimited(multispace0, opt(or), end).parse(LocatingSlice::new(text)).map_err(|error| {
+        let at = error.offset();
+        let rest = &text[at..];
+        let wrong = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        FilterError { span: at..at + wrong, message: message(error.inner(), &rest[..wrong]) }
+    })
+}
+
+/// How deep the brackets outside of quotes are.
+fn depth(text: &str) -> usize {
+    let (mut now, mut most, mut quote, mut is_escaped) = (0_usize, 0_usize, None, false);
+    for letter in text.chars() {
+        match (quote, letter) {
+            _ if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(open), _) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '(') => {
+                now += 1;
+                most = most.max(now);
+            }
+            (None, ')') => now = now.saturating_sub(1),
+            (None, _) => {}
+        }
+    }
+    most
+}
+
+fn expected(what: &'static str) -> StrContext {
+    StrContext::Expected(StrContextValue::Description(what))
+}
+
+fn message(error: &ContextError, found: &str) -> String {
+    let mut expected = "a word or NAME:VALUE";
+    // The innermost comes first.
+    for context in error.context() {
+        if let StrContext::Expected(StrContextValue::Description(what)) = context {
+            expected = what;
+            break;
+        }
+    }
+    let found = if found.is_empty() { "nothing more".to_owned() } else { format!("{found:?}") };
+    format!("expected {expected}, found {found}")
+}
+
+fn or(input: &mut Input<'_>) -> ModalResult<Raw> {
+    let between = delimited(multispace0, alt((keyword("OR"), "|".void())), multispace0);
+    separated(1.., and, between).map(|parts| one_or(parts, Raw::Or)).parse_next(input)
+}
+
+fn and(input: &mut Input<'_>) -> ModalResult<Raw> {
+    let written = delimited(multispace0, alt((keyword("AND"), "&".void())), multispace0);
+    let between = alt((written, multispace1.void()));
+    separated(1.., negated, between).map(|parts| one_or(parts, Raw::And)).parse_next(input)
+}
+
+fn one_or(mut parts: Vec<Raw>, many: fn(Vec<Raw>) -> Raw) -> Raw {
+    match parts.pop() {
+        Some(one) if parts.is_empty() => one,
+        last => {
+            parts.extend(last);
+            many(parts)
+        }
+    }
+}
+
+fn negated(input: &mut Input<'_>) -> ModalResult<Raw> {
+    let sign = alt((terminated(keyword("NOT"), multispace1), one_of(['-', '!']).void()));
+    let (signs, raw): (usize, Raw) = (repeat(0.., sign), atom).parse_next(input)?;
+    Ok(if signs % 2 == 1 { Raw::Not(Box::new(raw)) } else { raw })
+}
+
+fn atom(input: &mut Input<'_>) -> ModalResult<Raw> {
+    alt((group, alias, test, quoted.map(Raw::Word), slashes.map(Raw::Regex), word.map(Raw::Word)))
+        .context(expected("a word or NAME:VALUE"))
+        .parse_next(input)
+}
+
+fn group(input: &mut Input<'_>) -> ModalResult<Raw> {
+    let inside = delimited(multispace0, or, multispace0);
+    delimited('(', cut_err(inside), cut_err(')'.context(expected("a closing bracket")))).parse_next(input)
+}
+
+/// One of mitmproxy's: `~c 500`.
+fn alias(input: &mut Input<'_>) -> ModalResult<Raw> {
+    let name = preceded('~', cut_err(alpha1.context(expected("a letter behind the tilde"))));
+    let name = spanned(name.map(str::to_owned)).parse_next(input)?;
+    let value = if super::resolve::alias_has_value(&name.text) {
+        let value = alt((quoted, slashes, bare)).context(expected("a value"));
+        Some(
+            cut_err(preceded(multispace1.context(expected("a space and a value")), value))
+                .parse_next(input)?,
+        )
+    } else {
+        None
+    };
+    Ok(Raw::Alias { name, value })
+}
+
+fn test(input: &mut Input<'_>) -> ModalResult<Raw> {
+    let name = take_while(1.., |letter: char| {
+        letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | '$' | '[' | ']' | '*' | '@')
+    });
+    let op = alt(("!=", ">=", "<=", ":", "=", ">", "<", "~"));
+    let (name, op) = (spanned(name.map(str::to_owned)), op).parse_next(input)?;
+    let text = alt((quoted, bare)).context(expected("a value"));
+    let values: Vec<Spanned> = if op == "~" {
+        let regex = alt((quoted, slashes, bare)).context(expected("a regular expression"));
+        cut_err(separated(1.., regex, ',')).parse_next(input)?
+    } else {
+        cut_err(separated(1.., text, ',')).parse_next(input)?
+    };
+    // The parser gives a part of the text, which ends before the filter does.
+    let op =
+        ["!=", ">=", "<=", ":", "=", ">", "<", "~"].into_iter().find(|known| *known == op).unwrap_or(":");
+    Ok(Raw::Test { name, op, values })
+}
+
+fn quoted(input: &mut Input<'_>) -> ModalResult<Spanned> {
+    spanned(alt((in_quotes('"'), in_quotes('\'')))).parse_next(input)
+}
+
+fn in_quotes<'t>(quote: char) -> impl Parser<Input<'t>, String, winnow::error::ErrMode<ContextError>> {
+    let letter = alt((preceded('\\', any), none_of([quote, '\\'])));
+    let inside = repeat(0.., letter).fold(String::new, |mut text, letter| {
+        text.push(letter);
+        text
+    });
+    delimited(quote, inside, cut_err(quote.context(expected("a closing quote"))))
+}
+
+/// A regular expression between slashes; `i` behind it ignores the letters' case.
+fn slashes(input: &mut Input<'_>) -> ModalResult<Spanned> {
+    let letter = alt((preceded('\\', '/').value("/".to_owned()), none_of(['/']).map(String::from)));
+    let inside = repeat(1.., letter).fold(String::new, |text, letter| text + &letter);
+    let end = peek(alt((eof.void(), one_of([' ', '\t', ')', ',']).void())));
+    let whole = terminated((delimited('/', inside, '/'), opt('i')), end);
+    let with_flag = |(text, flag): (String, Option<char>)| match flag {
+        Some(_) => format!("(?i){text}"),
+        None => text,
+    };
+    spanned(whole.map(with_flag)).parse_next(input)
+}
+
+/// A value without quotes.
+fn bare(input: &mut Input<'_>) -> ModalResult<Spanned> {
+    let letter =
+        |letter: char| !letter.is_whitespace() && !matches!(letter, ',' | '(' | ')' | '"' | '\'' | '|' | '&');
+    spanned(take_while(1.., letter).map(str::to_owned)).parse_next(input)
+}
+
+fn word(input: &mut Input<'_>) -> ModalResult<Spanned> {
+    let letter = |letter: char| {
+        !letter.is_whitespace()
+            && !matches!(letter, ',' | '(' | ')' | '"' | '\'' | '|' | '&' | ':' | '=' | '<' | '>' | '~' | '!')
+    };
+    let is_keyword = alt((keyword("AND"), keyword("OR"), keyword("NOT")));
+    spanned(preceded(not(is_keyword), take_while(1.., letter)).map(str::to_owned)).parse_next(input)
+}
+
+/// A word in capital letters, with no other letter behind it.
+fn keyword<'t>(name: &'static str) -> impl Parser<Input<'t>, (), winnow::error::ErrMode<ContextError>> {
+    let end = peek(alt((eof.void(), multispace1.void(), one_of(['(', ')', '"', '\'']).void())));
+    (name, end).void()
+}
+
+fn spanned<'t>(
+    parser: impl Parser<Input<'t>, String, winnow::error::ErrMode<ContextError>>,
+) -> impl Parser<Input<'t>, Spanned, winnow::error::ErrMode<ContextError>> {
+    parser.with_span().map(|(text, span)| Spanned { text, span })
+}

@@ -1,0 +1,396 @@
+//! Every field and operator, what is refused and where, and the normal form.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{field::Field, *};
+use crate::event::UnixMillis;
+
+/// 2025-11-24T14:05:10Z
+const NOW: UnixMillis = UnixMillis(1_763_993_110_000);
+
+/// An event with something in every field.
+struct Sample {
+    outcome: Outcome,
+    signature: Signature,
+    flags: Vec<Flag>,
+    json: Value,
+    /// Whether its bytes are at hand.
+    is_whole: bool,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        let json = json!({
+            "id": "evt_1",
+            "data": { "amount": { "value": 150.5 }, "currency": "eur", "paid": true, "note": null },
+            "items": [{ "id": 7, "tags": ["a", "b"] }, { "id": 8 }],
+        });
+        Self {
+            outcome: Outcome::Status(503),
+            signature: Signature::Valid,
+            flags: Vec::new(),
+            json,
+            is_whole: true,
+        }
+    }
+}
+
+impl Subject for Sample {
+    fn now(&self) -> UnixMillis {
+        NOW
+    }
+
+    fn received_at(&self) -> UnixMillis {
+        UnixMillis(NOW.0 - 10 * 60_000)
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    fn signature(&self) -> Signature {
+        self.signature
+    }
+
+    fn has(&self, flag: Flag) -> bool {
+        self.flags.contains(&flag)
+    }
+
+    fn any_number(&self, field: NumberField, passes: &mut dyn FnMut(f64) -> bool) -> bool {
+        passes(match field {
+            NumberField::Milliseconds => 210.0,
+            NumberField::Age => 600_000.0,
+            NumberField::Size => 65_536.0,
+            NumberField::Attempts => 3.0,
+        })
+    }
+
+    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> bool {
+        ["charge.failed", "stripe", "/hooks/in", "POST"].into_iter().any(passes)
+    }
+
+    fn any_text(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
+        let texts: &[&str] = match field {
+            TextField::Provider => &["stripe"],
+            TextField::Type => &["charge.failed"],
+            TextField::Endpoint => &["orders"],
+            TextField::Target => &["http://localhost:3000/", "http://localhost:4000/"],
+            TextField::Id => &["0193586a-1b2c-7def-8123-456789abcdef", "evt_1"],
+            TextField::Key => &["evt_1"],
+            TextField::Method => &["POST"],
+            TextField::Path => &["/hooks/in"],
+            TextField::Ip => &["203.0.113.9:40001"],
+            TextField::Host => &["Relay.example"],
+            TextField::Query(name) if name == "Mode" => &["live"],
+            TextField::Header(name) if name == "x-request-id" => &["abc-1"],
+            TextField::Headers => &["X-Request-Id: abc-1", "Host: Relay.example"],
+            TextField::AnswerHeader(name) if name == "server" => &["nginx"],
+            TextField::AnswerHeaders => &["Server: nginx"],
+            TextField::Query(_) | TextField::Header(_) | TextField::AnswerHeader(_) => &[],
+            TextField::Answer => &["upstream is down"],
+            TextField::Body => &[r#"{"id":"evt_1","amount":150}"#],
+        };
+        let needs_bytes = matches!(
+            field,
+            TextField::Body | TextField::Headers | TextField::Header(_) | TextField::Host | TextField::Ip
+        );
+        (self.is_whole || !needs_bytes).then(|| texts.iter().any(|text| passes(text)))
+    }
+
+    fn json(&self, passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool> {
+        self.is_whole.then(|| passes(Some(&self.json)))
+    }
+}
+
+fn test(filter: &str, sample: &Sample) -> Option<bool> {
+    Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}")).test(sample)
+}
+
+fn holds(filter: &str) -> bool {
+    test(filter, &Sample::default()).unwrap()
+}
+
+#[test]
+fn every_name_asks_for_what_it_says() {
+    for (yes, no) in [
+        ("provider:stripe", "provider:github"),
+        ("p:github,stripe", "p=strip"),
+        ("type:charge.*", "type:charge.?"),
+        ("type:failed", "type:ended"),
+        ("endpoint=orders", "endpoint=order"),
+        ("target::4000", "target::5000"),
+        ("id:evt_1", "id:evt_2"),
+        ("id:0193586a", "id=0193586a"),
+        ("key=evt_1", "key:0193"),
+        ("method:post", "method:GET"),
+        ("path:/hooks", "path:/other"),
+        ("path~/^\\/hooks\\/(in|out)$/", "path~/^in/"),
+        ("ip:203.0.113.", "ip:10."),
+        ("host:relay.example", "host=relay"),
+        ("query.Mode:live", "query.mode:live"),
+        ("query.Mode", "query.other"),
+        ("header.X-Request-Id:abc", "header.x-request-id:abd"),
+        ("header.x-request-id", "header.x-other"),
+        ("header:abc-1", "header:nothing"),
+        ("resp.header.server:nginx", "resp.header.server:apache"),
+        ("resp:down", "resp:up!"),
+        ("answer~d.wn$", "answer~^down"),
+        ("body:evt_1", "body:evt_9"),
+        ("body~/\"amount\":\\d+/", "body~/\"amount\":[a-z]/"),
+        ("ms>200", "ms>210"),
+        ("ms<=210", "ms<210"),
+        ("latency:100..300", "ms:0..200"),
+        ("age>5m", "age<10m"),
+        ("size:64k", "size>64KiB"),
+        ("size<1MiB", "size>=1M"),
+        ("attempts>=3", "attempts!=3"),
+        ("after:13:55", "after:13:55:11"),
+        ("before:14:00", "before:13:55:10"),
+        ("after:2025-11-24", "before:2025-11-24"),
+        ("after:2025-11-24T13:55:10Z", "after:2025-11-24T13:55:11Z"),
+        ("at:-11m..-9m", "at:-9m..-1m"),
+        ("data.amount.value>150", "data.amount.value>=151"),
+        ("$.data.amount.value=150.5", "$.data.amount.value=150"),
+        ("data.currency:eu", "data.currency=EUR"),
+        ("data.paid=true", "data.paid!=true"),
+        ("items[0].id=7", "items[1].id=7"),
+        ("items[*].id>7", "items[*].id>8"),
+        ("$.items[*].tags[1]=b", "items[*].tags[2]=b"),
+        ("exists:data.note", "exists:data.other"),
+        ("exists:$", "exists:$.nothing"),
+    ] {
+        assert!(holds(yes), "{yes}");
+        assert!(!holds(no), "{no}");
+        assert!(!holds(&format!("-{yes}")) && holds(&format!("NOT {no}")), "{yes} {no}");
+    }
+}
+
+#[test]
+fn outcomes_signatures_and_flags_have_their_words() {
+    let outcome = |outcome| Sample { outcome, ..Sample::default() };
+    for (filter, status, failed, none) in [
+        ("status:503", true, false, false),
+        ("status:4xx,5xx", true, false, false),
+        ("status:200..299", false, false, false),
+        ("status:err", false, true, false),
+        ("status:none", false, false, true),
+        ("status>=400", true, false, false),
+        ("status<400", false, false, false),
+        ("status!=503", false, false, false),
+        ("-status:2xx", true, true, true),
+    ] {
+        let truths =
+            [Outcome::Status(503), Outcome::Failed, Outcome::None].map(|is| test(filter, &outcome(is)));
+        assert_eq!(truths, [Some(status), Some(failed), Some(none)], "{filter}");
+    }
+    for (signature, words) in field::SIGNATURES {
+        for word in words {
+            let sample = Sample { signature, ..Sample::default() };
+            assert_eq!(test(&format!("sig:{word}"), &sample), Some(true), "{word}");
+        }
+    }
+    assert!(!holds("sig:invalid,stale") && holds("sig:invalid,ok"));
+    for (flag, words) in field::FLAGS {
+        for word in words {
+            let sample = Sample { flags: vec![flag], ..Sample::default() };
+            assert_eq!(test(&format!("is:{word}"), &sample), Some(true), "{word}");
+            assert!(!holds(&format!("is:{word}")), "{word}");
+        }
+    }
+}
+
+#[test]
+fn words_and_operators_combine() {
+    for filter in [
+        "",
+        "  ",
+        "charge",
+        "\"charge.failed\"",
+        "/charge\\.(failed|ended)/",
+        "/CHARGE/i",
+        "stripe charge",
+        "stripe AND charge & post",
+        "github OR stripe",
+        "github | stripe",
+        "github OR stripe charge",
+        "(github OR stripe) -refund",
+        "!refund NOT github",
+        "NOT NOT stripe",
+        "--stripe",
+        "(((stripe)))",
+        "'stripe'",
+        "status:503 (type:charge.* OR -sig:ok)",
+    ] {
+        assert!(holds(filter), "{filter}");
+    }
+    for filter in [
+        "refund",
+        "stripe github",
+        "stripe AND -charge",
+        "NOT (stripe OR x)",
+        "CHARGE",
+        "/CHARGE/",
+        "github stripe OR x",
+    ] {
+        assert!(!holds(filter), "{filter}");
+    }
+}
+
+#[test]
+fn letters_of_mitmproxy_mean_the_same() {
+    for (letters, filter) in [
+        ("~c 5xx", "status:5xx"),
+        ("~b evt", "body:evt"),
+        ("~h request-id", "header~request-id"),
+        ("~hs nginx", "resp.header~nginx"),
+        ("~u ^/hooks", "path~^/hooks"),
+        ("~t json", "header.content-type~json"),
+        ("~d example", "host~example"),
+        ("~m POST", "method~POST"),
+        ("~e", "status:err"),
+        ("~q & !~e", "status:none -status:err"),
+        ("~replay | ~dst 3000", "is:replayed OR target~3000"),
+    ] {
+        assert_eq!(Filter::parse(letters).unwrap(), Filter::parse(filter).unwrap(), "{letters}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    for (filter, wrong, said) in [
+        ("stripe data.amount>1o0", "1o0", "expected a number after \">\", found \"1o0\""),
+        ("ms>soon", "soon", "expected a time such as 200, 10s or 5m after \">\", found \"soon\""),
+        ("size:big", "big", "expected a size"),
+        ("status:4x", "4x", "expected a status such as 404, 4xx"),
+        ("status~4", "4", "does not go with this name"),
+        ("is:lost", "lost", "expected one of pending, held"),
+        ("sig:maybe", "maybe", "expected one of valid, invalid"),
+        ("provdier:stripe", "provdier", "did you mean provider?"),
+        ("http://x", "http", "a text with such a sign stands in quotes"),
+        ("type:", "", "expected a value, found nothing more"),
+        ("type:\"a", "", "expected a closing quote, found nothing more"),
+        ("(a OR b", "", "expected a closing bracket, found nothing more"),
+        ("a)", ")", "expected a space, AND, OR or the end, found \")\""),
+        ("a OR", "OR", "expected"),
+        ("path~(", "(", "expected a regular expression"),
+        ("path~\"(\"", "\"(\"", "is no regular expression: unclosed group"),
+        ("after:soon", "soon", "expected a time such as 14:05"),
+        ("at:14:00", "14:00", "expected two times"),
+        ("ms>1,2", "2", "one value stands behind"),
+        ("~xyz", "~xyz", "there is no ~xyz"),
+        ("~c", "", "expected a space and a value"),
+        ("exists:a..b", "a..b", "expected a path"),
+    ] {
+        let error = Filter::parse(filter).unwrap_err();
+        assert_eq!(&filter[error.span.clone()], wrong, "{filter}: {error}");
+        assert!(error.message.contains(said), "{filter}: {error}");
+    }
+    let deep = "(".repeat(100) + "a" + &")".repeat(100);
+    assert!(Filter::parse(&deep).unwrap_err().message.contains("64 deep"));
+    assert!(Filter::parse(&"a ".repeat(3000)).unwrap_err().message.contains("at most 4096 bytes"));
+    assert!(holds(&format!("{}stripe", "-".repeat(4000))));
+}
+
+#[test]
+fn what_is_not_at_hand_is_left_open_unless_the_rest_decides() {
+    let listed = Sample { is_whole: false, ..Sample::default() };
+    for (filter, expected) in [
+        ("body:x", None),
+        ("-body:x", None),
+        ("data.amount>1", None),
+        ("header.a:b", None),
+        ("body:x provider:github", Some(false)),
+        ("provider:github body:x", Some(false)),
+        ("body:x OR provider:stripe", Some(true)),
+        ("body:x provider:stripe", None),
+        ("(body:x OR type:y) provider:stripe", None),
+        ("stripe", Some(true)),
+    ] {
+        assert_eq!(test(filter, &listed), expected, "{filter}");
+    }
+}
+
+#[test]
+fn the_normal_form_says_the_same_in_one_way() {
+    for (filter, normal) in [
+        ("", ""),
+        ("a  AND b&c", "a b c"),
+        ("a|b OR c", "a OR b OR c"),
+        ("(a OR b) c", "(a OR b) c"),
+        ("a (b c)", "a b c"),
+        ("!(a b)", "-(a b)"),
+        ("---a", "-a"),
+        ("p:Stripe", "provider:Stripe"),
+        ("status:5xx,404,err", "status:5xx,404,err"),
+        ("ms>10s", "ms>10000"),
+        ("size:1k..2KiB", "size:1024..2048"),
+        ("state:dead", "is:given-up"),
+        ("sig:bad,missing", "sig:invalid,unsigned"),
+        ("after:14:05", "after:14:05:00"),
+        ("before:2025-11-20", "before:2025-11-20T00:00:00.000Z"),
+        ("a[0].b=1", "$.a[0].b=1"),
+        ("\"two words\"", "\"two words\""),
+        ("path~\"a b\"", "path~\"a b\""),
+    ] {
+        let parsed = Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
+        assert_eq!(parsed.to_string(), normal, "{filter}");
+        assert_eq!(Filter::parse(normal).unwrap(), parsed, "{normal}");
+    }
+}
+
+/// Texts that are more or less filters.
+fn any_filter() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        "[a-zA-Z0-9_.*?:/=-]{1,8}",
+        "\"[^\"\\\\]{0,6}\"",
+        Just("4xx".to_owned()),
+        Just("10m".to_owned()),
+        Just("valid".to_owned()),
+        Just("late".to_owned()),
+        "[0-9]{1,3}",
+    ];
+    let names: Vec<String> = Field::names().map(str::to_owned).collect();
+    let name = prop_oneof![
+        proptest::sample::select(names),
+        Just("header.x-a".to_owned()),
+        Just("query.a".to_owned()),
+        Just("$.a[*].b".to_owned()),
+        Just("a.b".to_owned()),
+    ];
+    let op = proptest::sample::select(vec![":", "=", "!=", "~", ">", "<=", ""]);
+    let test = (name, op, value.clone()).prop_map(|(name, op, value)| format!("{name}{op}{value}"));
+    let atom = prop_oneof![4 => test, 1 => value];
+    atom.prop_recursive(4, 24, 4, |inner| {
+        let between = proptest::sample::select(vec![" ", " AND ", " OR ", "|", "&"]);
+        prop_oneof![
+            (inner.clone(), between, inner.clone()).prop_map(|(a, between, b)| format!("{a}{between}{b}")),
+            inner.clone().prop_map(|inner| format!("({inner})")),
+            inner.clone().prop_map(|inner| format!("-{inner}")),
+            inner.prop_map(|inner| format!("NOT ({inner})")),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_normal_form_reads_back_as_the_same_filter(text in any_filter()) {
+        if let Ok(filter) = Filter::parse(&text) {
+            let normal = filter.to_string();
+            let again = Filter::parse(&normal);
+            prop_assert_eq!(again.as_ref(), Ok(&filter), "{} became {}", text, normal);
+            prop_assert_eq!(again.unwrap().to_string(), normal);
+            let (whole, listed) = (Sample::default(), Sample { is_whole: false, ..Sample::default() });
+            let truth = filter.test(&whole);
+            prop_assert!(truth.is_some());
+            prop_assert!(filter.test(&listed).is_none_or(|early| Some(early) == truth), "decided early and wrongly");
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_filter_or_an_error_within_it(text in "\\PC{0,60}") {
+        if let Err(error) = Filter::parse(&text) {
+            prop_assert!(text.get(error.span.clone()).is_some(), "{:?} of {:?}", error.span, text);
+        }
+    }
+}
