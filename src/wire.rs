@@ -312,7 +312,7 @@ pub enum ErrorCode {
     UnsupportedVersion,
     /// A newer session of the same client holds the endpoint.
     Superseded,
-    /// Another client holds the endpoint.
+    /// Another client holds the endpoint, and the two do not share it in the same way.
     EndpointBusy,
     /// The endpoint was removed, or its token changed, while the session ran.
     Revoked,

@@ -177,7 +177,7 @@ impl Lane {
         seen: u32,
         at: UnixMillis,
     ) -> Result<Changes, JoinError> {
-        let mut changes = Changes::default();
+        let (mut changes, mut handed_over) = (Changes::default(), None);
         if self.clients.get(&client).is_some_and(Client::holds) {
             if let Some(up_to) = resume {
                 changes = self.stored_by(client, up_to, &[]);
@@ -198,6 +198,12 @@ impl Lane {
             known.standing = Standing::Holds;
             known.up_to = begin;
             known.beyond.clear();
+            if first && self.expired.events > 0 {
+                // It is the client that comes next.
+                known.expired.add(self.expired.events, self.expired.since);
+                self.expired = Expired::default();
+                handed_over = Some(self.expired_state());
+            }
             let needless: Vec<u64> =
                 self.waiting.keys().copied().take_while(|&seq| first && seq <= begin).collect();
             for seq in needless {
@@ -209,6 +215,8 @@ impl Lane {
             known.see(seen, at);
         }
         changes.writes.extend(self.client_state(client));
+        // Behind it: what is told twice is better than what is not told.
+        changes.writes.extend(handed_over);
         Ok(changes)
     }
 

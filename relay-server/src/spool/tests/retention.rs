@@ -172,6 +172,24 @@ async fn each_client_that_shares_is_told_what_expired_for_it() {
 }
 
 #[tokio::test]
+async fn what_expired_before_anybody_shared_is_told_to_the_first_who_does_and_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    let mut running = Running::new(&spool);
+    spool.append(&old_event(1), false, ROOMY).await.unwrap();
+    assert_eq!(expired(&running.pass(&spool, 610)), 1);
+    let untold = Some(Expired { events: 1, since: RECEIVED });
+    assert_eq!(share(&spool, 1).expired(), untold);
+    assert_eq!(share(&spool, 2).expired(), None, "it is told once");
+    spool.remove_client(&orders(), client(2)).unwrap();
+    spool.close().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    assert_eq!(alone(&spool).expired(), untold, "the same client, which shares no longer");
+    alone(&spool).told();
+    assert_eq!(share(&spool, 1).expired(), None);
+}
+
+#[tokio::test]
 async fn a_client_that_is_away_for_longer_than_the_retention_holds_nothing_any_more() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = Spool::open(directory.path()).unwrap();
