@@ -23,7 +23,9 @@ fn handed_on(input: &[u8]) -> (Vec<u8>, Vec<Tapped>) {
     let mut context = Context::from_waker(Waker::noop());
     {
         let mut reading = pin!(heads.read_to_end(&mut out));
-        let Poll::Ready(read) = reading.as_mut().poll(&mut context) else { panic!("it waits for what is there") };
+        let Poll::Ready(read) = reading.as_mut().poll(&mut context) else {
+            panic!("it waits for what is there")
+        };
         read.expect("a slice is read without error");
     }
     (out, std::iter::from_fn(|| tap.take()).collect())
@@ -66,7 +68,11 @@ fuzz_target!(|input: &[u8]| {
         let mut request = httparse::Request::new(&mut headers);
         let Ok(httparse::Status::Complete(length)) = request.parse(rest) else { return };
         let value = |name: &str| {
-            request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+            request
+                .headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case(name))
+                .map(|header| header.value)
         };
         if let Tapped::Head(head) = one {
             let ours = Head::parse(head).expect("what is let through is a head");
@@ -76,7 +82,8 @@ fuzz_target!(|input: &[u8]| {
                 return;
             }
         }
-        let body = value("content-length").and_then(|value| std::str::from_utf8(value).ok()?.parse::<usize>().ok());
+        let body =
+            value("content-length").and_then(|value| std::str::from_utf8(value).ok()?.parse::<usize>().ok());
         rest = &rest[length..];
         let Some(behind) = rest.get(body.unwrap_or(0)..) else { return };
         rest = behind;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use inhaul_core::{
     event::EndpointName,
     session::{
-        Admitted, ClientCommand, ClientConfig, ClientEnd, Lane, Read, RelayCommand, RelayConfig, RelayEnd, Timing,
+        Admitted, ClientCommand, ClientConfig, ClientEnd, Lane, Read, RelayCommand, RelayConfig, RelayEnd,
+        Timing,
     },
     wire::{Credit, Frame, HelloEndpoint, WelcomeEndpoint},
 };

@@ -189,6 +189,11 @@ impl Client {
         self.by_hand.close();
     }
 
+    /// The events on their way to the disk.
+    pub fn being_stored(&self) -> impl Iterator<Item = EventId> {
+        self.storing.iter().map(|storing| storing.id)
+    }
+
     /// What is left to do, in words.
     pub fn state(&self) -> String {
         let Self { storing, settling, session, .. } = self;

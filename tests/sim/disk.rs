@@ -229,6 +229,11 @@ impl SimDisk {
         next
     }
 
+    /// Whether the power goes with the process: see [`SimDisk::kill`].
+    pub fn is_suspect(&self) -> bool {
+        self.lock().suspect
+    }
+
     /// The next writes fail.
     pub fn fail_writes(&self, count: u32) {
         self.lock().failing_writes = count;

@@ -27,6 +27,8 @@ pub struct Model {
     /// On the client's disk, by its own word.
     stored: BTreeSet<EventId>,
     settled: BTreeSet<EventId>,
+    /// On their way to the client's disk when its power went: of what is written together, each may be there or not.
+    torn: BTreeSet<EventId>,
     spool: Option<Uuid>,
 }
 
@@ -42,6 +44,10 @@ impl Model {
         if let Some(posted) = self.events.get_mut(&id) {
             posted.acknowledged = true;
         }
+    }
+
+    pub fn torn(&mut self, ids: impl Iterator<Item = EventId>) {
+        self.torn.extend(ids);
     }
 
     pub fn refused(&mut self, id: EventId) {
@@ -107,12 +113,13 @@ impl Model {
         Ok(())
     }
 
-    /// Of each endpoint, what was acknowledged is in the order in which the relay numbered it.
+    /// Of each endpoint, what was acknowledged is in the order in which the relay numbered it, but for what a power cut tore.
     fn check_order(&self, rows: &[EventRow]) -> Outcome {
         let order: HashMap<EventId, usize> = self.posted.iter().copied().zip(0..).collect();
         let mut last: BTreeMap<&EndpointName, (usize, EventId)> = BTreeMap::new();
         for row in rows {
-            if !self.events.get(&row.id).is_some_and(|posted| posted.acknowledged) {
+            let counts = self.events.get(&row.id).is_some_and(|posted| posted.acknowledged);
+            if !counts || self.torn.contains(&row.id) {
                 continue;
             }
             let number = order[&row.id];

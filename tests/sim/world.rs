@@ -203,6 +203,9 @@ impl World {
     fn end_client(&mut self) {
         let kill = self.rng.bool();
         self.say(|| format!("the client ends, killed: {kill}"));
+        if !kill || self.client_disk.is_suspect() {
+            self.model.torn(self.client.iter().flat_map(Client::being_stored));
+        }
         let next = if kill { self.client_disk.kill() } else { self.client_disk.lose_power() };
         if let Some(link) =
             self.client.as_ref().and_then(|client| client.session.as_ref()).map(|open| open.link)
