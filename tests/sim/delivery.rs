@@ -9,6 +9,7 @@ const REGRESSIONS: &Regressions = &[
     (61, "an event that was too large while room was made for it was never looked for again"),
     (450, "events behind one that the history had refused were stored"),
     (578, "records behind one that could not be written were written"),
+    (9697, "an event was stored behind one that was refused while it waited for a new period"),
 ];
 
 #[test]

@@ -15,7 +15,7 @@ use std::{
 };
 
 use inhaul_core::{
-    event::{Event, EventId},
+    event::{Event, EventId, UnixMillis},
     signature::Verdict,
 };
 use inhaul_journal::{AppendError, Location};
@@ -146,6 +146,14 @@ struct UnderWay {
 
 /// Someone who stores an event that is being stored already.
 type Waiting = (Answer<Stored>, OwnedSemaphorePermit);
+
+/// An event that is to be stored, as it stands.
+enum Prepared {
+    /// It is stored already.
+    Known(EventRow),
+    /// It goes into this period.
+    New { period: u64, now: UnixMillis, same: Option<SameKey>, repeat: Option<Repeat> },
+}
 
 /// Attempts of one event that have begun and are not on disk yet.
 struct Beginning {
@@ -320,39 +328,45 @@ impl Worker {
             waiting.push((answer, room));
             return;
         }
-        match self.periods.locate(id) {
-            Ok(Some((_, entry))) => return drop(answer.send(Ok(Stored::Duplicate(entry.row)))),
-            Ok(None) => {}
-            Err(error) => return drop(answer.send(Err(error))),
+        match self.prepare(&event, &mut facts) {
+            Ok(Prepared::Known(row)) => drop(answer.send(Ok(Stored::Duplicate(row)))),
+            Ok(Prepared::New { period, now, same, repeat }) => {
+                let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
+                self.next_arrival += 1;
+                self.storing.insert(id, Vec::new());
+                self.storing_same.extend(same);
+                self.append(period, id, Change::Arrived(arrived, event), Reply::Stored(answer), room);
+            }
+            Err(error) => {
+                self.refused.get_or_insert_with(|| error.to_string());
+                drop(answer.send(Err(error)));
+            }
         }
-        if let Some(reason) = &self.refused {
-            let reason = format!("an event before it was not stored: {reason}");
-            return drop(answer.send(Err(HistoryError::NotStored { reason })));
+    }
+
+    /// Looks up what there is of an event, and the period it belongs to.
+    fn prepare(&mut self, event: &Event, facts: &mut Facts) -> Result<Prepared, HistoryError> {
+        if let Some((_, entry)) = self.periods.locate(event.id)? {
+            return Ok(Prepared::Known(entry.row));
         }
-        let same = SameKey::of(&event, &facts);
+        let same = SameKey::of(event, facts);
         // Deliveries of the same thing are stored one after the other, so that each knows those before it.
         while same.is_some_and(|same| self.storing_same.contains(&same)) && self.wait_for_journal() {}
-        let repeat = match same.map(|same| self.repeat(same, &event, &mut facts)).transpose() {
-            Ok(repeat) => repeat.flatten(),
-            Err(error) => return drop(answer.send(Err(error))),
-        };
         let now = (self.options.clock)();
         if self.periods.is_over(now) {
             // The periods stay in the order of storing: nothing of the old one is under way when the new one begins.
             while !self.under_way.is_empty() && self.wait_for_journal() {}
         }
-        let period = match self.periods.current(now) {
-            Ok(period) => period,
-            Err(error) => {
-                self.refused.get_or_insert_with(|| error.to_string());
-                return drop(answer.send(Err(error)));
-            }
+        // Also what was waited for just now may not have been stored.
+        if let Some(reason) = &self.refused {
+            let reason = format!("an event before it was not stored: {reason}");
+            return Err(HistoryError::NotStored { reason });
+        }
+        let repeat = match same {
+            Some(same) => self.repeat(same, event, facts)?,
+            None => None,
         };
-        let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
-        self.next_arrival += 1;
-        self.storing.insert(id, Vec::new());
-        self.storing_same.extend(same);
-        self.append(period, id, Change::Arrived(arrived, event), Reply::Stored(answer), room);
+        Ok(Prepared::New { period: self.periods.current(now)?, now, same, repeat })
     }
 
     /// Which delivery of the same thing an event is. One that is to be dropped goes nowhere, if the same is delivered already or surely
