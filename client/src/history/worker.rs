@@ -150,7 +150,7 @@ type Waiting = (Answer<Stored>, OwnedSemaphorePermit);
 /// An event that is to be stored, as it stands.
 enum Prepared {
     /// It is stored already.
-    Known(EventRow),
+    Known(Box<EventRow>),
     /// It goes into this period.
     New { period: u64, now: UnixMillis, same: Option<SameKey>, repeat: Option<Repeat> },
 }
@@ -329,7 +329,7 @@ impl Worker {
             return;
         }
         match self.prepare(&event, &mut facts) {
-            Ok(Prepared::Known(row)) => drop(answer.send(Ok(Stored::Duplicate(row)))),
+            Ok(Prepared::Known(row)) => drop(answer.send(Ok(Stored::Duplicate(*row)))),
             Ok(Prepared::New { period, now, same, repeat }) => {
                 let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
                 self.next_arrival += 1;
@@ -347,7 +347,7 @@ impl Worker {
     /// Looks up what there is of an event, and the period it belongs to.
     fn prepare(&mut self, event: &Event, facts: &mut Facts) -> Result<Prepared, HistoryError> {
         if let Some((_, entry)) = self.periods.locate(event.id)? {
-            return Ok(Prepared::Known(entry.row));
+            return Ok(Prepared::Known(Box::new(entry.row)));
         }
         let same = SameKey::of(event, facts);
         // Deliveries of the same thing are stored one after the other, so that each knows those before it.
