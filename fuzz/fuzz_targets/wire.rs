@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use inhaul_core::{
-    event::EndpointName,
+    event::{EndpointName, UnixMillis},
     session::{
         Admitted, ClientCommand, ClientConfig, ClientEnd, Lane, Read, RelayCommand, RelayConfig, RelayEnd,
         Timing,
@@ -66,7 +66,7 @@ fn client(steps: &[Step]) {
     let config = ClientConfig {
         client_id: Uuid::from_u128(1),
         software: "fuzz".into(),
-        endpoints: vec![HelloEndpoint { name: orders(), token: "t".into(), resume: None }],
+        endpoints: vec![HelloEndpoint { name: orders(), token: "t".into(), resume: None, sharing: None }],
         window: WINDOW,
         max_event_bytes: EVENT_MAX_BYTES,
         timing: Timing::default(),
@@ -130,11 +130,13 @@ fn relay(steps: &[Step]) {
                             spool: Uuid::from_u128(2),
                             backlog_events: 0,
                             backlog_bytes: 0,
+                            sharing: None,
+                            expired: None,
                         },
                         cursor: 5,
                     };
                     let lanes = hello.endpoints.into_iter().map(lane).collect();
-                    end.handle_admitted(Admitted { generation: 1, lanes });
+                    end.handle_admitted(Admitted { generation: 1, lanes, time: UnixMillis(0) });
                 }
                 Some(RelayCommand::ReadNext { endpoint, .. }) => end.handle_read(&endpoint, Read::Empty),
                 // A client that was sent nothing has stored nothing new.
