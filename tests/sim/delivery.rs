@@ -10,6 +10,7 @@ const REGRESSIONS: &Regressions = &[
     (450, "events behind one that the history had refused were stored"),
     (578, "records behind one that could not be written were written"),
     (9697, "an event was stored behind one that was refused while it waited for a new period"),
+    (11_705, "an event of a period that could not be opened for a moment was stored a second time"),
 ];
 
 #[test]

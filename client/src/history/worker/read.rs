@@ -20,13 +20,17 @@ use crate::row::{EventRow, EventState};
 const FOUND_MAX: usize = 20;
 
 impl Periods {
-    /// Where an event is: the number of its period, and its entry.
+    /// Where an event is: the number of its period, and its entry. A period that cannot be opened now may hold it, so that is an error:
+    /// taken for unknown, the event would be stored a second time.
     pub(super) fn locate(&mut self, id: EventId) -> Result<Option<(u64, Indexed)>, HistoryError> {
-        for number in self.where_could_be(|known| known.extent.is_some_and(|extent| extent.covers(id))) {
-            let entry = self.with_or_without(number, None, |periods| {
-                periods.with(number, |period| period.index().get(id))
-            })?;
-            if let Some(entry) = entry {
+        let newest = self.newest();
+        let may_hold = |known: &&Known| {
+            Some(known.name.number) == newest || known.extent.is_some_and(|extent| extent.covers(id))
+        };
+        let numbers: Vec<u64> =
+            self.known.iter().rev().filter(may_hold).map(|known| known.name.number).collect();
+        for number in numbers {
+            if let Some(entry) = self.with(number, |period| period.index().get(id))? {
                 return Ok(Some((number, entry)));
             }
         }
