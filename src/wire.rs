@@ -181,6 +181,9 @@ pub struct WelcomeEndpoint {
     /// What the relay dropped since a client was last told, because it waited too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expired: Option<Expired>,
+    /// A sender that waits is told that its event is taken when no answer comes in time, and does not come again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_when_late: bool,
 }
 
 /// Events a client never got.

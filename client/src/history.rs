@@ -77,6 +77,9 @@ pub struct Facts {
     /// The sender waits for the application's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sender_waits: bool,
+    /// That sender is told that the event is taken when no answer comes in time, and does not come again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_when_late: bool,
     /// It waited at the relay for more than a minute.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,

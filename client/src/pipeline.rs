@@ -13,7 +13,7 @@
 //!
 //! Steps 1 to 4 happen for one event after the other, in the order of arrival, though many may be on their way to the disk together.
 //! From 5 on, an event whose sender waits goes at once, beside others, and once: its sender hears how it went, and sends again by itself. All
-//! others go through the lane of their route, in order.
+//! others go through the lane of their route, in order; and so does one whose sender was told that it is taken, because the answer was late.
 
 use std::{
     sync::Arc,
@@ -62,6 +62,10 @@ use delivery::{Standing, standing};
 use lane::Lane;
 use verify::{Recognised, recognise};
 
+/// An answer this short before the deadline may reach the relay behind it. Then sender and client may both try again, which is better than
+/// neither of them.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(1);
+
 /// How many events whose senders wait are forwarded beside each other.
 pub const CONCURRENT_FORWARDS: usize = 16;
 
@@ -99,6 +103,8 @@ struct Ready {
     cause: AttemptCause,
     /// Nobody else tries again.
     tries: bool,
+    /// Nobody else does when the sender has no answer at the deadline.
+    taken_when_late: bool,
     not_before: Option<tokio::time::Instant>,
 }
 
@@ -112,6 +118,7 @@ struct Came {
     seq: u64,
     missed: bool,
     deadline: Option<Instant>,
+    taken_when_late: bool,
     event: Event,
     recognised: Recognised,
     /// Its route's place among the lanes.
@@ -206,13 +213,15 @@ impl Pipeline {
                 rejected,
                 cause: AttemptCause::Arrival,
                 tries: !waits,
+                taken_when_late: came.taken_when_late,
                 not_before: None,
             };
             if waits {
                 let (pipeline, room) = (self.clone(), Arc::clone(&room));
+                let lane = lanes.0[came.lane].clone();
                 at_once.spawn(async move {
                     let Ok(_permit) = room.acquire().await else { return };
-                    pipeline.forward_noting_failure(ready).await;
+                    pipeline.forward_noting_failure(ready, lane).await;
                 });
             } else if lanes.0[came.lane].send(ready).await.is_err() {
                 return Ok(());
@@ -221,7 +230,7 @@ impl Pipeline {
     }
 
     async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
-        let Arrival { session, delivery, endpoint_url, late } = arrival;
+        let Arrival { session, delivery, endpoint_url, taken_when_late, late } = arrival;
         let Delivery { event, seq, deadline, missed } = *delivery;
         let (recognised, has_target, drop_repeats, lane) = match event.parsed_head() {
             Ok(head) => {
@@ -242,13 +251,16 @@ impl Pipeline {
             provider_event_id: recognised.provider_event_id.clone(),
             forward,
             sender_waits: deadline.is_some(),
+            taken_when_late,
             late,
             held: forward && late && self.catch_up == CatchUp::Ask,
             drop_repeats,
         };
         let stored = self.disk.store(&self.history, &event, &facts).await;
         let endpoint = event.endpoint.clone();
-        (Came { session, endpoint, seq, missed, deadline, event, recognised, lane }, stored)
+        let came =
+            Came { session, endpoint, seq, missed, deadline, taken_when_late, event, recognised, lane };
+        (came, stored)
     }
 
     /// Steps 3 and 4: the event's row, and whether it must not reach a target.
@@ -335,7 +347,8 @@ impl Pipeline {
             deadline: None,
             rejected: self.is_rejected(row),
             cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
-            tries: !row.sender_waited,
+            tries: !row.sender_waited || row.taken_when_late,
+            taken_when_late: false,
             not_before: self.next_try(row),
         }
     }
@@ -357,14 +370,14 @@ impl Pipeline {
         route.verify == VerifyMode::Reject && !valid
     }
 
-    async fn forward_noting_failure(&self, ready: Ready) {
-        if let Err(error) = self.forward(ready).await {
+    async fn forward_noting_failure(&self, ready: Ready, lane: mpsc::Sender<Ready>) {
+        if let Err(error) = self.forward(ready, lane).await {
             self.show(Live::Notice(format!("an attempt is not on record: {error}"))).await;
         }
     }
 
     /// Steps 5 to 8 for an event whose sender waits.
-    async fn forward(&self, ready: Ready) -> Result<(), HistoryError> {
+    async fn forward(&self, ready: Ready, lane: mpsc::Sender<Ready>) -> Result<(), HistoryError> {
         let Some(event) = ready.event else { return Ok(()) };
         let targets = match event.parsed_head() {
             Ok(head) => self.route(&event, &head).targets.clone(),
@@ -374,15 +387,28 @@ impl Pipeline {
             .iter()
             .map(|target| self.attempt(&event, target, ready.cause, ready.rejected))
             .collect::<futures_util::stream::FuturesUnordered<_>>();
-        let mut sender_waits = ready.deadline.is_some();
+        let mut waits_until = ready.deadline;
+        let (mut is_late, mut all_delivered) = (false, true);
         let first = targets.first();
         while let Some(attempted) = attempts.next().await {
             let (target, forwarded) = attempted?;
+            all_delivered &= forwarded.outcome.is_success();
             // 7: the first target answers the sender, with its own bytes.
-            if sender_waits && first == Some(target) {
-                sender_waits = false;
+            if first == Some(target)
+                && let Some(deadline) = waits_until.take()
+            {
+                is_late = Instant::now() + DEADLINE_MARGIN >= deadline;
                 self.answer(ready.session, event.id, forwarded).await;
             }
+        }
+        // 8
+        if is_late && ready.taken_when_late && !all_delivered {
+            // The sender does not come again, so it is tried again like an event whose sender does not wait.
+            let Some((_, row)) = self.history.event(event.id).await? else { return Ok(()) };
+            let again = Ready { cause: AttemptCause::Retry, ..self.ready_again(&row) };
+            // The lane ends before this only when the client stops; the event stays pending then.
+            let _ = lane.send(again).await;
+            return Ok(());
         }
         self.settle(event.id).await
     }

@@ -39,6 +39,9 @@ pub struct EventRow {
     /// The sender waited for the application's answer, and so knows itself when to send again.
     #[serde(default)]
     pub sender_waited: bool,
+    /// That sender was told that the event is taken if no answer came in time, and did not come again then.
+    #[serde(default)]
+    pub taken_when_late: bool,
     /// What is left to do for it.
     pub state: EventState,
     /// The provider sent the same before.

@@ -75,6 +75,8 @@ pub struct Arrival {
     pub delivery: Box<Delivery>,
     /// The endpoint's public URL: signatures may be over it.
     pub endpoint_url: Arc<str>,
+    /// If its sender waits and has no answer at the deadline, it is told that the event is taken, and does not come again.
+    pub taken_when_late: bool,
     /// It had waited at the relay for at least [`LATE`] when the session began.
     pub late: bool,
 }
@@ -256,6 +258,7 @@ struct Session<'a> {
     news_to: &'a mpsc::Sender<SessionNews>,
     end: ClientEnd,
     endpoint_url: Arc<str>,
+    taken_when_late: bool,
     backlog_events: u64,
     /// When it began, by the relay's clock.
     began_at: UnixMillis,
@@ -289,6 +292,7 @@ impl<'a> Session<'a> {
             news_to,
             end: ClientEnd::new(client, Instant::now()),
             endpoint_url: "".into(),
+            taken_when_late: false,
             backlog_events: 0,
             began_at: clock::now(),
             told_of_late: false,
@@ -434,7 +438,9 @@ impl Session<'_> {
                 self.backlog_events = was.saturating_sub(1);
                 let endpoint_url = Arc::clone(&self.endpoint_url);
                 let late = self.is_late(&delivery);
-                let arrival = Arrival { session: self.number, delivery, endpoint_url, late };
+                let taken_when_late = self.taken_when_late && delivery.deadline.is_some();
+                let session = self.number;
+                let arrival = Arrival { session, delivery, endpoint_url, taken_when_late, late };
                 // The channel holds a whole window; full means that the relay sent more, which the protocol's end prevents.
                 self.arrivals.try_send(arrival).map_err(|_| SessionRefused::Stopping)?;
                 if was == 1 {
@@ -475,6 +481,7 @@ impl Session<'_> {
         self.began_at = welcome.time_ms.unwrap_or(self.began_at);
         if let Some(endpoint) = welcome.endpoints.first() {
             self.endpoint_url = endpoint.url.as_str().into();
+            self.taken_when_late = endpoint.taken_when_late;
             self.backlog_events = endpoint.backlog_events;
             expired = endpoint.expired;
         }

@@ -132,6 +132,7 @@ fn relay(steps: &[Step]) {
                             backlog_bytes: 0,
                             sharing: None,
                             expired: None,
+                            taken_when_late: false,
                         },
                         cursor: 5,
                     };

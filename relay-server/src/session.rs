@@ -32,7 +32,7 @@ use crate::{
     hub::{self, Hub, Seat, SessionOrder},
     ingest::now_millis,
     metrics::Metrics,
-    registry::Registry,
+    registry::{OnAbsent, Registry},
     spool::{JoinError, Next, Reader, Spool},
 };
 
@@ -326,6 +326,7 @@ impl Driver {
                 backlog_events: backlog.events,
                 backlog_bytes: backlog.bytes,
                 sharing: asked.sharing,
+                taken_when_late: endpoint.on_absent == OnAbsent::Accept,
                 expired: reader
                     .expired()
                     .map(|expired| Expired { events: expired.events, since_ms: expired.since }),

@@ -74,6 +74,7 @@ fn admitted(cursor: u64) -> Admitted {
         backlog_bytes: 0,
         sharing: None,
         expired: None,
+        taken_when_late: false,
     };
     Admitted { generation: 1, lanes: vec![Lane { welcome, cursor }], time: UnixMillis(1_763_970_070_118) }
 }

@@ -38,6 +38,7 @@ fn samples() -> Vec<Frame> {
             backlog_bytes: 2048,
             sharing: None,
             expired: None,
+            taken_when_late: false,
         }],
         ping_interval_ms: 10_000,
         dead_after_ms: 25_000,

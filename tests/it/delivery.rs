@@ -145,6 +145,22 @@ fn a_killed_client_goes_on_with_the_tries_on_record() {
 }
 
 #[test]
+fn what_its_sender_was_told_is_taken_is_tried_again() {
+    let world = World::new();
+    let relay = world.relay(&["--tls", "off", "--answer-deadline-ms", "1000"]);
+    let url = world.endpoint(&["--answer", "app"]);
+    let handler = Handler::start(Reply::Silence);
+    let args = ["--timeout", "1500ms", "--retry", "100ms", &handler.target()];
+    let (mut client, sender) = listening(&world, &relay, &url, &args);
+    assert_eq!(sender.post(b"slow").status, 202, "the answer is late");
+    handler.reply_with(Reply::ok());
+    assert_eq!(client.attempt()["error"]["kind"], "timeout");
+    let again = client.attempt();
+    assert_eq!((&again["cause"], &again["status"]), (&Value::from("retry"), &Value::from(200)));
+    assert_eq!(bodies(&handler, 2), ["slow", "slow"]);
+}
+
+#[test]
 fn what_its_sender_waits_for_is_tried_once() {
     let world = World::new();
     let handler = Handler::start(Reply::text("500 Internal Server Error", "no"));

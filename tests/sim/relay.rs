@@ -369,6 +369,7 @@ impl Relay {
                 backlog_bytes: backlog.bytes,
                 sharing: None,
                 expired: None,
+                taken_when_late: false,
             };
             lanes.push(Lane { welcome, cursor: reader.start() });
         }

@@ -43,6 +43,7 @@ pub(crate) fn row() -> EventRow {
         provider_event_id: Some("evt_1".to_owned()),
         missed: false,
         sender_waited: false,
+        taken_when_late: false,
         late: false,
         state: EventState::Settled,
         repeat: None,

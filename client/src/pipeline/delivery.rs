@@ -201,6 +201,7 @@ mod tests {
             provider_event_id: None,
             missed: false,
             sender_waited: false,
+            taken_when_late: false,
             late: false,
             state: crate::row::EventState::Settled,
             repeat: None,

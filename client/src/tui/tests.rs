@@ -49,6 +49,7 @@ fn row(number: u8) -> EventRow {
         provider_event_id: Some(format!("evt_{number}")),
         missed: false,
         sender_waited: false,
+        taken_when_late: false,
         late: false,
         state: crate::row::EventState::Settled,
         repeat: None,
