@@ -21,7 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::FuturesOrdered};
+use futures_util::{Stream, StreamExt, stream::FuturesOrdered};
 use inhaul_core::{
     event::{EndpointName, Event, EventId, Head},
     session::Delivery,
@@ -176,7 +176,7 @@ impl Pipeline {
             let full = storing.len() as u64 >= WINDOW.events;
             let (came, stored) = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return self.acknowledge_all(storing).await,
                 Some(stored) = storing.next() => stored,
                 Some(decision) = decisions.recv() => {
                     self.decide(decision, &lanes).await;
@@ -227,6 +227,20 @@ impl Pipeline {
                 return Ok(());
             }
         }
+    }
+
+    /// What is on its way to the disk when the client stops is acknowledged, so that the relay need not give it to anybody else. It stays
+    /// pending, and the next start goes on with it.
+    async fn acknowledge_all(
+        &self,
+        mut storing: impl Stream<Item = (Came, Result<Stored, HistoryError>)> + Unpin,
+    ) -> Result<(), HistoryError> {
+        while let Some((came, stored)) = storing.next().await {
+            stored?;
+            self.report(Report::Stored { session: came.session, endpoint: came.endpoint, seq: came.seq })
+                .await;
+        }
+        Ok(())
     }
 
     async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
@@ -330,12 +344,27 @@ impl Pipeline {
                 };
                 row = self.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
+            if row.verdict.is_none() {
+                row = self.verify_again(row).await?;
+            }
             let ready = self.ready_again(&row);
             if lanes.0[self.routes.index_of(row.target.as_bytes())].send(ready).await.is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Step 3, for an event that was stored just before the client ended. Its URL is the one its sender most likely used.
+    async fn verify_again(&self, row: EventRow) -> Result<EventRow, HistoryError> {
+        // One that cannot be read is given up when its turn comes.
+        let Ok(Some((event, _))) = self.history.event(row.id).await else { return Ok(row) };
+        let Ok(head) = event.parsed_head() else { return Ok(row) };
+        let url = sender_url(&event, &head).unwrap_or_default();
+        match recognise(&event, &head, &self.routes, &url).verdict {
+            Some(verdict) => self.disk.write(|| self.history.set_verdict(row.id, verdict.clone())).await,
+            None => Ok(row),
+        }
     }
 
     /// A stored event whose sender does not wait any more, on its way from step 5.

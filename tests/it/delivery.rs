@@ -1,13 +1,20 @@
 //! Events whose senders do not wait: tried again, waited with, given up and sent again; those whose senders wait are tried once.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    time::{Duration, SystemTime},
+};
 
+use bytes::Bytes;
+use inhaul::history::{Facts, History};
+use inhaul_core::event::{Event, EventId, Peer, PeerSource, UnixMillis};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     handler::{Handler, Reply},
     sender::Sender,
-    world::{Client, Relay, World},
+    world::{Client, Relay, World, text},
 };
 
 /// A client of an endpoint where the relay answers, and a sender to it.
@@ -142,6 +149,46 @@ fn a_killed_client_goes_on_with_the_tries_on_record() {
     let event = given_up.iter().find(|event| event["id"] == *id).unwrap();
     assert!(event["given_up"]["reason"].as_str().unwrap().contains("the last of 2 tries"), "{event}");
     assert_eq!(event["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_event_that_was_stored_and_not_verified_is_verified_before_it_goes_on() {
+    let world = World::new();
+    let secret = world.write("secret", "s3cret");
+    let signed = |body: &str| {
+        let file = world.write("body", body);
+        let args =
+            ["sign", "--provider", "github", "--secret-file", text(&secret), "--body-file", text(&file)];
+        String::from_utf8(world.stdout(&args)).unwrap().lines().collect::<Vec<_>>().join("\r\n")
+    };
+    // What a client leaves that is killed between the two.
+    let history = History::open(&world.path("client")).unwrap().history;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (number, head_of) in [(1, "valid"), (2, "another")] {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let head = format!("POST /in/local-1/ HTTP/1.1\r\nHost: localhost\r\n{}\r\n\r\n", signed(head_of));
+        let event = Event {
+            id: EventId(Uuid::from_u128(number)),
+            endpoint: "local".parse().unwrap(),
+            received_at: UnixMillis(u64::try_from(now.as_millis()).unwrap()),
+            peer: Peer { address: "127.0.0.1:1".to_owned(), source: PeerSource::Socket },
+            prefix_bytes: 11,
+            head: head.into(),
+            body_sha256: Event::digest(b"valid"),
+            body: Bytes::from_static(b"valid"),
+        };
+        let facts = Facts { forward: true, ..Facts::default() };
+        runtime.block_on(history.store(event, facts)).unwrap();
+    }
+    runtime.block_on(history.close()).unwrap();
+    let handler = Handler::start(Reply::ok());
+    let args = ["--provider", "github", "--secret-file", text(&secret), "--verify", "reject"];
+    let mut client = world.listen(&[&args[..], &["--port", "0", &handler.target()]].concat());
+    let results: Vec<Value> = (0..2).map(|_| client.attempt()["result"].clone()).collect();
+    assert_eq!(results, ["answered", "rejected"]);
+    let verdicts: Vec<Value> = world.events().iter().map(|event| event["verdict"]["state"].clone()).collect();
+    assert_eq!(verdicts, ["valid", "invalid"]);
+    assert_eq!(bodies(&handler, 1), ["valid"]);
 }
 
 #[test]
