@@ -229,13 +229,7 @@ impl History {
     /// As [`History::open`].
     pub fn open_with(data_dir: &Path, options: Options) -> Result<Opened, HistoryError> {
         let data = DataDir::open(Some(data_dir))?;
-        let holder = Holder {
-            pid: std::process::id(),
-            command: options.command.clone().unwrap_or_else(lock::own_command),
-            started_at: (options.clock)(),
-            socket: None,
-        };
-        let lock = DataLock::take(&data, holder, options.lock_wait)?;
+        let lock = DataLock::take(&data, Holder::this_process(&options), options.lock_wait)?;
         let notes = Notes::default();
         let (sender, inbox) = mpsc::channel();
         let lock = Arc::new(Mutex::new(Some(lock)));

@@ -15,7 +15,7 @@ use std::{
 use inhaul_core::event::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use super::HistoryError;
+use super::{HistoryError, Options};
 use crate::data_dir::{DataDir, open_private_file, read_small_file};
 
 /// Who uses a data directory.
@@ -29,6 +29,18 @@ pub struct Holder {
     pub started_at: UnixMillis,
     /// Where it answers other commands, if it does.
     pub socket: Option<PathBuf>,
+}
+
+impl Holder {
+    /// This process, with the command its options name.
+    pub(super) fn this_process(options: &Options) -> Self {
+        Self {
+            pid: std::process::id(),
+            command: options.command.clone().unwrap_or_else(own_command),
+            started_at: (options.clock)(),
+            socket: None,
+        }
+    }
 }
 
 /// The lock itself; dropping it gives it back.
@@ -101,7 +113,7 @@ fn read_holder(path: &Path) -> Option<Holder> {
 }
 
 /// This process's command line as people know it: the program's name without its directory, and its arguments.
-pub(super) fn own_command() -> String {
+fn own_command() -> String {
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let program = words.next().unwrap_or_default();
     let name = Path::new(&program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into());

@@ -12,7 +12,7 @@ use inhaul_journal::{AppendError, Journal, Location};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HistoryError, Holder, Options, lock,
+    HistoryError, Holder, Options,
     lock::DataLock,
     notes::Notes,
     period::{OpenPeriod, PeriodName, Role, journal_options, settle_repair},
@@ -87,13 +87,7 @@ fn look_after(
     each: &mut dyn FnMut(Checked),
 ) -> Result<(), HistoryError> {
     let data = DataDir::open(Some(data_dir))?;
-    let holder = Holder {
-        pid: std::process::id(),
-        command: options.command.clone().unwrap_or_else(lock::own_command),
-        started_at: (options.clock)(),
-        socket: None,
-    };
-    let _lock = DataLock::take(&data, holder, options.lock_wait)?;
+    let _lock = DataLock::take(&data, Holder::this_process(options), options.lock_wait)?;
     let root = data.history();
     if !root.exists() {
         return Ok(());
