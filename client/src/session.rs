@@ -9,31 +9,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use inhaul_core::{
-    event::{EndpointName, UnixMillis},
+    event::UnixMillis,
     retry::Backoff,
     session::{ClientCommand, ClientConfig, ClientEnd, Delivery, Timing},
-    wire::{Credit, Expired, Frame, HelloEndpoint, ResultHeader, SessionError, Welcome},
+    wire::{Credit, Expired, Frame, HelloEndpoint, SessionError, Welcome},
 };
-use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, Message},
 };
-use uuid::Uuid;
 
 use crate::{clock, connection::ConnectionState, random::random};
 
 mod dial;
 mod proxy;
 mod sleep;
+mod talk;
 
 use dial::Stream;
 pub use dial::{DialError, Relay};
 use sleep::Sleeps;
+pub use talk::{Arrival, Report, SessionConfig, SessionNews, SessionPorts, SessionRefused};
 
 /// How much may be on its way at one time. Many small events, or two of the largest a relay takes by default.
 pub const WINDOW: Credit = Credit { events: 256, bytes: 20 << 20 };
@@ -55,98 +54,6 @@ pub const LATE: Duration = Duration::from_secs(60);
 
 /// How long a session that ends may take to say why.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
-
-/// What a session needs.
-pub struct SessionConfig {
-    /// The relay.
-    pub relay: Relay,
-    /// Made once for each data directory.
-    pub client_id: Uuid,
-    /// The endpoint and its token.
-    pub endpoint: HelloEndpoint,
-}
-
-/// An event, and the session it came by.
-#[derive(Debug)]
-pub struct Arrival {
-    /// Which of this run's sessions it was.
-    pub session: u64,
-    /// The event.
-    pub delivery: Box<Delivery>,
-    /// The endpoint's public URL: signatures may be over it.
-    pub endpoint_url: Arc<str>,
-    /// If its sender waits and has no answer at the deadline, it is told that the event is taken, and does not come again.
-    pub taken_when_late: bool,
-    /// It had waited at the relay for at least [`LATE`] when the session began.
-    pub late: bool,
-}
-
-/// What the pipeline has to say to the relay.
-#[derive(Debug)]
-pub enum Report {
-    /// An event is on this client's disk.
-    Stored {
-        /// The session it came by.
-        session: u64,
-        /// Its endpoint.
-        endpoint: EndpointName,
-        /// Its number.
-        seq: u64,
-    },
-    /// What the app answered to an event whose sender waits.
-    Result {
-        /// The session it came by.
-        session: u64,
-        /// Status and length, or why there is none.
-        header: ResultHeader,
-        /// Header lines with the empty line.
-        headers: Bytes,
-        /// The body.
-        body: Bytes,
-    },
-}
-
-/// What the session tells whoever shows it.
-#[derive(Debug)]
-pub enum SessionNews {
-    /// The connection changed.
-    State(ConnectionState),
-    /// The relay welcomed the client.
-    Opened(Box<Welcome>),
-    /// Events waited at the relay while no client was there.
-    Late {
-        /// How many wait in all, those included that did not wait long.
-        events: u64,
-        /// How long the first of them has waited.
-        oldest: Duration,
-    },
-    /// Something a person should know.
-    Notice(String),
-}
-
-/// Why there will be no more sessions.
-#[derive(Debug, Error)]
-pub enum SessionRefused {
-    /// The relay refused, and coming back cannot help.
-    #[error("the relay refused this client: {}", .0.text)]
-    ByRelay(SessionError),
-    /// The first connection failed in a way that waiting does not heal.
-    #[error(transparent)]
-    Dial(DialError),
-    /// The pipeline is gone.
-    #[error("the client is stopping")]
-    Stopping,
-}
-
-/// The channels of a session.
-pub struct SessionPorts {
-    /// Events for the pipeline. As large as the window, so an event the relay may send always fits.
-    pub arrivals: mpsc::Sender<Arrival>,
-    /// What the pipeline reports.
-    pub reports: mpsc::Receiver<Report>,
-    /// What is shown. When it is full, whoever shows things holds the session up, not the memory.
-    pub news: mpsc::Sender<SessionNews>,
-}
 
 /// Why one session ended.
 struct Ended {

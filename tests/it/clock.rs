@@ -40,7 +40,7 @@ const HOUR: i64 = 3600;
 
 /// The wall clock of one test's programs.
 struct WallClock {
-    library: PathBuf,
+    preloaded: PathBuf,
     jump: PathBuf,
 }
 
@@ -48,9 +48,9 @@ impl WallClock {
     /// The system's time at first; `None`, and a word about it, where programs cannot be told another.
     fn new(world: &World) -> Option<Self> {
         let source = world.write("clock.c", LIBRARY);
-        let clock = Self { library: world.path("clock.so"), jump: world.path("clock.jump") };
+        let clock = Self { preloaded: world.path("clock.so"), jump: world.path("clock.jump") };
         clock.set(0);
-        let made = run("cc", &["-shared", "-fPIC", "-o", text(&clock.library), text(&source)]);
+        let made = run("cc", &["-shared", "-fPIC", "-o", text(&clock.preloaded), text(&source)]);
         let told = made.and_then(|_| {
             clock.set(100 * HOUR);
             let mut date = Command::new("date");
@@ -80,7 +80,7 @@ impl WallClock {
     }
 
     fn tell<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command.env("LD_PRELOAD", &self.library).env("CLOCK_JUMP", &self.jump)
+        command.env("LD_PRELOAD", &self.preloaded).env("CLOCK_JUMP", &self.jump)
     }
 }
 

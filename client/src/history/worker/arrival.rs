@@ -1,0 +1,90 @@
+//! What is known of an event when it is to be stored: whether it is stored already, where it goes, and whether the same was delivered before.
+
+use inhaul_core::{
+    event::{Event, UnixMillis},
+    signature::Verdict,
+};
+
+use super::{
+    super::{Facts, HistoryError, same::SameKey},
+    Worker,
+};
+use crate::row::{EventRow, EventState, Repeat};
+
+/// How many earlier deliveries of the same thing are looked at. Each of them knows what the ones before it were.
+const DELIVERIES_LOOKED_AT: usize = 16;
+
+/// An event that is to be stored, as it stands.
+pub(super) enum Prepared {
+    /// It is stored already.
+    Known(Box<EventRow>),
+    /// It goes into this period.
+    New { period: u64, now: UnixMillis, same: Option<SameKey>, repeat: Option<Repeat> },
+}
+
+impl Worker {
+    /// Looks up what there is of an event, and the period it belongs to.
+    pub(super) fn prepare(&mut self, event: &Event, facts: &mut Facts) -> Result<Prepared, HistoryError> {
+        if let Some((_, entry)) = self.periods.locate(event.id)? {
+            return Ok(Prepared::Known(Box::new(entry.row)));
+        }
+        let same = SameKey::of(event, facts);
+        // Deliveries of the same thing are stored one after the other, so that each knows those before it.
+        while same.is_some_and(|same| self.storing_same.contains(&same)) && self.wait_for_journal() {}
+        let now = (self.options.clock)();
+        if self.periods.is_over(now) {
+            // The periods stay in the order of storing: nothing of the old one is under way when the new one begins.
+            while !self.under_way.is_empty() && self.wait_for_journal() {}
+        }
+        // Also what was waited for just now may not have been stored.
+        if let Some(reason) = &self.refused {
+            let reason = format!("an event before it was not stored: {reason}");
+            return Err(HistoryError::NotStored { reason });
+        }
+        let repeat = match same {
+            Some(same) => self.repeat(same, event, facts)?,
+            None => None,
+        };
+        Ok(Prepared::New { period: self.periods.current(now)?, now, same, repeat })
+    }
+
+    /// Which delivery of the same thing an event is. One that is to be dropped goes nowhere, if the same is delivered already or surely
+    /// will be.
+    fn repeat(
+        &mut self,
+        same: SameKey,
+        event: &Event,
+        facts: &mut Facts,
+    ) -> Result<Option<Repeat>, HistoryError> {
+        let earlier = self.periods.deliveries(same, DELIVERIES_LOOKED_AT)?;
+        let Some(last) = earlier.first() else { return Ok(None) };
+        let (number, first, first_received_at) = match &last.repeat {
+            Some(repeat) => (repeat.number.saturating_add(1), repeat.first, repeat.first_received_at),
+            None => (2, last.id, last.received_at),
+        };
+        let same_id = facts.provider_event_id.is_some();
+        let same_body = !same_id
+            || matches!(self.periods.event(first), Ok(Some((first, _))) if first.body_sha256 == event.body_sha256);
+        let dropped =
+            facts.drop_repeats && facts.forward && same_id && earlier.iter().any(reaches_its_target);
+        if dropped {
+            (facts.forward, facts.held) = (false, false);
+        }
+        Ok(Some(Repeat { number, first, first_received_at, same_id, same_body, dropped }))
+    }
+}
+
+/// Whether this delivery reached its target, or will unless it is given up: then another one of the same event need not. One whose
+/// signature is wrong does not count, or whoever guesses an id could keep the true event away.
+fn reaches_its_target(row: &EventRow) -> bool {
+    let is_believed = match &row.verdict {
+        None | Some(Verdict::Invalid { .. }) => false,
+        Some(
+            Verdict::Valid { .. } | Verdict::Stale { .. } | Verdict::NoSecret { .. } | Verdict::Unsigned,
+        ) => true,
+    };
+    let was_delivered = row.attempts.iter().any(|attempt| attempt.outcome.is_success());
+    let is_tried_again = row.state == EventState::Pending && !row.sender_waited;
+    let was_dropped = row.repeat.as_ref().is_some_and(|repeat| repeat.dropped);
+    is_believed && (was_delivered || is_tried_again || was_dropped)
+}
