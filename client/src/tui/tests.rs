@@ -9,7 +9,6 @@ use inhaul_core::{
     signature::{Verdict, catalogue},
 };
 use jiff::tz::TimeZone;
-use proptest::prelude::*;
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use uuid::Builder;
 
@@ -29,6 +28,9 @@ use crate::{
     pipeline::Signing,
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
+
+mod keys_typed;
+mod screens;
 
 const AT: u64 = 1_763_970_070_118;
 
@@ -436,19 +438,5 @@ fn nothing_from_outside_reaches_the_terminal_as_it_is() {
     assert!(!screen.contains(harmful), "{screen:?}");
     for visible in [r"\x1b[2J", r"\u{202e}", r"\u{200b}", r"\x1b]0;title"] {
         assert!(screen.contains(visible), "{visible} in {screen}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_size_and_no_keys_make_it_fail(width in 0..140u16, height in 0..40u16, keys in "[jkgGrF?/q a]{0,12}") {
-        let mut stage = Stage::with_events(width, height);
-        stage.tell(Message::Loaded(id(5), Ok(opened(5, b"{\"a\":1}"))));
-        for letter in keys.chars() {
-            stage.tell(Message::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE)));
-            stage.buffer();
-        }
-        stage.tell(Message::Resize(height, width));
-        stage.buffer();
     }
 }
