@@ -56,6 +56,16 @@ pub struct EventRow {
     pub attempts: Vec<Attempt>,
 }
 
+impl EventRow {
+    /// Puts an attempt in its place among the others, or in that of what was known of it before.
+    pub fn put_attempt(&mut self, attempt: Attempt) {
+        match self.attempts.binary_search_by_key(&attempt.number, |known| known.number) {
+            Ok(at) => self.attempts[at] = attempt,
+            Err(at) => self.attempts.insert(at, attempt),
+        }
+    }
+}
+
 /// What is left to do for a stored event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
