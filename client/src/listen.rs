@@ -100,8 +100,9 @@ impl Listening {
             let _ = live.try_send(Live::Notice(note));
         }
         let reach = Arc::new(OnceLock::new());
+        let socket = data.control_socket();
         let served =
-            control::serve(&data.control_socket(), history.clone(), orders.clone(), Arc::clone(&reach));
+            control::serve(&socket, history.clone(), orders.clone(), Arc::clone(&reach), live.clone());
         let control = noting_failure(served, &live);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {

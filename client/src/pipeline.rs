@@ -266,6 +266,7 @@ impl Pipeline {
             taken_when_late,
             late,
             held: forward && late && self.catch_up == CatchUp::Ask,
+            imported: false,
             drop_repeats,
         };
         let stored = self.disk.store(&self.history, &event, &facts).await;

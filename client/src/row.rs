@@ -42,6 +42,9 @@ pub struct EventRow {
     /// That sender was told that the event is taken if no answer came in time, and did not come again then.
     #[serde(default)]
     pub taken_when_late: bool,
+    /// It came from a file, not from a relay.
+    #[serde(default)]
+    pub imported: bool,
     /// What is left to do for it.
     pub state: EventState,
     /// The provider sent the same before.

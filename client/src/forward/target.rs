@@ -65,6 +65,12 @@ impl Target {
         if self.port == usual { host } else { format!("{host}:{}", self.port) }
     }
 
+    /// Scheme, host and port, as a URL begins.
+    pub fn origin(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority())
+    }
+
     /// The request target of an event: the base path, then the event's own path and query, unchanged.
     pub fn path_for(&self, app_target: &[u8]) -> Bytes {
         if self.base_path.is_empty() {
@@ -81,15 +87,13 @@ impl Target {
 
     /// The whole URL an event goes to; bytes that are no UTF-8 are replaced.
     pub fn url_for(&self, app_target: &[u8]) -> String {
-        let scheme = if self.https { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority(), String::from_utf8_lossy(&self.path_for(app_target)))
+        format!("{}{}", self.origin(), String::from_utf8_lossy(&self.path_for(app_target)))
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.https { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority(), self.base_path)
+        write!(f, "{}{}", self.origin(), self.base_path)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::io;
 
 use inhaul_core::{
-    event::{EventId, UnixMillis},
+    event::{EventId, PeerSource, UnixMillis},
     signature::Verdict,
     visible::visible,
 };
@@ -52,6 +52,7 @@ pub struct EventRecord<'a> {
     provider_event_id: Option<&'a str>,
     missed: bool,
     late: bool,
+    imported: bool,
     state: EventState,
     repeat: Option<RepeatRecord>,
     given_up: Option<GivenUpRecord<'a>>,
@@ -60,6 +61,8 @@ pub struct EventRecord<'a> {
     attempts: Option<Vec<AttemptRecord<'a>>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     request: Option<RequestRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked: Option<bool>,
 }
 
 /// Which delivery of the same event it is.
@@ -85,10 +88,14 @@ pub struct GivenUpRecord<'a> {
 pub struct RequestRecord {
     /// The whole request target, as posted.
     pub raw_target: Text,
+    /// How many bytes of it name the endpoint.
+    pub prefix_bytes: usize,
     /// `HTTP/1.1` and the like.
     pub http_version: &'static str,
     /// Whom the relay saw.
     pub peer: String,
+    /// Where that is from.
+    pub peer_source: PeerSource,
     /// Every header in order.
     pub headers: Vec<HeaderRecord>,
     /// SHA-256 of the body in hex.
@@ -205,6 +212,7 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         provider_event_id: row.provider_event_id.as_deref(),
         missed: row.missed,
         late: row.late,
+        imported: row.imported,
         state: row.state,
         repeat: row.repeat.as_ref().map(|repeat| RepeatRecord {
             number: repeat.number,
@@ -221,6 +229,7 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         verdict: row.verdict.as_ref(),
         attempts: None,
         request: None,
+        masked: None,
     }
 }
 
@@ -233,6 +242,11 @@ pub fn stored_event(row: &EventRow) -> EventRecord<'_> {
 /// What is printed of one whole event.
 pub fn whole_event(row: &EventRow, request: RequestRecord) -> EventRecord<'_> {
     EventRecord { request: Some(request), ..stored_event(row) }
+}
+
+/// What is written of an event that leaves the history: it says whether something in it was masked.
+pub fn exported_event(event: EventRecord<'_>, masked: bool) -> EventRecord<'_> {
+    EventRecord { masked: Some(masked), ..event }
 }
 
 /// What is printed of an attempt.

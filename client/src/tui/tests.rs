@@ -50,6 +50,7 @@ fn row(number: u8) -> EventRow {
         missed: false,
         sender_waited: false,
         taken_when_late: false,
+        imported: false,
         late: false,
         state: crate::row::EventState::Settled,
         repeat: None,
