@@ -11,6 +11,7 @@ pub mod export;
 pub mod failure;
 pub mod history;
 pub mod import;
+pub mod keys;
 pub mod listen;
 pub mod log;
 pub mod lookup;
@@ -62,6 +63,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(data, &args).await?,
         Command::Import(args) => import::run(data, &args).await?,
         Command::Diff(args) => diff::run(data, &args).await?,
+        Command::Keys(args) => keys::run(args.config.as_deref())?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "relay")]
         Command::Relay(command) => return Ok(inhaul_relay::cli::run(command).await),

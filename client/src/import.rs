@@ -44,8 +44,8 @@ pub struct ImportError {
 }
 
 impl ImportError {
-    fn new(place: impl Into<String>, what: impl ToString) -> Self {
-        Self { place: place.into(), what: what.to_string() }
+    fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { place: place.into(), what: what.into() }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath,
+        inspector::FileInspector,
         table::{Given, Place, Table},
     },
     data_dir::read_small_file,
@@ -40,6 +41,8 @@ pub(super) const KEYS: &[&str] = &[
     "diff",
     "route",
     "provider",
+    "inspector",
+    "keys",
 ];
 
 /// Every key of `[mask]`.
@@ -99,6 +102,8 @@ pub struct ConfigFile {
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
     pub routes: Vec<FileRoute>,
+    /// `[inspector]` and `[keys]`.
+    pub inspector: FileInspector,
 }
 
 /// Parts of events, by name.
@@ -180,6 +185,7 @@ impl ConfigFile {
                 .iter()
                 .map(|route| FileRoute::read(route, &catalogue))
                 .collect::<Result<_, _>>()?,
+            inspector: FileInspector::read(&table)?,
             catalogue,
         };
         file.deny_duplicate_routes()?;
@@ -237,7 +243,7 @@ impl FileRoute {
 
 /// A table with two lists: names of headers, and paths in JSON.
 fn parts(table: &Table<'_>, key: &'static str, keys: &'static [&'static str]) -> Result<Parts, ConfigError> {
-    let Some(table) = table.table(key)? else { return Ok(Parts::default()) };
+    let Some((_, table)) = table.table(key)? else { return Ok(Parts::default()) };
     table.deny_unknown(keys)?;
     let [headers, json] = keys else { return Ok(Parts::default()) };
     let path = |text: &str| JsonPath::parse(text).ok_or_else(|| Problem::JsonPath(text.to_owned()));

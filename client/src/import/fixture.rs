@@ -18,8 +18,8 @@ pub fn read(
         file(name).map_err(|what| ImportError::new(name, what))
     };
     let described = read(EVENT_FILE, &mut file)?;
-    let described: Described =
-        serde_json::from_slice(&described).map_err(|error| ImportError::new(EVENT_FILE, error))?;
+    let described: Described = serde_json::from_slice(&described)
+        .map_err(|error| ImportError::new(EVENT_FILE, error.to_string()))?;
     let wrong = |what: &str| ImportError::new(EVENT_FILE, what);
     let body_file = described.body_file.clone().ok_or_else(|| wrong("it has no `body_file`"))?;
     // Only a file beside it: a fixture may come from anybody.
