@@ -95,6 +95,11 @@ impl Exported {
     }
 }
 
+/// Where the application is taken to be when nothing says so: port 3000 of this machine.
+pub fn default_application() -> Target {
+    Target::here(3000)
+}
+
 /// The parts of an event that only a whole one has, for the public schema.
 pub(crate) fn request(event: &Event, head: &Head) -> RequestRecord {
     let header =
@@ -114,9 +119,7 @@ pub(crate) fn request(event: &Event, head: &Head) -> RequestRecord {
 /// What a command or a script begins with when something in it is masked.
 fn masked_note(exported: &Exported, comment: &str) -> String {
     if exported.masked {
-        format!(
-            "{comment} Secrets are masked as {MASKED}: signatures will not match. `--unmasked` leaves them in.\n"
-        )
+        format!("{comment} Secrets are masked as {MASKED}, so a signature does not match any more.\n")
     } else {
         String::new()
     }

@@ -20,6 +20,8 @@ use crate::{
     config::{RelaySettings, RelayUrl, Routes, Settings},
     control::{self, ControlError, ControlServer, Orders, Reach, ReplayRequest},
     data_dir::DataDir,
+    diff::Ignore,
+    export::Mask,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
     live::Live,
@@ -80,6 +82,10 @@ pub struct Shown {
     pub options: Vec<(String, String)>,
     /// How it looks.
     pub ui: Ui,
+    /// What copies of events replace.
+    pub mask: Mask,
+    /// What is not compared.
+    pub ignore: Ignore,
 }
 
 impl Shown {
@@ -88,6 +94,8 @@ impl Shown {
             catalogue: settings.routes.catalogue().clone(),
             options: settings.described(),
             ui: settings.ui.clone(),
+            mask: Mask::new(settings.routes.catalogue(), &settings.mask.headers, &settings.mask.json),
+            ignore: Ignore { headers: settings.diff.headers.clone(), json: settings.diff.json.clone() },
         }
     }
 }

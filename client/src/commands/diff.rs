@@ -89,19 +89,10 @@ async fn before(access: &Access, row: &EventRow) -> Result<EventId, Failure> {
                 .hint("`inhaul diff A B` compares any two events"));
         };
         last = oldest.id;
-        if let Some(found) = page.iter().find(|other| is_like(other, row)) {
+        if let Some(found) = page.iter().find(|other| other.is_like(row)) {
             return Ok(found.id);
         }
     }
-}
-
-/// Whether two events are of the same endpoint and type, and without a type were sent to the same path.
-pub(crate) fn is_like(one: &EventRow, other: &EventRow) -> bool {
-    let path = |row: &EventRow| row.target.split('?').next().map(str::to_owned);
-    let same_kind = one.endpoint == other.endpoint
-        && one.provider == other.provider
-        && one.event_type == other.event_type;
-    same_kind && (one.event_type.is_some() || (one.method == other.method && path(one) == path(other)))
 }
 
 fn layout(args: &DiffArgs, on_terminal: bool) -> Layout {

@@ -19,13 +19,10 @@ use crate::{
     },
     config::load_file,
     control::RemoteError,
-    export::{Exported, Mask, curl, curl::BodyPlace, fetch, fixture, har, httpie, raw},
+    export::{Exported, Mask, curl, curl::BodyPlace, default_application, fetch, fixture, har, httpie, raw},
     forward::Target,
     output::{count_text, write_stdout},
 };
-
-/// Where the application is taken to be when nothing says so.
-const APPLICATION: &str = "http://localhost:3000";
 
 /// Exports events.
 ///
@@ -37,7 +34,6 @@ pub async fn run(data: Option<&Path>, args: &ExportArgs) -> anyhow::Result<Exit>
     let (providers, named) =
         file.map_or_else(|| (catalogue().clone(), Default::default()), |file| (file.catalogue, file.mask));
     let mask = (!args.unmasked).then(|| Mask::new(&providers, &named.headers, &named.json));
-    let default = APPLICATION.parse::<Target>().map_err(Failure::new)?;
     let access = lookup::open(data).await?;
     let mut ids: Vec<EventId> = Vec::new();
     let limit = args.limit.unwrap_or(usize::MAX);
@@ -53,7 +49,7 @@ pub async fn run(data: Option<&Path>, args: &ExportArgs) -> anyhow::Result<Exit>
             Ok(None) => {}
             Ok(Some(exported)) => {
                 let application = args.app.clone().or_else(|| exported.application());
-                writer.event(&exported, &application.unwrap_or_else(|| default.clone()))?;
+                writer.event(&exported, &application.unwrap_or_else(default_application))?;
                 written += 1;
             }
             // Without the running process there is no next event either.

@@ -31,6 +31,11 @@ pub struct TargetError {
 }
 
 impl Target {
+    /// A port on this machine, such as 3000.
+    pub fn here(port: u16) -> Self {
+        Self { https: false, host: "localhost".to_owned(), port, base_path: String::new() }
+    }
+
     /// Whether it is `https`.
     pub fn is_https(&self) -> bool {
         self.https
@@ -107,7 +112,7 @@ impl FromStr for Target {
         }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             let port = port(text).ok_or_else(|| fail("the port is not between 1 and 65535"))?;
-            return Ok(Self { https: false, host: "localhost".to_owned(), port, base_path: String::new() });
+            return Ok(Self::here(port));
         }
         let (https, rest) = match text.split_once("://") {
             Some(("http", rest)) => (false, rest),
