@@ -16,7 +16,6 @@ use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
-use unicode_width::UnicodeWidthChar;
 
 use super::{
     super::{
@@ -264,40 +263,19 @@ struct Page {
 impl Page {
     /// Adds a text that is harmless already, wrapped at the width.
     fn put(&mut self, text: &str, style: Style) {
-        let mut line = String::new();
-        let mut used = 0;
-        for letter in text.chars() {
-            let columns = letter.width().unwrap_or(0);
-            if used + columns > self.width {
-                self.lines.push(Line::styled(std::mem::take(&mut line), style));
-                used = 0;
-            }
-            line.push(letter);
-            used += columns;
-        }
-        self.lines.push(Line::styled(line, style));
+        let parts = page::wrapped(text, self.width).into_iter();
+        self.lines.extend(parts.map(|part| Line::styled(part, style)));
     }
 
     /// Adds a name in its own style and a value behind it, both harmless already; what does not fit goes on below the value.
     fn pair(&mut self, name: &str, name_width: usize, value: &str, style: Style) {
         let indent = (name_width + 2).min(self.width / 2);
         let room = self.width.saturating_sub(indent).max(1);
-        let mut inner = Self { lines: Vec::new(), width: room, ..*self };
-        inner.put(value, style);
-        for (index, mut line) in inner.lines.into_iter().enumerate() {
-            let name = if index == 0 {
-                fit(name, indent.saturating_sub(2), indent.saturating_sub(2))
-            } else {
-                String::new()
-            };
-            let padded = format!(
-                "{name:indent$}",
-                indent = indent - indent.min(name.chars().count()) + name.chars().count()
-            );
-            let mut spans = vec![Span::styled(padded, self.theme.name())];
-            line.spans.iter_mut().for_each(|span| span.style = line.style.patch(span.style));
-            spans.extend(line.spans);
-            self.lines.push(Line::from(spans));
+        let name_width = indent.saturating_sub(2);
+        for (index, part) in page::wrapped(value, room).into_iter().enumerate() {
+            let name = if index == 0 { fit(name, name_width, name_width) } else { " ".repeat(name_width) };
+            let name = Span::styled(format!("{name}  "), self.theme.name());
+            self.lines.push(Line::from(vec![name, Span::styled(part, style)]));
         }
     }
 

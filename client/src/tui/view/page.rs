@@ -8,6 +8,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
     super::{
@@ -166,13 +167,64 @@ fn log(state: &State, width: usize) -> Vec<Line<'static>> {
     }
     let newest_first = state.log.iter().rev();
     newest_first
-        .map(|(at, toast)| {
+        .flat_map(|(at, toast)| {
             let (glyph, style) = toast_look(state, toast.kind);
-            let text = fit(&visible(&toast.text).to_string(), 0, width.saturating_sub(26));
-            Line::from(vec![
-                Span::styled(format!(" {at:.19}Z "), state.theme().faint()),
-                Span::styled(format!("{glyph} {text}"), style),
-            ])
+            let at = format!(" {at} {glyph} ");
+            let indent = at.chars().count();
+            let text = visible(&toast.text).to_string();
+            let parts = wrapped(&text, width.saturating_sub(indent)).into_iter().enumerate();
+            let line = move |(index, part): (usize, String)| {
+                let begin = if index == 0 { at.clone() } else { " ".repeat(indent) };
+                Line::from(vec![Span::styled(begin, state.theme().faint()), Span::styled(part, style)])
+            };
+            parts.map(line).collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// A harmless text in parts that fit a width, parted behind blanks where there are some; no letter is lost.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let (mut part, mut used) = (String::new(), 0);
+    for letter in text.chars() {
+        let columns = letter.width().unwrap_or(0);
+        if used + columns > width && !part.is_empty() {
+            let blank = part.rfind(' ').map(|at| at + 1).filter(|at| at * 2 > part.len());
+            let rest = part.split_off(blank.unwrap_or(part.len()));
+            parts.push(std::mem::replace(&mut part, rest));
+            used = part.width();
+        }
+        part.push(letter);
+        used += columns;
+    }
+    parts.push(part);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_is_parted_behind_blanks_where_there_are_some() {
+        assert_eq!(wrapped("one two three", 8), ["one two ", "three"]);
+        assert_eq!(
+            wrapped("a bbbbbbbbbbbb", 8),
+            ["a bbbbbb", "bbbbbb"],
+            "not where nearly nothing would stay"
+        );
+        assert_eq!(wrapped("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrapped("", 4), [""]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_letter_is_lost_and_nothing_is_wider(text in "[ a-z日é]{0,60}", width in 2..20_usize) {
+            let parts = wrapped(&text, width);
+            prop_assert_eq!(parts.concat(), text);
+            prop_assert!(parts.iter().all(|part| part.width() <= width));
+        }
+    }
 }

@@ -39,8 +39,8 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn put(&mut self, name: &str, text: &str, style: Style) {
-        let text = fit(text, 0, self.width.saturating_sub(16));
-        let name = Span::styled(format!(" {name:13}"), self.state.theme().name());
+        let text = fit(text, 0, self.width.saturating_sub(17));
+        let name = Span::styled(format!(" {name:14}"), self.state.theme().name());
         self.lines.push(Line::from(vec![name, Span::styled(text, style)]));
     }
 
@@ -64,7 +64,9 @@ impl Page<'_> {
                 0 => String::new(),
                 count => format!(", connected anew {}", count_text(count.into(), "time")),
             };
-            self.put("since", &format!("{since}, {} ago{again}", time_text(time)), Style::new());
+            let is_connected = matches!(self.state.connection, ConnectionState::Connected { .. });
+            let name = if is_connected { "since" } else { "connected at" };
+            self.put(name, &format!("{since}, {} ago{again}", time_text(time)), Style::new());
         }
         let ConnectionState::Connected { round_trip, backlog_events } = &self.state.connection else {
             return;

@@ -14,6 +14,9 @@ use crate::{
 /// Widest bar.
 const BAR_MAX: u64 = 30;
 
+/// Where bars begin.
+const BAR_FROM: usize = 42;
+
 /// The lines.
 pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     let theme = page.theme;
@@ -35,7 +38,8 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
             Outcome::Rejected => "REJ".to_owned(),
         };
         let time = latency(attempt).map(|millis| format!("{millis}ms")).unwrap_or_default();
-        let length = latency(attempt).map_or(0, |millis| (millis * BAR_MAX).div_ceil(slowest).max(1));
+        let widest = BAR_MAX.min(page.width.saturating_sub(BAR_FROM) as u64);
+        let length = latency(attempt).map_or(0, |millis| (millis * widest).div_ceil(slowest));
         let bar = "█".repeat(usize::try_from(length).unwrap_or(0));
         let at = attempt.started_at.to_string();
         let clock = at.get(11..23).unwrap_or_default();
