@@ -1,5 +1,5 @@
-//! JavaScript that makes the same request with `fetch`, for Node.js, Deno and Bun. `fetch` joins repeated headers with commas and writes
-//! names in small letters; browsers do not let a page set some of them.
+//! JavaScript that makes the same request with `fetch`, for Node.js, Deno and Bun. `fetch` joins repeated headers with commas, adds
+//! some of its own and escapes letters such as `'` in the URL; browsers do not let a page set some headers.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 

@@ -20,7 +20,8 @@ pub fn command(exported: &Exported, application: &Target, place: BodyPlace<'_>) 
     let url = [application.origin().as_bytes(), &path].concat();
     let mut lines = match (inline, place) {
         _ if !exported.has_body() => vec!["http --ignore-stdin".to_owned()],
-        (Some(text), _) => vec![format!("http --ignore-stdin --raw {}", word(text.as_bytes()))],
+        // With the sign between, a body that begins with a dash is no option.
+        (Some(text), _) => vec![format!("http --ignore-stdin --raw={}", word(text.as_bytes()))],
         (None, BodyPlace::Piped) => vec![format!("printf '{}' | http", printf_format(body))],
         (None, BodyPlace::File(name)) => vec![format!("http < {}", word(name.as_bytes()))],
     };
@@ -34,7 +35,11 @@ pub fn command(exported: &Exported, application: &Target, place: BodyPlace<'_>) 
     if exported.has_body() && !has("content-type") {
         lines.push("Content-Type:".to_owned());
     }
-    format!("{}{}\n", masked_note(exported, "#"), lines.join(" \\\n  "))
+    let mut notes = masked_note(exported, "#");
+    if exported.headers().any(|header| loses_backslash(&header.value)) {
+        notes += "# HTTPie leaves out a backslash before : ; = and @ in the value of a header.\n";
+    }
+    format!("{notes}{}\n", lines.join(" \\\n  "))
 }
 
 /// A header as HTTPie's request items have it: what would be another separator behind the colon is escaped.
@@ -44,4 +49,9 @@ fn item(name: &[u8], value: &[u8]) -> Vec<u8> {
         Some(b'=' | b'@') => [name, b":\\", value].concat(),
         Some(_) => [name, b":", value].concat(),
     }
+}
+
+/// Whether HTTPie takes a backslash in a value for one of its own escapes, which it has no escape for.
+fn loses_backslash(value: &[u8]) -> bool {
+    value.windows(2).any(|pair| pair[0] == b'\\' && b":;=@".contains(&pair[1]))
 }

@@ -304,6 +304,11 @@ fn commands_look_like_this() {
             &application,
             BodyPlace::Piped,
         ),
+        httpie::command(
+            &exported_of("POST", "/", &[(b"Y".to_vec(), b"=a\\=".to_vec())], b"-dash"),
+            &application,
+            BodyPlace::Piped,
+        ),
     ];
     insta::assert_snapshot!(all.join("\n"));
 }

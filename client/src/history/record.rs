@@ -136,8 +136,8 @@ mod tests {
         })
     }
 
-    /// One that is like no other, and one with every fact there is.
-    fn arrivals() -> [Change; 2] {
+    /// One that is like no other, one with every fact there is, and one from a file.
+    fn arrivals() -> [Change; 3] {
         let facts = Facts {
             provider: Some("stripe".into()),
             event_type: Some("charge.failed".into()),
@@ -155,14 +155,20 @@ mod tests {
             same_body: false,
             dropped: true,
         };
+        let imported = Facts { forward: false, imported: true, ..facts.clone() };
+        let imported = Arrived { arrival: 9, stored_at_ms, facts: imported, repeat: None };
         let first = Arrived { arrival: 7, stored_at_ms, facts, repeat: None };
         let repeated = Arrived { arrival: 8, stored_at_ms, facts: all, repeat: Some(repeat) };
-        [Change::Arrived(first, sample_event(1, b"{}")), Change::Arrived(repeated, sample_event(2, b"{}"))]
+        [
+            Change::Arrived(first, sample_event(1, b"{}")),
+            Change::Arrived(repeated, sample_event(2, b"{}")),
+            Change::Arrived(imported, sample_event(3, b"{}")),
+        ]
     }
 
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
-        let [first, repeated] = arrivals();
+        let [first, repeated, imported] = arrivals();
         let answered = Outcome::Answered {
             status: 204,
             headers: vec![("x-a".into(), "1".into())],
@@ -174,6 +180,7 @@ mod tests {
         vec![
             (first, EVENT, include_bytes!("../../../assets/golden/history-event-v1.bin")),
             (repeated, EVENT, include_bytes!("../../../assets/golden/history-event-repeated-v1.bin")),
+            (imported, EVENT, include_bytes!("../../../assets/golden/history-event-imported-v1.bin")),
             (
                 Change::Verdict(Verdict::Unsigned),
                 VERDICT,

@@ -111,4 +111,18 @@ proptest! {
             let _ = kind_of(bytes);
         }
     }
+
+    /// Whatever a file becomes by accident or on purpose: what is read has a head that can be sent, and its own digest.
+    #[test]
+    fn an_edited_archive_is_refused_or_whole(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut bytes = OTHER_TOOL.as_bytes().to_vec();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        for imported in har::read(&bytes, &endpoint()).unwrap_or_default() {
+            prop_assert!(parts::check(&imported.event).is_ok());
+            prop_assert_eq!(imported.event.body_sha256, Event::digest(&imported.event.body));
+        }
+    }
 }
