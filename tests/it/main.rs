@@ -32,6 +32,7 @@ mod demo;
 mod disk_full;
 mod embedded;
 mod exact_bytes;
+mod exchange;
 mod http2;
 mod inspector;
 mod kill;

@@ -29,6 +29,7 @@ use crate::{
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
+mod exchange;
 mod keys_typed;
 mod screens;
 
@@ -55,6 +56,7 @@ fn row(number: u8) -> EventRow {
         missed: false,
         sender_waited: false,
         taken_when_late: false,
+        imported: false,
         late: false,
         state: crate::row::EventState::Settled,
         repeat: None,
