@@ -4,7 +4,6 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::{
     handler::{Handler, Reply},
-    picture,
     sender::Sender,
     terminal::Terminal,
     world::{World, terminate, text},
@@ -117,24 +116,5 @@ fn a_request_is_copied_to_tmux_and_to_the_terminal_and_events_are_compared() {
     terminal.until_text(&first);
     terminal.until_text(r#""amount": 1.10"#);
     terminal.type_keys("qq");
-    assert_eq!(terminal.end(), 0);
-}
-
-/// Makes the picture of the README again: `cargo test --test it picture -- --ignored`.
-#[test]
-#[ignore = "writes assets/pictures/inspector.svg"]
-fn picture_of_the_demo() {
-    let world = World::new();
-    let mut terminal = Terminal::start(&world.inhaul(&["demo"]), 120, 36);
-    terminal.until_text("Your turn");
-    terminal.type_keys("kk");
-    let svg = terminal.until("the forged event", |screen| {
-        let text = screen.contents();
-        text.contains("✗ invalid").then(|| picture::svg(screen))
-    });
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/pictures/inspector.svg");
-    fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
-    fs::write(path, svg).unwrap();
-    terminal.type_keys("q");
     assert_eq!(terminal.end(), 0);
 }

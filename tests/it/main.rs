@@ -14,7 +14,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod handler;
-mod picture;
 mod sender;
 mod terminal;
 mod traffic;

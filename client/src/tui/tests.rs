@@ -30,7 +30,9 @@ use crate::{
 };
 
 mod exchange;
+mod hostile;
 mod keys_typed;
+mod picture;
 mod screens;
 
 const AT: u64 = 1_763_970_070_118;
