@@ -38,33 +38,38 @@ fn assert_harmless(screen: &str, what: &str) {
     }
 }
 
+/// An event that says the same everywhere.
+fn hostile_row(bytes: &[u8], text: &str) -> EventRow {
+    let failed = Outcome::Failed { kind: FailureKind::BadAnswer, message: text.to_owned(), latency_ms: 1 };
+    let mut answer = answered(2, 200);
+    if let Outcome::Answered { headers, body_excerpt, .. } = &mut answer.outcome {
+        *headers = vec![(text.to_owned(), text.to_owned())];
+        *body_excerpt = bytes.to_vec();
+    }
+    EventRow {
+        method: text.to_owned(),
+        target: text.to_owned(),
+        content_type: Some(text.to_owned()),
+        provider: Some(text.to_owned()),
+        event_type: Some(text.to_owned()),
+        provider_event_id: Some(text.to_owned()),
+        given_up: Some(GivenUp { at: row(1).stored_at, reason: text.to_owned() }),
+        verdict: Some(Verdict::Invalid {
+            scheme: text.to_owned(),
+            code: text.to_owned(),
+            reason: text.to_owned(),
+        }),
+        attempts: vec![super::attempt(1, failed), crate::row::Attempt { target: text.to_owned(), ..answer }],
+        ..row(1)
+    }
+}
+
 #[test]
 fn hostile_text_is_shown_and_does_nothing_wherever_it_stands() {
     for bytes in HOSTILE {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let mut stage = Stage::new(120, 40);
-        let failed = Outcome::Failed { kind: FailureKind::BadAnswer, message: text.clone(), latency_ms: 1 };
-        let mut answer = answered(2, 200);
-        if let Outcome::Answered { headers, body_excerpt, .. } = &mut answer.outcome {
-            *headers = vec![(text.clone(), text.clone())];
-            *body_excerpt = bytes.to_vec();
-        }
-        let hostile = EventRow {
-            method: text.clone(),
-            target: text.clone(),
-            content_type: Some(text.clone()),
-            provider: Some(text.clone()),
-            event_type: Some(text.clone()),
-            provider_event_id: Some(text.clone()),
-            given_up: Some(GivenUp { at: row(1).stored_at, reason: text.clone() }),
-            verdict: Some(Verdict::Invalid {
-                scheme: text.clone(),
-                code: text.clone(),
-                reason: text.clone(),
-            }),
-            attempts: vec![super::attempt(1, failed), crate::row::Attempt { target: text.clone(), ..answer }],
-            ..row(1)
-        };
+        let hostile = hostile_row(bytes, &text);
         stage.tell(Message::Live(Live::Event(Box::new(hostile))));
         stage.tell(Message::Live(Live::Notice(text.clone())));
         let waiting = ConnectionState::Refused { reason: text.clone() };

@@ -24,6 +24,14 @@ const CELL_HEIGHT: u16 = 18;
 const GROUND: &str = "#16181d";
 const TEXT: &str = "#d6d9e0";
 
+const COLORS: [(Paint, &str); 5] = [
+    (Paint::Red, "#e06c75"),
+    (Paint::Green, "#98c379"),
+    (Paint::Yellow, "#e5c07b"),
+    (Paint::Cyan, "#56b6c2"),
+    (Paint::DarkGray, "#7f8694"),
+];
+
 /// The screen as SVG: one text element for each run of cells that look the same.
 fn svg(buffer: &Buffer) -> String {
     let (columns, lines) = (buffer.area.width, buffer.area.height);
@@ -48,14 +56,7 @@ fn put(out: &mut String, line: usize, column: usize, run: &[Cell]) {
     let (x, y) = (column as f32 * CELL_WIDTH + 12.0, line * usize::from(CELL_HEIGHT) + 26);
     let width = run.len() as f32 * CELL_WIDTH;
     let look = &run[0];
-    let color = match look.fg {
-        Paint::Red => "#e06c75",
-        Paint::Green => "#98c379",
-        Paint::Yellow => "#e5c07b",
-        Paint::Cyan => "#56b6c2",
-        Paint::DarkGray => "#7f8694",
-        _ => TEXT,
-    };
+    let color = COLORS.iter().find(|(paint, _)| *paint == look.fg).map_or(TEXT, |(_, color)| color);
     let is_reversed = look.modifier.contains(Modifier::REVERSED);
     if is_reversed {
         let top = y - 14;
