@@ -107,5 +107,6 @@ fn settings(provider: Arc<Provider>, secret: &Secret, handler: &Handler) -> Resu
         routes: Routes::new(route, Vec::new()),
         timeout: DEFAULT_TIMEOUT,
         catch_up: CatchUp::default(),
+        hold: None,
     })
 }

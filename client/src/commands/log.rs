@@ -66,6 +66,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         Command::Events(_)
         | Command::Show(_)
         | Command::Replay(_)
+        | Command::Hold(_)
         | Command::Release(_)
         | Command::History(_)
         | Command::Verify(_)

@@ -8,6 +8,7 @@ use std::{
 
 use inhaul_core::{
     event::EndpointName,
+    filter::Filter,
     retry::Schedule,
     signature::{Catalogue, Provider, catalogue},
     wire::Sharing,
@@ -29,11 +30,15 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
 pub(super) const KEYS: &[&str] =
-    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "route", "provider"];
+    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "hold", "route", "provider"];
+
+/// Every key of `[hold]`.
+pub(super) const HOLD_KEYS: &[&str] = &["when"];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
     "path",
+    "when",
     "target",
     "provider",
     "secret_env",
@@ -74,6 +79,8 @@ pub struct ConfigFile {
     pub sharing: Option<Sharing>,
     /// `catch_up`
     pub catch_up: Option<CatchUp>,
+    /// `when` of `[hold]`
+    pub hold: Option<Filter>,
     /// Every provider there is: those of `[provider.NAME]`, before those inhaul knows by itself.
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
@@ -85,6 +92,8 @@ pub struct ConfigFile {
 pub struct FileRoute {
     /// `path`
     pub path: Given<RoutePath>,
+    /// `when`
+    pub when: Option<Filter>,
     /// `target`
     pub targets: Vec<Given<Target>>,
     /// `provider`
@@ -143,6 +152,7 @@ impl ConfigFile {
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
+            hold: table.table("hold")?.map(|hold| hold_filter(&hold)).transpose()?.flatten(),
             routes: table
                 .tables("route")?
                 .iter()
@@ -166,7 +176,9 @@ impl ConfigFile {
 
     fn deny_duplicate_routes(&self) -> Result<(), ConfigError> {
         for (index, route) in self.routes.iter().enumerate() {
-            let earlier = self.routes[..index].iter().find(|earlier| earlier.path.value == route.path.value);
+            let is_same =
+                |earlier: &&FileRoute| earlier.path.value == route.path.value && earlier.when == route.when;
+            let earlier = self.routes[..index].iter().find(is_same);
             if let Some(Origin::File { line, .. }) = earlier.map(|earlier| &earlier.path.origin) {
                 let path = route.path.value.as_str().to_owned();
                 return Err(ConfigError::new(
@@ -188,6 +200,7 @@ impl FileRoute {
             path: table
                 .text("path", |text| Ok(text.parse::<RoutePath>()?))?
                 .ok_or_else(|| table.place.error(span, Problem::Missing("path")))?,
+            when: table.text("when", Problem::or_filter)?.map(|given| given.value),
             targets: table.texts("target", |text| Ok(text.parse::<Target>()?))?,
             provider: table.text("provider", provider)?.map(|given| given.value),
             secret_env: table.texts("secret_env", |text| Ok(text.to_owned()))?,
@@ -201,6 +214,11 @@ impl FileRoute {
             dedupe: table.text("dedupe", dedupe)?.map(|given| given.value),
         })
     }
+}
+
+fn hold_filter(table: &Table<'_>) -> Result<Option<Filter>, ConfigError> {
+    table.deny_unknown(HOLD_KEYS)?;
+    Ok(table.text("when", Problem::or_filter)?.map(|given| given.value))
 }
 
 fn own_provider(id: &Spanned<&str>, table: &Table<'_>) -> Result<Provider, ConfigError> {

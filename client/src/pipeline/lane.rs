@@ -152,9 +152,15 @@ impl Lane {
         let Route { targets, retry, .. } = &self.route;
         let once = Schedule::new(Vec::new());
         let open = open_targets(&row, targets, if ready.tries { retry } else { &once });
+        let (sent, changed) = match self.pipeline.as_edited(&event, &row, row.forwarded_as).await {
+            Ok(edited) => edited,
+            Err(reason) => return self.give_up(ready, reason).await,
+        };
         let mut attempts: FuturesUnordered<_> = open
             .into_iter()
-            .map(|target| self.pipeline.attempt(&event, target, ready.cause, ready.rejected))
+            .map(|target| {
+                self.pipeline.attempt(&sent, target, (ready.cause, changed.clone()), ready.rejected)
+            })
             .collect();
         while let Some(attempted) = attempts.next().await {
             attempted?;

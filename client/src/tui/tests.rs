@@ -54,6 +54,8 @@ fn row(number: u8) -> EventRow {
         state: crate::row::EventState::Settled,
         repeat: None,
         given_up: None,
+        dropped: None,
+        forwarded_as: None,
         verdict: Some(Verdict::Valid { scheme: "callpaymin/hex".to_owned(), secret: "SECRET".to_owned() }),
         attempts: vec![answered(1, 200)],
     }
@@ -76,6 +78,7 @@ fn attempt(number: u32, outcome: Outcome) -> Attempt {
         target: "http://localhost:3000".to_owned(),
         cause: AttemptCause::Arrival,
         started_at: UnixMillis(AT),
+        changed: None,
         outcome,
     }
 }
