@@ -170,17 +170,17 @@ fn a_filter_names_events_and_a_dry_run_sends_nothing() {
         sender.post(format!("{{\"n\":{number}}}").as_bytes());
         handler.next();
     }
-    let dry = ["replay", "--filter", "n>2", "--times", "2", "--set-header", "X-A: 1", "--dry-run"];
+    let dry = ["replay", "--filter", "$.n>2", "--times", "2", "--set-header", "X-A: 1", "--dry-run"];
     let said = String::from_utf8(world.stdout(&dry)).unwrap();
     assert!(said.contains("would send 6 requests to http://localhost:") && said.contains("X-A: 1"), "{said}");
     assert!(handler.rest().is_empty());
-    let said = String::from_utf8(world.stdout(&["replay", "--filter", "n>2", "--times", "2"])).unwrap();
+    let said = String::from_utf8(world.stdout(&["replay", "--filter", "$.n>2", "--times", "2"])).unwrap();
     assert!(said.contains("6 requests, 6 answered 2xx") && said.contains("200"), "{said}");
     let bodies: Vec<String> = (0..6).map(|_| String::from_utf8(handler.next().body).unwrap()).collect();
     let expected: Vec<String> =
         [3, 4, 5, 3, 4, 5].iter().map(|number| format!("{{\"n\":{number}}}")).collect();
     assert_eq!(bodies, expected);
-    let output = world.run(&["replay", "--filter", "n>99"]);
+    let output = world.run(&["replay", "--filter", "$.n>99"]);
     assert!(output.status.success() && output.stdout.is_empty());
     let first = world.events()[0]["id"].as_str().unwrap().to_owned();
     let (code, said) = world.fails(&["replay", &first, "--times", "10001"]);

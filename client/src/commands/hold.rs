@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use inhaul_core::filter::Filter;
+use inhaul_core::{filter::Filter, visible::visible};
 use serde_json::json;
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     cli::HoldArgs,
     commands::{Exit, Failure, events, lookup},
     hold::HoldChange,
-    output::{count_text, json::line, write_stdout},
+    output::{json::line, write_stdout},
 };
 
 /// Changes what the running client holds, or only says what that is.
@@ -40,7 +40,7 @@ pub async fn run(data: Option<&Path>, args: &HoldArgs) -> anyhow::Result<Exit> {
             &json!({ "schema": 1, "kind": "hold", "is_on": hold.is_on, "filter": hold.filter, "held": held }),
         )
     } else {
-        format!("{}; {} wait\n", inhaul_core::visible::visible(&hold.words()), count_text(held, "event"))
+        format!("{}; waiting: {held}\n", visible(&hold.words()))
     };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Success)
