@@ -73,6 +73,22 @@ impl EventRow {
     pub fn attempts_made(&self) -> u32 {
         self.attempts.last().map_or(0, |last| last.number)
     }
+
+    /// Whether the last attempt was answered otherwise than 2xx, or not at all.
+    pub fn last_attempt_failed(&self) -> bool {
+        self.attempts.last().is_some_and(|last| match &last.outcome {
+            Outcome::Answered { .. } => !last.outcome.is_success(),
+            Outcome::Failed { .. } => true,
+            Outcome::Begun | Outcome::Rejected => false,
+        })
+    }
+
+    /// Whether a person would look at it: not delivered, or its signature not valid.
+    pub fn has_failed(&self) -> bool {
+        self.last_attempt_failed()
+            || self.given_up.is_some()
+            || matches!(self.verdict, Some(Verdict::Invalid { .. } | Verdict::Stale { .. }))
+    }
 }
 
 /// What is left to do for a stored event.

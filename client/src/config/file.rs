@@ -19,6 +19,7 @@ use crate::{
     cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath,
+        inspector::FileInspector,
         table::{Given, Place, Table},
     },
     data_dir::read_small_file,
@@ -29,8 +30,19 @@ use crate::{
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
-pub(super) const KEYS: &[&str] =
-    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "hold", "route", "provider"];
+pub(super) const KEYS: &[&str] = &[
+    "relay",
+    "endpoint",
+    "token_file",
+    "cacert",
+    "sharing",
+    "catch_up",
+    "hold",
+    "route",
+    "provider",
+    "inspector",
+    "keys",
+];
 
 /// Every key of `[hold]`.
 pub(super) const HOLD_KEYS: &[&str] = &["when"];
@@ -85,6 +97,8 @@ pub struct ConfigFile {
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
     pub routes: Vec<FileRoute>,
+    /// `[inspector]` and `[keys]`.
+    pub inspector: FileInspector,
 }
 
 /// One `[[route]]`.
@@ -152,12 +166,13 @@ impl ConfigFile {
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
-            hold: table.table("hold")?.map(|hold| hold_filter(&hold)).transpose()?.flatten(),
+            hold: table.table("hold")?.map(|(_, hold)| hold_filter(&hold)).transpose()?.flatten(),
             routes: table
                 .tables("route")?
                 .iter()
                 .map(|route| FileRoute::read(route, &catalogue))
                 .collect::<Result<_, _>>()?,
+            inspector: FileInspector::read(&table)?,
             catalogue,
         };
         file.deny_duplicate_routes()?;

@@ -16,9 +16,10 @@ use crate::{
     cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
         ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, RelayUrl, Route, Routes, Token,
-        secret, table::Given,
+        inspector, secret, table::Given,
     },
     forward::Target,
+    tui::Ui,
 };
 
 /// Name of the embedded relay's endpoint, when none is given.
@@ -49,6 +50,8 @@ pub struct Settings {
     pub catch_up: CatchUp,
     /// Which events are held; none when absent.
     pub hold: Option<Filter>,
+    /// How the inspector looks, and its keys.
+    pub ui: Ui,
 }
 
 /// Where events come from.
@@ -104,6 +107,7 @@ impl Settings {
                 Some(filter) => Some(filter),
                 None => file.as_ref().and_then(|file| file.hold.clone()),
             },
+            ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
             file: file.map(|file| file.path),
         })
     }

@@ -155,19 +155,14 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The table of a key that is written as `[key]`.
-    pub(super) fn table(&self, key: &str) -> Result<Option<Table<'a>>, ConfigError> {
+    /// The table of a key that is written as `[key]`, and where it stands.
+    pub(super) fn table(&self, key: &'static str) -> Result<Option<(Range<usize>, Table<'a>)>, ConfigError> {
         let place = self.place.below(key);
         let Some(value) = self.table.get(key) else { return Ok(None) };
-        match value.get_ref() {
-            DeValue::Table(table) => Ok(Some(Table { place, table })),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => Err(wrong_type(&place, value, "a table")),
-        }
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(wrong_type(&place, value, "a table of its own"));
+        };
+        Ok(Some((value.span(), Table { place, table })))
     }
 
     /// The tables of a key that are written as `[key.NAME]`: each name and its table.
