@@ -93,15 +93,15 @@ fn shower(
     screen: Screen,
     stop: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
-    let (history, replays) = (listening.history.clone(), listening.orders.replays.clone());
+    let (history, orders) = (listening.history.clone(), listening.orders.clone());
     let shown = listening.shown.clone();
     async move {
         if screen.mode == OutputMode::Tui {
             let Shown { catalogue, options, ui } = shown;
-            let inspector = Inspector { history, live, replays, catalogue, options, color: screen.color, ui };
+            let inspector = Inspector { history, live, orders, catalogue, options, color: screen.color, ui };
             return Ok(tui::run(inspector, stop).await?);
         }
-        drop((history, replays));
+        drop((history, orders));
         Ok(print(live, screen).await?)
     }
 }

@@ -1,5 +1,6 @@
 //! What reaches the inspector, and what it wants done.
 
+use bytes::Bytes;
 use crossterm::event::{KeyEvent, MouseEvent};
 use inhaul_core::{
     event::{EventId, UnixMillis},
@@ -8,8 +9,11 @@ use inhaul_core::{
 
 use super::content::Opened;
 use crate::{
+    history::Ruling,
+    hold::{HoldChange, HoldState},
     live::Live,
     pipeline::Signing,
+    replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow},
 };
 
@@ -40,6 +44,16 @@ pub(super) enum Message {
     Time(UnixMillis),
     /// What came of a replay.
     Replayed(Result<Attempt, String>),
+    /// What the plan of this number would send.
+    Previewed(u64, Result<Preview, String>),
+    /// One request of the plan of this number is done; with nothing, none is sent any more.
+    Sent(u64, Option<Sent>),
+    /// What is held from now on.
+    Hold(Result<HoldState, String>),
+    /// What was decided on held events, and on how many.
+    Decided(&'static str, Result<u64, String>),
+    /// An event's body as it was edited; nothing when nothing was changed.
+    Edited(EventId, Result<Option<Bytes>, String>),
 }
 
 /// Something is to be done outside.
@@ -53,6 +67,20 @@ pub(super) enum Effect {
     Judge(u64, Filter, Vec<EventId>),
     /// Send an event once more.
     Replay(EventId, Signing),
+    /// Find out what a plan would send.
+    Preview(u64, Box<Plan>),
+    /// Carry a plan out.
+    CarryOut(u64, Box<Plan>),
+    /// Send no more of the plan of this number.
+    StopReplay(u64),
+    /// Change what is held.
+    Hold(HoldChange),
+    /// Decide on held events.
+    Decide(Vec<EventId>, Ruling),
+    /// Release every event that is held.
+    ReleaseAll,
+    /// Have an event's body edited, or one that was edited before.
+    Edit(EventId, Option<Bytes>),
     /// Take the mouse, or leave it to the terminal.
     TakeMouse(bool),
     /// Draw everything anew.

@@ -92,12 +92,22 @@ impl Screen {
 
     /// Gives the terminal away, does something with it, and takes it again.
     pub(super) fn lend<T>(&mut self, mouse: bool, meanwhile: impl FnOnce() -> T) -> io::Result<T> {
+        self.give_away();
+        let done = meanwhile();
+        self.take_back(mouse)?;
+        Ok(done)
+    }
+
+    /// Gives the terminal away; nothing may be drawn until it is taken back.
+    pub(super) fn give_away(&mut self) {
         self.pictures.wait(LAST_PICTURE);
         restore();
-        let done = meanwhile();
+    }
+
+    /// Takes the terminal back.
+    pub(super) fn take_back(&mut self, mouse: bool) -> io::Result<()> {
         take(mouse)?;
-        self.clear()?;
-        Ok(done)
+        self.clear()
     }
 }
 

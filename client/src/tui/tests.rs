@@ -29,6 +29,7 @@ use crate::{
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
+mod holding;
 mod keys_typed;
 mod screens;
 
@@ -236,6 +237,8 @@ fn named(name: &str) -> (KeyCode, KeyModifiers) {
         "enter" => (KeyCode::Enter, KeyModifiers::NONE),
         "esc" => (KeyCode::Esc, KeyModifiers::NONE),
         "tab" => (KeyCode::Tab, KeyModifiers::NONE),
+        "f5" => (KeyCode::F(5), KeyModifiers::NONE),
+        "f6" => (KeyCode::F(6), KeyModifiers::NONE),
         "C-r" => (KeyCode::Char('r'), KeyModifiers::CONTROL),
         "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),

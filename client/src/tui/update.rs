@@ -3,6 +3,7 @@
 use inhaul_core::event::EventId;
 
 use super::{
+    dialog, holding,
     message::{Effect, Message},
     state::{Detail, ROWS_MAX, State, Toast, ToastKind},
     traffic::Counted,
@@ -85,6 +86,14 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             state.now = now;
             state.traffic.tick(now);
         }
+        Message::Previewed(number, preview) => dialog::previewed(state, number, preview, effects),
+        Message::Sent(number, sent) => dialog::sent(state, number, sent),
+        Message::Hold(hold) => holding::changed(state, hold),
+        Message::Decided(what, decided) => holding::decided(state, what, decided),
+        Message::Edited(id, edited) => match edited {
+            Ok(body) => dialog::edited(state, id, body),
+            Err(reason) => state.tell(reason, ToastKind::Bad),
+        },
         Message::Replayed(result) => replayed(state, result),
     }
 }
@@ -101,7 +110,7 @@ fn happened(state: &mut State, live: Live) {
             put(state, *row);
         }
         Live::Changed(row) => put(state, *row),
-        Live::Hold(hold) => state.tell(hold.words(), ToastKind::Note),
+        Live::Hold(hold) => holding::changed(state, Ok(hold)),
         Live::Connection(connection) => connected(state, connection),
         Live::Notice(text) | Live::Told(text) => state.tell(text, ToastKind::Note),
     }
