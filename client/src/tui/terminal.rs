@@ -20,7 +20,11 @@ use crossterm::{
         disable_raw_mode, enable_raw_mode,
     },
 };
-use ratatui::{Frame, Terminal, backend::CrosstermBackend, buffer::Buffer};
+use ratatui::{
+    Frame, Terminal,
+    backend::{Backend, ClearType, CrosstermBackend},
+    buffer::Buffer,
+};
 use tokio::sync::Notify;
 
 use crate::history::panic_is_contained;
@@ -78,7 +82,10 @@ impl Screen {
 
     /// Has the next picture be drawn wholly.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Its own `clear` asks the terminal where the cursor is, and not every terminal answers.
+        self.terminal.backend_mut().clear_region(ClearType::All)?;
+        self.terminal.swap_buffers();
+        Ok(())
     }
 
     /// Takes the mouse, or leaves it to the terminal.
