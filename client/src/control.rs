@@ -375,27 +375,12 @@ impl Desk {
             }
             Request::Hold { change } => self.hold(change).await,
             Request::Draft { id, edit } => match self.history.draft(id, edit).await {
-                Ok(edit) => {
-                    let body = edit.as_ref().and_then(|edit| edit.draft.body.clone());
-                    let body_bytes = body.as_ref().map(|body| body.len() as u64);
-                    let edit = edit.map(|Edit { at, forward, draft }| DraftLine {
-                        at,
-                        forward,
-                        changes: draft.changes,
-                        body_bytes,
-                    });
-                    return (Answer::Draft { edit }, body.into_iter().collect());
-                }
+                Ok(edit) => return draft_answer(edit),
                 Err(error) => Err(error),
             },
             Request::Plan { ids, to, changes, pace, .. } => {
-                Ok(match plan_of(ids, to.as_deref(), Draft { body, changes }, pace) {
-                    Ok(plan) => match self.orders.preview(plan).await {
-                        Ok(preview) => Answer::Preview { preview },
-                        Err(reason) => Answer::error(&reason),
-                    },
-                    Err(reason) => Answer::error(&reason),
-                })
+                let plan = plan_of(ids, to.as_deref(), Draft { body, changes }, pace);
+                Ok(self.preview(plan).await.unwrap_or_else(|reason| Answer::error(&reason)))
             }
             Request::Find { prefix } => self.history.find(&prefix).await.map(|found| Answer::Found { found }),
             Request::Event { id } => match self.history.event(id).await {
@@ -415,6 +400,10 @@ impl Desk {
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
+    }
+
+    async fn preview(&self, plan: Result<Plan, String>) -> Result<Answer, String> {
+        Ok(Answer::Preview { preview: self.orders.preview(plan?).await? })
     }
 
     async fn hold(&self, change: Option<HoldChange>) -> Result<Answer, HistoryError> {
@@ -485,6 +474,16 @@ impl Desk {
             reach: self.reach.get().cloned(),
         })
     }
+}
+
+/// A draft, and behind it its body.
+fn draft_answer(edit: Option<Edit>) -> (Answer, Vec<Bytes>) {
+    let Some(Edit { at, forward, draft: Draft { body, changes } }) = edit else {
+        return (Answer::Draft { edit: None }, Vec::new());
+    };
+    let body_bytes = body.as_ref().map(|body| body.len() as u64);
+    let edit = Some(DraftLine { at, forward, changes, body_bytes });
+    (Answer::Draft { edit }, body.into_iter().collect())
 }
 
 #[cfg(test)]

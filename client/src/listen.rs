@@ -18,9 +18,7 @@ use crate::{
     cli::CatchUp,
     commands::Failure,
     config::{RelaySettings, RelayUrl, Routes, Settings},
-    control::{
-        self, ControlError, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted,
-    },
+    control::{self, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted},
     data_dir::DataDir,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
@@ -124,10 +122,7 @@ impl Listening {
         let (orders, ordered) = Orders::new(hold.clone());
         let stop = CancellationToken::new();
         let reach = Arc::new(OnceLock::new());
-        let socket = data.control_socket();
-        let served =
-            control::serve(&socket, history.clone(), orders.clone(), Arc::clone(&reach), live.clone());
-        let control = noting_failure(served, &live);
+        let control = serve_others(&data, &history, &orders, &reach, &live);
         let shown_settings = Shown::of(&settings);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
@@ -236,11 +231,15 @@ fn live(notes: Vec<String>) -> (mpsc::Sender<Live>, mpsc::Receiver<Live>) {
 }
 
 /// The control socket, or a notice of what does not work without it.
-fn noting_failure(
-    served: Result<ControlServer, ControlError>,
+fn serve_others(
+    data: &DataDir,
+    history: &History,
+    orders: &Orders,
+    reach: &Arc<OnceLock<Reach>>,
     live: &mpsc::Sender<Live>,
 ) -> Option<ControlServer> {
-    served
+    let socket = data.control_socket();
+    control::serve(&socket, history.clone(), orders.clone(), Arc::clone(reach), live.clone())
         .map_err(|error| {
             let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");
             // There is room, as for the notes.

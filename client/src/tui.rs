@@ -176,27 +176,46 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
         }
         is_shown = false;
         for effect in update(&mut state, messages) {
-            match effect {
-                Effect::Quit { keep } => return quit(screen, &state, keep),
-                Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
-                Effect::Redraw => screen.clear()?,
-                Effect::Edit(id, body) => {
-                    // The keys are the editor's.
-                    drop(keys);
-                    screen.give_away();
-                    let editing = errands.edit(id, body);
-                    until(editing, &mut state, &mut live, &errands).await;
-                    screen.take_back(state.look.mouse)?;
-                    keys = EventStream::new();
-                }
-                Effect::Suspend => {
-                    let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
-                    stopped.map_err(io::Error::from)?;
-                }
-                effect => errands.go(effect),
+            if let Effect::Quit { keep } = effect {
+                return quit(screen, &state, keep);
             }
+            if let Effect::Edit(id, body) = effect {
+                // The keys are the editor's.
+                drop(keys);
+                screen.give_away();
+                until(errands.edit(id, body), &mut state, &mut live, &errands).await;
+                screen.take_back(state.look.mouse)?;
+                keys = EventStream::new();
+                continue;
+            }
+            outside(effect, &mut screen, &state, &errands)?;
         }
     }
+}
+
+/// Has something done: with the terminal here, all else beside the pictures.
+fn outside(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands) -> io::Result<()> {
+    match effect {
+        Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
+        Effect::Redraw => screen.clear()?,
+        Effect::Suspend => {
+            let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
+            stopped.map_err(io::Error::from)?;
+        }
+        effect @ (Effect::LoadRows(_)
+        | Effect::Load(..)
+        | Effect::Judge(..)
+        | Effect::Replay(..)
+        | Effect::Preview(..)
+        | Effect::CarryOut(..)
+        | Effect::StopReplay(_)
+        | Effect::Hold(_)
+        | Effect::Decide(..)
+        | Effect::ReleaseAll
+        | Effect::Edit(..)
+        | Effect::Quit { .. }) => errands.go(effect),
+    }
+    Ok(())
 }
 
 /// Takes in what happens while the terminal is somebody else's: what shows nothing must not hold up what is forwarded.

@@ -65,9 +65,10 @@ impl Error for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let hint = error.hint();
-        let place = match &error.problem {
-            Problem::Filter { text, error } => Some((text.clone(), error.span.clone())),
-            _ => None,
+        let place = if let Problem::Filter { text, error } = &error.problem {
+            Some((text.clone(), error.span.clone()))
+        } else {
+            None
         };
         Self { hint, place, ..Self::new(error) }
     }

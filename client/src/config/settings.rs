@@ -229,9 +229,9 @@ pub(super) fn routes(
             dedupe: given.dedupe.unwrap_or_default(),
         };
         if route.path.is_root() && route.when.is_none() {
-            catch_all = route
+            catch_all = route;
         } else {
-            others.push((given, route))
+            others.push((given, route));
         }
     }
     let catalogue = file.map_or_else(|| catalogue().clone(), |file| file.catalogue.clone());

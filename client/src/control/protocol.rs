@@ -193,12 +193,11 @@ impl Request {
 
     /// What is to be sent, if that is asked for.
     pub(super) fn plan(&self, body: Option<Bytes>) -> Option<Result<Plan, String>> {
-        match self {
-            Self::Plan { ids, to, changes, pace, dry_run: false, .. } => {
-                let draft = Draft { body, changes: changes.clone() };
-                Some(plan_of(ids.clone(), to.as_deref(), draft, *pace))
-            }
-            _ => None,
+        if let Self::Plan { ids, to, changes, pace, dry_run: false, .. } = self {
+            let draft = Draft { body, changes: changes.clone() };
+            Some(plan_of(ids.clone(), to.as_deref(), draft, *pace))
+        } else {
+            None
         }
     }
 }
@@ -246,10 +245,24 @@ mod tests {
     use super::*;
     use crate::draft::Sign;
 
+    fn id() -> EventId {
+        "01935b1e-7c00-7000-8000-000000000001".parse().unwrap()
+    }
+
+    fn are_documented(requests: impl IntoIterator<Item = (Request, &'static str)>) {
+        for (request, line) in requests {
+            assert_eq!(String::from_utf8(to_line(&request)).unwrap(), format!("{line}\n"));
+            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
+            let documentation = include_str!("../../../docs/history.md");
+            let name = line.split('"').nth(3).unwrap();
+            assert!(documentation.contains(&format!(r#""request":"{name}""#)), "{name}");
+        }
+    }
+
     #[test]
     fn requests_are_what_the_documentation_says() {
-        let id: EventId = "01935b1e-7c00-7000-8000-000000000001".parse().unwrap();
-        for (request, line) in [
+        let id = id();
+        are_documented([
             (
                 Request::Rows { state: None, before: None, limit: 20 },
                 r#"{"request":"rows","before":null,"limit":20}"#,
@@ -258,6 +271,25 @@ mod tests {
                 Request::Rows { state: Some(EventState::GivenUp), before: None, limit: 20 },
                 r#"{"request":"rows","state":"given_up","before":null,"limit":20}"#,
             ),
+            (Request::Find { prefix: "01935b1e".into() }, r#"{"request":"find","prefix":"01935b1e"}"#),
+            (Request::Event { id }, r#"{"request":"event","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
+            (
+                Request::Replay { id, to: Some("http://localhost:3000/".into()), signing: Signing::Anew },
+                r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/","signing":"anew"}"#,
+            ),
+            (Request::Status, r#"{"request":"status"}"#),
+            (Request::Periods, r#"{"request":"periods"}"#),
+            (
+                Request::Prune(Prune { before: None, keep_bytes: Some(9), dry_run: true }),
+                r#"{"request":"prune","before":null,"keep_bytes":9,"dry_run":true}"#,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn what_a_person_wishes_is_asked_as_the_documentation_says() {
+        let id = id();
+        are_documented([
             (
                 Request::Decide {
                     id,
@@ -304,25 +336,7 @@ mod tests {
                 Request::Draft { id, edit: EditId([7; 32]) },
                 r#"{"request":"draft","id":"01935b1e-7c00-7000-8000-000000000001","edit":"0707070707070707070707070707070707070707070707070707070707070707"}"#,
             ),
-            (Request::Find { prefix: "01935b1e".into() }, r#"{"request":"find","prefix":"01935b1e"}"#),
-            (Request::Event { id }, r#"{"request":"event","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
-            (
-                Request::Replay { id, to: Some("http://localhost:3000/".into()), signing: Signing::Anew },
-                r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/","signing":"anew"}"#,
-            ),
-            (Request::Status, r#"{"request":"status"}"#),
-            (Request::Periods, r#"{"request":"periods"}"#),
-            (
-                Request::Prune(Prune { before: None, keep_bytes: Some(9), dry_run: true }),
-                r#"{"request":"prune","before":null,"keep_bytes":9,"dry_run":true}"#,
-            ),
-        ] {
-            assert_eq!(String::from_utf8(to_line(&request)).unwrap(), format!("{line}\n"));
-            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
-            let documentation = include_str!("../../../docs/history.md");
-            let name = line.split('"').nth(3).unwrap();
-            assert!(documentation.contains(&format!(r#""request":"{name}""#)), "{name}");
-        }
+        ]);
     }
 
     #[tokio::test]

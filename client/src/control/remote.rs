@@ -196,7 +196,17 @@ impl Remote {
                     each(Sent { id, result });
                 }
                 Answer::Done => return Ok(()),
-                other => return Err(unexpected(other)),
+                other @ (Answer::Error { .. }
+                | Answer::Rows { .. }
+                | Answer::Found { .. }
+                | Answer::Row { .. }
+                | Answer::Event { .. }
+                | Answer::Attempt { .. }
+                | Answer::Preview { .. }
+                | Answer::Hold { .. }
+                | Answer::Draft { .. }
+                | Answer::Status { .. }
+                | Answer::Periods { .. }) => return Err(unexpected(other)),
             }
         }
     }

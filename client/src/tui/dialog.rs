@@ -103,7 +103,15 @@ impl Dialog {
             let text = match field {
                 Field::Times | Field::Concurrency => "1",
                 Field::Jitter => "0",
-                _ => "",
+                Field::Target
+                | Field::Body
+                | Field::Values
+                | Field::Headers
+                | Field::Query
+                | Field::Sign
+                | Field::Id
+                | Field::Delay
+                | Field::Order => "",
             };
             (field, Input::new(text.to_owned()))
         };
@@ -184,6 +192,15 @@ impl Dialog {
         Ok(plan)
     }
 
+    /// A key for the line that is typed.
+    fn type_key(&mut self, key: KeyEvent) {
+        let focus = self.focus;
+        if let Some((_, input)) = self.texts.iter_mut().find(|(field, _)| *field == focus) {
+            input.handle_event(&TerminalEvent::Key(key));
+            self.external = None;
+        }
+    }
+
     /// Puts a text into the field, if it is one to type into.
     pub(super) fn paste(&mut self, text: &str) {
         let focus = self.focus;
@@ -256,35 +273,29 @@ pub(super) fn edited(state: &mut State, id: EventId, body: Option<Bytes>) {
 pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     let Some(dialog) = &mut state.dialog else { return };
     let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Esc if dialog.is_sending() => {
+    match (key.code, with_control) {
+        (KeyCode::Esc, _) if dialog.is_sending() => {
             if let Some(run) = &mut dialog.run {
                 run.stage = Stage::Stopping;
                 effects.push(Effect::StopReplay(run.number));
             }
         }
-        KeyCode::Esc => state.dialog = None,
-        KeyCode::Tab | KeyCode::Down => dialog.step(1),
-        KeyCode::BackTab | KeyCode::Up => dialog.step(Field::ALL.len() - 1),
-        KeyCode::F(5) => send(state, effects),
-        KeyCode::Enter if with_control => send(state, effects),
-        KeyCode::F(6) => release(state, effects),
-        KeyCode::Char('e') if dialog.focus == Field::Body => {
+        (KeyCode::Esc, _) => state.dialog = None,
+        (KeyCode::Tab | KeyCode::Down, _) => dialog.step(1),
+        (KeyCode::BackTab | KeyCode::Up, _) => dialog.step(Field::ALL.len() - 1),
+        (KeyCode::F(5), _) => send(state, effects),
+        (KeyCode::Enter, true) => send(state, effects),
+        (KeyCode::F(6), _) => release(state, effects),
+        (KeyCode::Char('e'), _) if dialog.focus == Field::Body => {
             if let [id] = dialog.ids[..] {
                 effects.push(Effect::Edit(id, dialog.body.clone()));
             } else {
                 state.tell("the body of one event can be edited, not of several".to_owned(), ToastKind::Note);
             }
         }
-        KeyCode::Char('d') if dialog.focus == Field::Body => dialog.body = None,
-        KeyCode::Char(' ') if dialog.choose() => {}
-        _ => {
-            let focus = dialog.focus;
-            if let Some((_, input)) = dialog.texts.iter_mut().find(|(field, _)| *field == focus) {
-                input.handle_event(&TerminalEvent::Key(key));
-                dialog.external = None;
-            }
-        }
+        (KeyCode::Char('d'), _) if dialog.focus == Field::Body => dialog.body = None,
+        (KeyCode::Char(' '), _) if dialog.choose() => {}
+        _ => dialog.type_key(key),
     }
 }
 

@@ -165,7 +165,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         }
         (Some(PromptKind::Filter), _) => hints.push("enter keep  esc clear".to_owned()),
         (Some(PromptKind::Hold), _) => {
-            hints.push("enter hold them; nothing means every event  esc cancel".to_owned())
+            hints.push("enter hold them; nothing means every event  esc cancel".to_owned());
         }
         (Some(PromptKind::Search), _) => hints.push("enter look for it  esc cancel".to_owned()),
         (Some(PromptKind::Command), _) => {

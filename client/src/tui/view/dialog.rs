@@ -92,7 +92,14 @@ fn value(dialog: &Dialog, field: Field) -> String {
         }
         Field::Id => choice([(!dialog.new_id, "as received"), (dialog.new_id, "new for each copy")]),
         Field::Order => choice([(!dialog.shuffle, "as listed"), (dialog.shuffle, "any")]),
-        _ => dialog.text(field).map(|input| input.value().to_owned()).unwrap_or_default(),
+        Field::Target
+        | Field::Values
+        | Field::Headers
+        | Field::Query
+        | Field::Times
+        | Field::Delay
+        | Field::Jitter
+        | Field::Concurrency => dialog.text(field).map(|input| input.value().to_owned()).unwrap_or_default(),
     }
 }
 

@@ -45,6 +45,9 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
         let clock = at.get(11..23).unwrap_or_default();
         page.put(&format!("{:>3}  {clock}  {cause:8} {status} {time:>8}  {bar}", attempt.number), style);
         page.put(&format!("     {}", visible(&attempt.target)), theme.faint());
+        if let Some(changed) = &attempt.changed {
+            page.put(&format!("     changed: {}", visible(&changed.what)), theme.doubtful());
+        }
         if let Outcome::Failed { .. } = attempt.outcome {
             page.put(&format!("     {}", attempt_text(attempt)), style);
         }
@@ -61,6 +64,14 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     for (name, remark) in remark_texts(row) {
         page.put(&format!("{name}: {remark}"), theme.doubtful());
     }
+    its_way(page, opened, row, patience);
+    for attempt in row.attempts.iter().rev() {
+        answer(page, attempt);
+    }
+}
+
+/// When it was where, and how long its sender waits.
+fn its_way(page: &mut Page, opened: &Opened, row: &EventRow, patience: Option<u64>) {
     page.heading("Its way");
     let begin = row.received_at.0;
     let after = |at: u64| format!("+{}", time_text(Duration::from_millis(at.saturating_sub(begin))));
@@ -76,9 +87,6 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
             time_text(Duration::from_millis(patience))
         );
         page.pair("patience", 12, &text, Style::new());
-    }
-    for attempt in row.attempts.iter().rev() {
-        answer(page, attempt);
     }
 }
 
