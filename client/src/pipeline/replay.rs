@@ -121,8 +121,10 @@ impl Pipeline {
             let recorded = self.history.record_draft(row.id, plan.draft.clone()).await;
             recorded.map_err(|error| error.to_string())?;
         }
-        let attempted = self.attempt(&sent, &target, (AttemptCause::Replay, changed), false).await;
-        attempted.map(|attempted| attempted.attempt).map_err(|error| error.to_string())
+        let tried = self.try_once(&sent, &target, (AttemptCause::Replay, changed), false).await;
+        let attempt = tried.map_err(|error| error.to_string())?.attempt;
+        self.record(row.id, attempt.clone(), false).await.map_err(|error| error.to_string())?;
+        Ok(attempt)
     }
 
     /// Where an event goes when nobody says: the first target of its route, or where it went before.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use inhaul_core::signature::Verdict;
+
 use super::{
     Lanes, Pipeline, Ready,
     delivery::{Standing, standing},
-    is_valid,
 };
 use crate::{
     cli::VerifyMode,
@@ -94,5 +95,6 @@ fn next_try(row: &EventRow, route: &Route) -> Option<tokio::time::Instant> {
 }
 
 fn is_rejected(row: &EventRow, route: &Route) -> bool {
-    route.verify == VerifyMode::Reject && !is_valid(row)
+    let is_valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
+    route.verify == VerifyMode::Reject && !is_valid
 }

@@ -10,7 +10,6 @@ use inhaul_core::{
 
 use super::{AtOnce, Came, Lanes, Pipeline, Ready, place::row_with, resign::signer};
 use crate::{
-    cli::VerifyMode,
     clock,
     control::Decision,
     draft::{self, Draft, EditId},
@@ -51,8 +50,7 @@ impl Pipeline {
         let now = clock::now();
         let row = row_with(event, facts, &placed.recognised, now);
         // What its route keeps back need not be held.
-        let is_rejected = placed.route.verify == VerifyMode::Reject && !super::is_valid(&row);
-        !is_rejected && self.hold.holds(event, &row, now)
+        !placed.recognised.is_rejected() && self.hold.holds(event, &row, now)
     }
 
     /// A person decided on a held event: it goes on its way, as they edited it, or no further. A sender that still waits gets the
