@@ -74,6 +74,11 @@ impl Hold {
         Ok(self.state())
     }
 
+    /// Whether anything is held at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_on
+    }
+
     /// Whether an event is held that arrives now.
     pub(crate) fn holds(&self, event: &Event, row: &EventRow, now: UnixMillis) -> bool {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -353,7 +353,7 @@ async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationT
     match wanted {
         // Whoever asked may have gone.
         Wanted::Preview(answer) => drop(answer.send(pipeline.preview(&plan).await)),
-        Wanted::Sent(sent) => pipeline.replay_all(&plan, &sent, &stop).await,
+        Wanted::Sent(sent) => pipeline.replay_all(plan, &sent, &stop).await,
     }
 }
 

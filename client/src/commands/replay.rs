@@ -156,7 +156,7 @@ impl Engine {
                 let (sender, mut done) = mpsc::channel(1);
                 let stop = CancellationToken::new();
                 let sending = async {
-                    pipeline.replay_all(plan, &sender, &stop).await;
+                    pipeline.replay_all(plan.clone(), &sender, &stop).await;
                     drop(sender);
                 };
                 let telling = async {

@@ -1,9 +1,11 @@
 //! Stored events sent again because a person asks for it: what replays of any kind have in common.
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::sync::Arc;
+
 use inhaul_core::event::{Event, EventId};
 use tokio::{
     sync::mpsc,
+    task::JoinSet,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,9 @@ use crate::{
     replay::{Plan, Preview, Sent},
     row::{Attempt, AttemptCause, EventRow},
 };
+
+/// An event with its row, read once for many requests.
+type Found = Arc<(Event, EventRow)>;
 
 impl Pipeline {
     /// Sends a stored event once more.
@@ -69,34 +74,39 @@ impl Pipeline {
 
     /// Carries a plan out, and tells of each request when it is done. After `stop`, or when nobody listens any more, none is begun; those
     /// under way come to their ends.
-    pub async fn replay_all(&self, plan: &Plan, done: &mpsc::Sender<Sent>, stop: &CancellationToken) {
+    pub async fn replay_all(&self, plan: Plan, done: &mpsc::Sender<Sent>, stop: &CancellationToken) {
+        let plan = Arc::new(plan);
         let mut left = plan.order().into_iter().peekable();
-        let mut under_way = FuturesUnordered::new();
+        // Each by itself, so that whoever is told slowly makes no request look slow.
+        let mut under_way = JoinSet::new();
         let mut next_at = Instant::now();
         let mut stopped = false;
         // Of many requests of one event, its bytes are read once.
-        let mut read: Option<(EventId, (Event, EventRow))> = None;
+        let mut read: Option<(EventId, Found)> = None;
         while !under_way.is_empty() || (!stopped && left.peek().is_some()) {
             let has_room = !stopped && under_way.len() < plan.pace.concurrency && left.peek().is_some();
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !stopped => stopped = true,
                 () = done.closed(), if !stopped => stopped = true,
-                Some(sent) = under_way.next() => {
-                    // Nobody may listen any more; the attempt is on record.
-                    let _ = done.send(sent).await;
+                Some(sent) = under_way.join_next() => {
+                    if let Ok(sent) = sent {
+                        // Nobody may listen any more; the attempt is on record.
+                        let _ = done.send(sent).await;
+                    }
                 }
                 () = sleep_until(next_at), if has_room => {
                     let Some(id) = left.next() else { continue };
                     next_at = Instant::now() + plan.pace.wait(random());
                     let found = match read.take().filter(|(known, _)| *known == id) {
                         Some((_, found)) => Ok(found),
-                        None => self.found(id).await,
+                        None => self.found(id).await.map(Arc::new),
                     };
-                    read = found.as_ref().ok().filter(|_| plan.ids.len() == 1).map(|found| (id, found.clone()));
-                    under_way.push(async move {
+                    read = found.as_ref().ok().filter(|_| plan.ids.len() == 1).map(|found| (id, Arc::clone(found)));
+                    let (pipeline, plan) = (self.clone(), Arc::clone(&plan));
+                    under_way.spawn(async move {
                         let result = match found {
-                            Ok(found) => self.send_one(plan, &found).await,
+                            Ok(found) => pipeline.send_one(&plan, &found).await,
                             Err(reason) => Err(reason),
                         };
                         Sent { id, result }

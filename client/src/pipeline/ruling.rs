@@ -47,6 +47,9 @@ impl Senders {
 impl Pipeline {
     /// Whether an event that arrives is held, by what is known of it.
     pub(super) fn is_held(&self, event: &Event, facts: &Facts, placed: &super::place::Placed<'_>) -> bool {
+        if !self.hold.is_on() {
+            return false;
+        }
         let now = clock::now();
         let row = row_with(event, facts, &placed.recognised, now);
         // What its route keeps back need not be held.
