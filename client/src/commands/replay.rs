@@ -107,7 +107,7 @@ fn is_allowed(preview: &Preview, yes: bool) -> Result<bool, Failure> {
     let targets = preview.external.join(", ");
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::new(format!("{targets} is not on this machine"))
-            .hint("`--yes` sends stored events to other machines too"));
+            .hint("`--yes`, or `--allow-external`, sends stored events to other machines too"));
     }
     let requests = preview.requests;
     let _ =

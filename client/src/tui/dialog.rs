@@ -371,7 +371,12 @@ pub(super) fn sent(state: &mut State, number: u64, sent: Option<Sent>) {
     let run = state.dialog.as_mut().and_then(|dialog| dialog.run.as_mut());
     let Some(run) = run.filter(|run| run.number == number) else { return };
     match sent {
-        Some(sent) => run.tally.add(&sent.result),
+        Some(sent) => {
+            run.tally.add(&sent.result);
+            if run.tally.done >= run.requests {
+                run.stage = Stage::Done;
+            }
+        }
         None if run.tally.done < run.requests => run.stage = Stage::Stopped,
         None => run.stage = Stage::Done,
     }
