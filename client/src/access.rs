@@ -12,7 +12,10 @@ use tokio::time::Instant;
 use crate::{
     control::{Remote, RemoteError},
     draft::{Edit, EditId},
-    history::{Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Ruling, Status},
+    history::{
+        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Ruling, Status,
+        Stored,
+    },
     row::{EventRow, EventState},
 };
 
@@ -169,6 +172,17 @@ impl Access {
         Ok(match self {
             Self::Direct(history) => history.draft(id, edit).await?,
             Self::Remote(remote) => remote.draft(id, edit).await?,
+        })
+    }
+
+    /// Stores an event from a file, as [`History::store`] does.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub async fn import(&self, event: Event, facts: Facts) -> Result<Stored, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.store(event, facts).await?,
+            Self::Remote(remote) => remote.import(&event, &facts).await?,
         })
     }
 

@@ -15,22 +15,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use inhaul_core::event::EventId;
+use inhaul_core::event::{Event, EventId};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot},
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
-use self::protocol::{Answer, DraftLine, REQUEST_MAX_BYTES, Request, plan_of, read_line};
+use self::protocol::{Answer, DraftLine, RECORD_MAX_BYTES, REQUEST_MAX_BYTES, Request, plan_of, read_line};
 pub use self::remote::{Remote, RemoteError};
 use crate::{
     data_dir::create_private_dir,
     draft::{Draft, Edit},
-    history::{History, HistoryError, Holder, Ruling, Status},
+    history::{Facts, History, HistoryError, Holder, Ruling, Status, Stored},
     hold::{Hold, HoldChange},
     live::Live,
     pipeline::Signing,
@@ -222,7 +222,7 @@ impl Drop for ControlServer {
 }
 
 /// Serves the history on a socket, inside a tokio runtime. Replays are passed on; when their queue is full, whoever
-/// wants one more is told so.
+/// wants one more is told so. Imported events are told on `live`; when that is full, whoever imports waits.
 ///
 /// # Errors
 /// When the socket cannot be made.
@@ -325,6 +325,21 @@ impl Desk {
             let (answer, parts) = match line {
                 Ok(None) => return Ok(()),
                 Ok(Some(line)) => match serde_json::from_slice::<Request>(&line) {
+                    Ok(Request::Import { record_bytes, .. }) if record_bytes > RECORD_MAX_BYTES => {
+                        let answer = Answer::error("the event is too large");
+                        return timeout(IDLE_TIMEOUT, writing.write_all(&answer.to_line())).await?;
+                    }
+                    Ok(Request::Import { provider, event_type, provider_event_id, record_bytes }) => {
+                        let record = read_record(&mut reading, record_bytes).await?;
+                        let facts = Facts {
+                            provider,
+                            event_type,
+                            provider_event_id,
+                            imported: true,
+                            ..Facts::default()
+                        };
+                        (self.import(record, facts).await, Vec::new())
+                    }
                     Ok(request) => {
                         let body = timeout(IDLE_TIMEOUT, request.read_body(&mut reading)).await??;
                         match request.plan(body.clone()) {
@@ -398,8 +413,25 @@ impl Desk {
                 self.history.prune(prune).await.map(|periods| Answer::Periods { periods })
             }
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
+            Request::Import { .. } => Ok(Answer::error("the event is missing")),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
+    }
+
+    async fn import(&self, record: Bytes, facts: Facts) -> Answer {
+        let event = match Event::from_record(record) {
+            Ok(event) => event,
+            Err(error) => return Answer::error(&error.to_string()),
+        };
+        match self.history.store(event, facts).await {
+            Ok(Stored::New(row)) => {
+                // Nobody shows anything any more when it is stopping.
+                let _ = self.live.send(Live::Event(Box::new(row.clone()))).await;
+                Answer::Imported { row: Box::new(row), is_new: true }
+            }
+            Ok(Stored::Duplicate(row)) => Answer::Imported { row: Box::new(row), is_new: false },
+            Err(error) => Answer::error(&error.to_string()),
+        }
     }
 
     async fn preview(&self, plan: Result<Plan, String>) -> Result<Answer, String> {
@@ -484,6 +516,17 @@ fn draft_answer(edit: Option<Edit>) -> (Answer, Vec<Bytes>) {
     let body_bytes = body.as_ref().map(|body| body.len() as u64);
     let edit = Some(DraftLine { at, forward, changes, body_bytes });
     (Answer::Draft { edit }, body.into_iter().collect())
+}
+
+/// The bytes behind the line of a request, as long as some keep coming.
+async fn read_record(reading: &mut (impl AsyncBufRead + Unpin), record_bytes: u64) -> io::Result<Bytes> {
+    let mut record = Vec::new();
+    let mut rest = reading.take(record_bytes);
+    while timeout(IDLE_TIMEOUT, rest.read_buf(&mut record)).await?? > 0 {}
+    if (record.len() as u64) < record_bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(record.into())
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ use crate::{
     config::{RelaySettings, RelayUrl, Routes, Settings},
     control::{self, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted},
     data_dir::DataDir,
+    diff::Ignore,
+    export::Mask,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
     hold::Hold,
@@ -81,6 +83,10 @@ pub struct Shown {
     pub options: Vec<(String, String)>,
     /// How it looks.
     pub ui: Ui,
+    /// What copies of events replace.
+    pub mask: Mask,
+    /// What is not compared.
+    pub ignore: Ignore,
 }
 
 impl Shown {
@@ -89,6 +95,8 @@ impl Shown {
             catalogue: settings.routes.catalogue().clone(),
             options: settings.described(),
             ui: settings.ui.clone(),
+            mask: Mask::new(settings.routes.catalogue(), &settings.mask.headers, &settings.mask.json),
+            ignore: Ignore { headers: settings.diff.headers.clone(), json: settings.diff.json.clone() },
         }
     }
 }

@@ -9,6 +9,7 @@
 //!  editor    a person's own editor for a body
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
+//!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  traffic   what came when
 //!  keys      every key, in one table
 //!  theme     styles by meaning
@@ -23,7 +24,6 @@ use std::{
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures_util::StreamExt;
-use inhaul_core::signature::Catalogue;
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use rustix::process::{Signal, getpid, kill_process};
@@ -48,14 +48,17 @@ use crate::{
     commands::release::whoever,
     control::Orders,
     history::History,
+    listen::Shown,
     live::Live,
     output::{Color, write_stdout},
 };
 
+mod clipboard;
 mod content;
 mod dialog;
 mod editor;
 mod errands;
+mod exchange;
 mod holding;
 pub mod keys;
 mod message;
@@ -111,14 +114,10 @@ pub struct Inspector {
     pub live: mpsc::Receiver<Live>,
     /// Takes what a person wants.
     pub orders: Orders,
-    /// Who signs how.
-    pub catalogue: Catalogue,
-    /// The options in effect, for the page of options: names and values.
-    pub options: Vec<(String, String)>,
     /// Whether the terminal takes colours.
     pub color: Color,
-    /// How it looks.
-    pub ui: Ui,
+    /// What it is told of the client.
+    pub shown: Shown,
 }
 
 /// Why the inspector ended.
@@ -134,12 +133,15 @@ pub enum TuiError {
 /// # Errors
 /// When the terminal cannot be used.
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
-    let Inspector { history, mut live, orders, catalogue, options, color, ui } = inspector;
-    let mut screen = Screen::take(ui.mouse)?;
-    let (results_sender, mut results) = mpsc::channel(64);
-    let mut state = state(&screen, ui, color)?;
-    (state.options, state.hold, state.person) = (options, orders.hold.state(), whoever());
-    let errands = Errands::new(history, orders, catalogue, results_sender);
+    let Inspector { history, mut live, orders, color, shown } = inspector;
+    let mut screen = Screen::take(shown.ui.mouse)?;
+    let mut state = State {
+        options: shown.options.clone(),
+        hold: orders.hold.state(),
+        person: whoever(),
+        ..state(&screen, shown.ui.clone(), color)?
+    };
+    let (errands, mut results) = Errands::new(history, orders, shown);
     let mut keys = EventStream::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -198,6 +200,7 @@ fn outside(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands
     match effect {
         Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
         Effect::Redraw => screen.clear()?,
+        Effect::Clipboard(bytes) => screen.copy(&bytes)?,
         Effect::Suspend => {
             let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
             stopped.map_err(io::Error::from)?;
@@ -212,6 +215,9 @@ fn outside(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands
         | Effect::Hold(_)
         | Effect::Decide(..)
         | Effect::ReleaseAll
+        | Effect::Copy { .. }
+        | Effect::SaveBody(..)
+        | Effect::Compare(..)
         | Effect::Edit(..)
         | Effect::Quit { .. }) => errands.go(effect),
     }

@@ -1,9 +1,6 @@
 //! Signatures that are wrong on purpose, so that a handler can be seen to refuse them.
 
-use super::{
-    Delivery, Provider, Secret, SignError, SignRequest, Verdict,
-    rule::{Rule, Source},
-};
+use super::{Delivery, Provider, Secret, SignError, SignRequest, Verdict};
 use crate::event::{Header, UnixMillis};
 
 /// How a signature is wrong.
@@ -55,11 +52,6 @@ impl Provider {
         }
     }
 
-    /// Names of the headers that hold its signatures themselves.
-    pub fn signature_headers(&self) -> impl Iterator<Item = &str> {
-        self.scheme.iter().flat_map(signature_headers)
-    }
-
     /// Signed right, and then a letter of what looks most like a digest is another one.
     fn with_wrong_digest(
         &self,
@@ -73,13 +65,6 @@ impl Provider {
         }
         Ok(headers)
     }
-}
-
-fn signature_headers(rule: &Rule) -> impl Iterator<Item = &str> {
-    rule.sig.iter().flat_map(|selector| &selector.from).filter_map(|source| match source {
-        Source::Header(name) | Source::Numbered(name) => Some(name.as_str()),
-        Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
-    })
 }
 
 /// The value with another letter in the middle of its last longest run of letters and digits: hex stays hex and base64 base64.

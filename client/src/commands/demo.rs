@@ -115,5 +115,7 @@ fn settings(
         catch_up: CatchUp::default(),
         hold: None,
         ui,
+        mask: config::Parts::default(),
+        diff: config::Parts::default(),
     })
 }

@@ -51,7 +51,7 @@ pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit>
 }
 
 /// Hands the newest events, of those in a state if one is named, to `print`, a page at a time, and counts them.
-async fn list(
+pub(super) async fn list(
     access: &Access,
     state: Option<EventState>,
     filter: &Filter,

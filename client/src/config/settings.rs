@@ -15,8 +15,8 @@ use inhaul_core::{
 use crate::{
     cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
-        ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, RelayUrl, Route, Routes, Token,
-        inspector, secret, table::Given,
+        ConfigError, ConfigFile, Environment, FileRoute, Origin, Parts, Problem, RelayUrl, Route, Routes,
+        Token, inspector, secret, table::Given,
     },
     forward::Target,
     tui::Ui,
@@ -52,6 +52,10 @@ pub struct Settings {
     pub hold: Option<Filter>,
     /// How the inspector looks, and its keys.
     pub ui: Ui,
+    /// What copies of events replace, besides what they always do.
+    pub mask: Parts,
+    /// What is not compared.
+    pub diff: Parts,
 }
 
 /// Where events come from.
@@ -108,6 +112,8 @@ impl Settings {
                 None => file.as_ref().and_then(|file| file.hold.clone()),
             },
             ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
+            mask: file.as_ref().map(|file| file.mask.clone()).unwrap_or_default(),
+            diff: file.as_ref().map(|file| file.diff.clone()).unwrap_or_default(),
             file: file.map(|file| file.path),
         })
     }

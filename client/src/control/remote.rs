@@ -17,11 +17,11 @@ use tokio::{
 
 use super::{
     Running,
-    protocol::{ANSWER_MAX_BYTES, Answer, Request, read_line, to_line},
+    protocol::{ANSWER_MAX_BYTES, Answer, RECORD_MAX_BYTES, Request, read_line, to_line},
 };
 use crate::{
     draft::{Draft, Edit, EditId},
-    history::{Found, PeriodInfo, Prune, Ruling},
+    history::{Facts, Found, PeriodInfo, Prune, Ruling, Stored},
     hold::{HoldChange, HoldState},
     pipeline::Signing,
     replay::{Plan, Preview, Sent},
@@ -30,8 +30,6 @@ use crate::{
 
 /// How long the running process may take for what it has on disk.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest event taken over the socket, far above what any relay takes in.
-const RECORD_MAX_BYTES: u64 = 1 << 30;
 
 /// A running `inhaul`, asked over its socket.
 #[derive(Clone, Debug)]
@@ -133,7 +131,7 @@ impl Remote {
         };
         let body_bytes = body.as_ref().map(|body| body.len() as u64);
         let request = Request::Decide { id, forward, by, why, changes, body_bytes };
-        match self.ask_with(&request, &body.unwrap_or_default()).await? {
+        match self.ask_with(&request, &body.into_iter().collect::<Vec<_>>()).await? {
             (Answer::Row { row }, _) => Ok(*row),
             other => Err(unexpected(other.0)),
         }
@@ -169,7 +167,7 @@ impl Remote {
     /// # Errors
     /// When it does not answer, or the plan cannot be carried out.
     pub async fn preview(&self, plan: &Plan) -> Result<Preview, RemoteError> {
-        let body = plan.draft.body.clone().unwrap_or_default();
+        let body: Vec<Bytes> = plan.draft.body.iter().cloned().collect();
         match self.ask_with(&plan_request(plan, true), &body).await? {
             (Answer::Preview { preview }, _) => Ok(preview),
             other => Err(unexpected(other.0)),
@@ -201,6 +199,7 @@ impl Remote {
                 | Answer::Found { .. }
                 | Answer::Row { .. }
                 | Answer::Event { .. }
+                | Answer::Imported { .. }
                 | Answer::Attempt { .. }
                 | Answer::Preview { .. }
                 | Answer::Hold { .. }
@@ -223,6 +222,25 @@ impl Remote {
     ) -> Result<Attempt, RemoteError> {
         match self.ask(&Request::Replay { id, to: to.map(str::to_owned), signing }).await? {
             (Answer::Attempt { attempt }, _) => Ok(attempt),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// Has an event from a file stored; see [`History::store`](crate::history::History::store).
+    ///
+    /// # Errors
+    /// When it does not answer, or the event could not be stored.
+    pub async fn import(&self, event: &Event, facts: &Facts) -> Result<Stored, RemoteError> {
+        let parts = [event.record_prefix(), event.body.clone()];
+        let request = Request::Import {
+            provider: facts.provider.clone(),
+            event_type: facts.event_type.clone(),
+            provider_event_id: facts.provider_event_id.clone(),
+            record_bytes: parts.iter().map(|part| part.len() as u64).sum(),
+        };
+        match self.ask_with(&request, &parts).await? {
+            (Answer::Imported { row, is_new: true }, _) => Ok(Stored::New(*row)),
+            (Answer::Imported { row, is_new: false }, _) => Ok(Stored::Duplicate(*row)),
             other => Err(unexpected(other.0)),
         }
     }
@@ -264,9 +282,8 @@ impl Remote {
         self.ask_with(request, &[]).await
     }
 
-    /// Asks with a body behind the line.
-    async fn ask_with(&self, request: &Request, body: &[u8]) -> Result<(Answer, Bytes), RemoteError> {
-        let exchange = self.exchange(request, body);
+    async fn ask_with(&self, request: &Request, parts: &[Bytes]) -> Result<(Answer, Bytes), RemoteError> {
+        let exchange = self.exchange(request, parts);
         let exchanged = match request {
             // It takes as long as the target takes, and the running process sees to the end of that.
             Request::Replay { .. } => exchange.await,
@@ -277,6 +294,7 @@ impl Remote {
             | Request::Plan { .. }
             | Request::Hold { .. }
             | Request::Draft { .. }
+            | Request::Import { .. }
             | Request::Periods
             | Request::Prune(_)
             | Request::Status => {
@@ -289,10 +307,12 @@ impl Remote {
     }
 
     /// The line of the answer, and the bytes behind it.
-    async fn exchange(&self, request: &Request, body: &[u8]) -> io::Result<(Vec<u8>, Bytes)> {
+    async fn exchange(&self, request: &Request, parts: &[Bytes]) -> io::Result<(Vec<u8>, Bytes)> {
         let mut stream = UnixStream::connect(&self.socket).await?;
         stream.write_all(&to_line(request)).await?;
-        stream.write_all(body).await?;
+        for part in parts {
+            stream.write_all(part).await?;
+        }
         let mut reading = BufReader::new(stream);
         let line = read_line(&mut reading, ANSWER_MAX_BYTES).await?;
         let line = line.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
@@ -335,6 +355,7 @@ fn unexpected(answer: Answer) -> RemoteError {
         | Answer::Found { .. }
         | Answer::Event { .. }
         | Answer::Row { .. }
+        | Answer::Imported { .. }
         | Answer::Periods { .. }
         | Answer::Attempt { .. }
         | Answer::Preview { .. }

@@ -16,7 +16,7 @@ use crate::{
         tests::{World, forwarded, sample_attempt, sample_event},
     },
     replay::Pace,
-    row::Outcome,
+    row::{EventState, Outcome},
 };
 
 /// A running process: its world, its history, its server, and what it is asked to send again.
@@ -393,4 +393,29 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();
+}
+
+#[tokio::test]
+async fn an_event_from_a_file_is_stored_once_shown_and_not_forwarded() {
+    let world = World::new();
+    let history = world.open_well();
+    let (live, mut shown) = mpsc::channel(4);
+    let socket = history.data_dir().control_socket();
+    let _server =
+        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), live).unwrap();
+    let access = access(&world).await.unwrap();
+    let large: Vec<u8> = (0..3 << 20).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
+    let event = sample_event(1, &large);
+    let facts = Facts { event_type: Some("a.b".into()), imported: true, ..Facts::default() };
+    let Stored::New(row) = access.import(event.clone(), facts.clone()).await.unwrap() else { panic!() };
+    assert!(row.imported && row.state == EventState::Settled && row.event_type.as_deref() == Some("a.b"));
+    let Some(Live::Event(told)) = shown.recv().await else { panic!("it is shown") };
+    assert_eq!(*told, row);
+    assert!(matches!(access.import(event.clone(), facts).await.unwrap(), Stored::Duplicate(_)));
+    assert!(history.event(event.id).await.unwrap().unwrap().0 == event);
+    // A delivery of the same request is no repeat of what nobody delivered.
+    let Stored::New(delivered) = history.store(sample_event(2, &large), forwarded()).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(delivered.repeat, None);
 }

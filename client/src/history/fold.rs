@@ -157,6 +157,7 @@ pub(crate) fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventR
         late: facts.late,
         sender_waited: facts.sender_waits,
         taken_when_late: facts.taken_when_late,
+        imported: facts.imported,
         state: match (facts.held, facts.forward) {
             (true, _) => EventState::Held,
             (false, true) => EventState::Pending,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     content::Opened,
     editor,
+    exchange::Exchange,
     message::{Effect, Message},
 };
 use crate::{
@@ -25,11 +26,15 @@ use crate::{
     draft::Draft,
     filtering::Filtered,
     history::{History, Ruling},
+    listen::Shown,
     live::Live,
     pipeline::Signing,
     replay::Plan,
     row::{Attempt, EventState},
 };
+
+/// Results that the inspector has not taken in yet; what brings more waits.
+const RESULTS: usize = 64;
 
 /// Rows read from the history at once.
 const PAGE_ROWS: usize = 500;
@@ -40,19 +45,19 @@ pub(super) struct Errands {
     history: History,
     orders: Orders,
     catalogue: Catalogue,
+    exchange: Exchange,
     results: mpsc::Sender<Message>,
     /// What ends the replays under way, by their numbers.
     runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
 }
 
 impl Errands {
-    pub(super) fn new(
-        history: History,
-        orders: Orders,
-        catalogue: Catalogue,
-        results: mpsc::Sender<Message>,
-    ) -> Self {
-        Self { history, orders, catalogue, results, runs: Arc::default() }
+    /// With where their results come out.
+    pub(super) fn new(history: History, orders: Orders, shown: Shown) -> (Self, mpsc::Receiver<Message>) {
+        let (results, come_back) = mpsc::channel(RESULTS);
+        let Shown { catalogue, mask, ignore, .. } = shown;
+        let exchange = Exchange { history: history.clone(), mask, ignore };
+        (Self { history, orders, catalogue, exchange, results, runs: Arc::default() }, come_back)
     }
 
     /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
@@ -107,9 +112,15 @@ impl Errands {
                 };
                 Message::Decided("released", decided)
             }
+            Effect::Copy { id, what, masks, url } => {
+                Message::Copied(self.exchange.copy(id, what, masks, url, &self.catalogue).await)
+            }
+            Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
+            Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
             Effect::Edit(..)
             | Effect::StopReplay(_)
             | Effect::TakeMouse(_)
+            | Effect::Clipboard(_)
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit { .. } => return None,

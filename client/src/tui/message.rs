@@ -1,5 +1,7 @@
 //! What reaches the inspector, and what it wants done.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use crossterm::event::{KeyEvent, MouseEvent};
 use inhaul_core::{
@@ -7,7 +9,11 @@ use inhaul_core::{
     filter::Filter,
 };
 
-use super::content::Opened;
+use super::{
+    content::Opened,
+    exchange::{Comparison, Copied},
+    keys::Copy,
+};
 use crate::{
     history::Ruling,
     hold::{HoldChange, HoldState},
@@ -54,6 +60,12 @@ pub(super) enum Message {
     Decided(&'static str, Result<u64, String>),
     /// An event's body as it was edited; nothing when nothing was changed.
     Edited(EventId, Result<Option<Bytes>, String>),
+    /// Where a copy went.
+    Copied(Result<Copied, String>),
+    /// The file a body was saved to, and its length.
+    Saved(Result<(PathBuf, usize), String>),
+    /// What differs between two events.
+    Compared(Result<Box<Comparison>, String>),
 }
 
 /// Something is to be done outside.
@@ -81,6 +93,23 @@ pub(super) enum Effect {
     ReleaseAll,
     /// Have an event's body edited, or one that was edited before.
     Edit(EventId, Option<Bytes>),
+    /// Copy something of an event.
+    Copy {
+        /// Which event.
+        id: EventId,
+        /// What of it.
+        what: Copy,
+        /// Secrets are left out.
+        masks: bool,
+        /// The endpoint's URL, where it is known.
+        url: Option<String>,
+    },
+    /// Have the terminal put this on its clipboard.
+    Clipboard(Vec<u8>),
+    /// Save an event's body to a file.
+    SaveBody(EventId),
+    /// Compare two events.
+    Compare(EventId, EventId),
     /// Take the mouse, or leave it to the terminal.
     TakeMouse(bool),
     /// Draw everything anew.

@@ -15,6 +15,7 @@ use crate::{
     row::{Attempt, EventRow},
 };
 
+mod exchange;
 mod mouse;
 mod press;
 
@@ -95,6 +96,9 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
         Message::Replayed(result) => replayed(state, result),
+        Message::Copied(result) => exchange::copied(state, result, effects),
+        Message::Saved(result) => exchange::saved(state, result),
+        Message::Compared(result) => exchange::compared(state, result),
     }
 }
 

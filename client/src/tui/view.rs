@@ -28,6 +28,7 @@ use crate::output::fit;
 pub(super) mod areas;
 pub(super) mod detail;
 mod dialog;
+pub(super) mod diff;
 pub(super) mod list;
 pub(super) mod page;
 mod relay;
@@ -159,6 +160,15 @@ fn toast_look(state: &State, kind: ToastKind) -> (&'static str, Style) {
 
 fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
     let mut hints = Vec::new();
+    if state.prompt.is_none() && !state.pressed.is_empty() {
+        let next = state.keymap.continued(&state.pressed, state.scope());
+        let hint = |(keys, name): (String, &'static str)| {
+            let name = name.strip_prefix("copy_").unwrap_or(name);
+            format!("{keys} {}", name.replace('_', " "))
+        };
+        let text = format!(" {}", next.into_iter().map(hint).collect::<Vec<_>>().join("  "));
+        return Paragraph::new(Span::styled(fit(&text, 0, usize::from(width)), state.theme().strong()));
+    }
     match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
         _ if state.dialog.is_some() => {
             hints.push("tab next field  space choose  f5 send  esc stop or close".to_owned());
