@@ -253,6 +253,14 @@ mod tests {
         ]
     }
 
+    fn dropped() -> Dropped {
+        Dropped {
+            at: UnixMillis(1_763_970_070_500),
+            by: "ada".to_owned(),
+            why: Some("a test of theirs".to_owned()),
+        }
+    }
+
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
         let [first, repeated, verified, imported] = arrivals();
@@ -264,11 +272,6 @@ mod tests {
             latency_ms: 12,
         };
         let [edited, released, sent] = edits();
-        let dropped = Dropped {
-            at: UnixMillis(1_763_970_070_500),
-            by: "ada".to_owned(),
-            why: Some("a test of theirs".to_owned()),
-        };
         let failed = Outcome::Failed { kind: FailureKind::Connect, message: "refused".into(), latency_ms: 1 };
         vec![
             (first, EVENT, include_bytes!("../../../assets/golden/history-event-v1.bin")),
@@ -305,7 +308,7 @@ mod tests {
             (released, EDITED, include_bytes!("../../../assets/golden/history-edited-forward-v1.bin")),
             (sent, ATTEMPT, include_bytes!("../../../assets/golden/history-attempt-edited-v1.bin")),
             (
-                Change::Dropped(dropped),
+                Change::Dropped(dropped()),
                 DROPPED,
                 include_bytes!("../../../assets/golden/history-dropped-v1.bin"),
             ),

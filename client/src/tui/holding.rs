@@ -4,6 +4,7 @@ use inhaul_core::{event::EventId, filter::Filter};
 use tui_input::Input;
 
 use super::{
+    dialog,
     message::Effect,
     state::{Prompt, PromptKind, State, ToastKind},
 };
@@ -15,7 +16,7 @@ use crate::{
     row::EventState,
 };
 
-/// What a key does with events that are held.
+/// What a key does with events that are held, marked or edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Holding {
     /// Asks which are held from now on.
@@ -25,6 +26,12 @@ pub(crate) enum Holding {
     Release,
     ReleaseAll,
     Drop,
+    Mark,
+    Unmark,
+    /// Opens the replay dialog.
+    Dialog,
+    /// Edits the body, and opens the dialog then.
+    Edit,
 }
 
 impl State {
@@ -50,7 +57,7 @@ impl State {
 }
 
 /// Does what a key asks for.
-pub(super) fn act(state: &mut State, action: Holding, by: &str, effects: &mut Vec<Effect>) {
+pub(super) fn act(state: &mut State, action: Holding, effects: &mut Vec<Effect>) {
     match action {
         Holding::Ask => {
             let input = Input::new(state.hold.filter.clone());
@@ -58,7 +65,14 @@ pub(super) fn act(state: &mut State, action: Holding, by: &str, effects: &mut Ve
         }
         Holding::Turn => effects.push(Effect::Hold(HoldChange::Turn(!state.hold.is_on))),
         Holding::Release => decide(state, &Ruling::Forward(Draft::default()), effects),
-        Holding::Drop => decide(state, &Ruling::Drop { by: by.to_owned(), why: None }, effects),
+        Holding::Drop => {
+            let ruling = Ruling::Drop { by: state.person.clone(), why: None };
+            decide(state, &ruling, effects);
+        }
+        Holding::Mark => state.mark(),
+        Holding::Unmark => state.marked.clear(),
+        Holding::Dialog => dialog::open(state),
+        Holding::Edit => effects.extend(state.selected.map(|id| Effect::Edit(id, None))),
         Holding::ReleaseAll => effects.push(Effect::ReleaseAll),
     }
 }

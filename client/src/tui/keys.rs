@@ -32,12 +32,6 @@ pub(crate) enum Action {
     Show(View),
     Replay,
     ReplaySigned,
-    /// Opens the replay dialog.
-    ReplayDialog,
-    /// Edits the body, and opens the dialog then.
-    Edit,
-    Mark,
-    Unmark,
     Hold(Holding),
     Filter,
     Search,

@@ -95,14 +95,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Follow => state.follows = !state.follows,
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
-        Action::ReplayDialog => dialog::open(state),
-        Action::Edit => effects.extend(state.selected.map(|id| Effect::Edit(id, None))),
-        Action::Mark => state.mark(),
-        Action::Unmark => state.marked.clear(),
-        Action::Hold(action) => {
-            let person = state.person.clone();
-            holding::act(state, action, &person, effects);
-        }
+        Action::Hold(action) => holding::act(state, action, effects),
         Action::Open if state.pane == Pane::Detail => {
             if let Some(tree) = shown_tree(state) {
                 tree.toggle();
