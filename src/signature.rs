@@ -9,6 +9,7 @@
 //!  content    the bytes that are signed
 //!  diagnose   why a signature does not match
 //!  sign       the headers a provider would send
+//!  flaw       the same, wrong on purpose
 //!  public_key signatures that are checked with a public key
 //!  jwt        signed claims
 //!  x5c        signatures that bring their certificates along
@@ -29,6 +30,7 @@ mod challenge;
 mod check;
 mod content;
 mod diagnose;
+mod flaw;
 mod jwt;
 mod message;
 mod own;
@@ -40,8 +42,9 @@ mod sign;
 mod tests;
 mod x5c;
 
-pub use catalogue::{Catalogue, EventNames, Provider, catalogue, verify_any};
+pub use catalogue::{Catalogue, EventNames, IdPlace, Provider, catalogue, verify_any};
 pub use challenge::{Challenge, ChallengeAnswer, challenge};
+pub use flaw::Flaw;
 pub use own::RowError;
 pub use sign::SignError;
 

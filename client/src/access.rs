@@ -11,11 +11,12 @@ use tokio::time::Instant;
 
 use crate::{
     control::{Remote, RemoteError},
+    draft::{Edit, EditId},
     history::{
-        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Status, Stored,
+        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Ruling, Status,
+        Stored,
     },
-    pipeline::Signing,
-    row::{Attempt, EventRow, EventState},
+    row::{EventRow, EventState},
 };
 
 /// How long to wait for a process that starts or ends: it has the directory and does not answer yet, or no more.
@@ -51,9 +52,6 @@ pub enum AccessError {
     /// The running process says so.
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// A replay was asked of a process that is not there.
-    #[error("no `inhaul listen` is running on this data directory")]
-    NotRunning,
 }
 
 impl AccessError {
@@ -71,7 +69,7 @@ impl AccessError {
             Self::Remote(RemoteError::Silent { .. }) => {
                 Some("did it just stop? Try again; what it stored is safe".to_owned())
             }
-            Self::Remote(RemoteError::Refused(_) | RemoteError::Event(_)) | Self::NotRunning => None,
+            Self::Remote(RemoteError::Refused(_) | RemoteError::Event(_)) => None,
         }
     }
 }
@@ -159,10 +157,21 @@ impl Access {
     ///
     /// # Errors
     /// When the event is not held, or this could not be written.
-    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, AccessError> {
+    pub async fn decide(&self, id: EventId, ruling: Ruling) -> Result<EventRow, AccessError> {
         Ok(match self {
-            Self::Direct(history) => history.decide(id, forward).await?,
-            Self::Remote(remote) => remote.decide(id, forward).await?,
+            Self::Direct(history) => history.decide(id, ruling).await?,
+            Self::Remote(remote) => remote.decide(id, ruling).await?,
+        })
+    }
+
+    /// As [`History::draft`].
+    ///
+    /// # Errors
+    /// When the draft cannot be read.
+    pub async fn draft(&self, id: EventId, edit: EditId) -> Result<Option<Edit>, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.draft(id, edit).await?,
+            Self::Remote(remote) => remote.draft(id, edit).await?,
         })
     }
 
@@ -219,22 +228,6 @@ impl Access {
             Self::Direct(history) => history.prune(prune).await?,
             Self::Remote(remote) => remote.prune(prune).await?,
         })
-    }
-
-    /// Has the running process send an event again, to its own targets or to the one named.
-    ///
-    /// # Errors
-    /// When none is running, or no attempt was made. Whoever has the history by itself sends the event by itself.
-    pub async fn replay(
-        &self,
-        id: EventId,
-        to: Option<&str>,
-        signing: Signing,
-    ) -> Result<Attempt, AccessError> {
-        match self {
-            Self::Direct(_) => Err(AccessError::NotRunning),
-            Self::Remote(remote) => Ok(remote.replay(id, to, signing).await?),
-        }
     }
 
     /// Gives the data directory back, if this process had it.

@@ -7,13 +7,15 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 
-use crate::{config::RelayUrl, forward::Target, pipeline::Signing, tui::Palette};
+use crate::{config::RelayUrl, forward::Target, tui::Palette};
 
+mod changes;
 mod exchange;
 mod history;
 mod signing;
 mod values;
 
+pub use changes::{BodyError, ChangeArgs, HoldArgs, PaceArgs, ReleaseArgs, ReplayArgs};
 pub use exchange::{DiffArgs, ExportArgs, ExportFormat, ImportArgs};
 pub use history::{HistoryCommand, PruneArgs};
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
@@ -25,8 +27,8 @@ pub use values::{
 /// What `--help` says about how the program ends; the same for every command.
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  done; for `replay`, the target answered 2xx
-  1  the answer is no: `replay` got no 2xx, `show` found no such event
+  0  done; for `replay`, every request was answered 2xx
+  1  the answer is no: `replay` got something else, `show` found no such event
   2  it could not be done: bad arguments or configuration, refused by the relay";
 
 /// Where `--help` of `listen` names what it reads besides its arguments.
@@ -82,17 +84,23 @@ pub enum Command {
     /// Example: `inhaul show 0197a2c4 --raw > request.http`. Works while `inhaul listen` is running.
     #[command(after_long_help = EXIT_STATUS)]
     Show(ShowArgs),
-    /// Send a stored event to your application once more
+    /// Send stored events to your application again, as they were or changed
     ///
-    /// Example: `inhaul replay 0197a2c4 --to 4000`. A replay is a new attempt on the event's record, never an overwrite.
+    /// Example: `inhaul replay 0197a2c4 --set data.amount=0 --sign fresh --times 50 --concurrency 4`. Each request is a new attempt on the
+    /// event's record; what was received stays as it is. Ctrl-C stops it and says how far it came.
     #[command(after_long_help = EXIT_STATUS)]
-    Replay(ReplayArgs),
-    /// Decide on events that are held: forward them, or drop them
+    Replay(Box<ReplayArgs>),
+    /// Hold events before they are forwarded, or say which are held
     ///
-    /// Example: `inhaul release --all`. `inhaul listen --catch-up ask` holds the events that came while it was away, and `inhaul
-    /// events --held` lists them.
+    /// Example: `inhaul hold 'type:charge.*'` has the running `inhaul listen` hold such events from now on, `inhaul hold off` none. `inhaul
+    /// events --held` lists those that wait, and `inhaul release` frees or drops them.
+    Hold(HoldArgs),
+    /// Decide on events that are held: forward them, edited or not, or drop them
+    ///
+    /// Example: `inhaul release --all`. `inhaul listen --hold FILTER`, `inhaul hold` and `--catch-up ask` hold events, and `inhaul events
+    /// --held` lists them.
     #[command(after_long_help = EXIT_STATUS)]
-    Release(ReleaseArgs),
+    Release(Box<ReleaseArgs>),
     /// Look after the history: its size, whether it is whole, what of it may go
     #[command(subcommand)]
     History(HistoryCommand),
@@ -175,6 +183,12 @@ pub struct ListenArgs {
     /// Events that came while this client was away [default: deliver]
     #[arg(long, value_name = "deliver|store|ask", hide_possible_values = true)]
     pub catch_up: Option<CatchUp>,
+    /// Forward only events that pass this filter, such as 'type:charge.*'
+    #[arg(long, value_name = "FILTER")]
+    pub when: Option<String>,
+    /// Hold events that pass this filter until `inhaul release` frees them
+    #[arg(long, value_name = "FILTER")]
+    pub hold: Option<String>,
     /// Allow targets that are not on this machine
     #[arg(long)]
     pub allow_external: bool,
@@ -329,78 +343,12 @@ pub struct ShowArgs {
     /// Write exactly the bytes the relay received, head and body
     #[arg(long, conflicts_with = "json")]
     pub raw: bool,
+    /// Write the edited body that this attempt sent, or say what it changed
+    #[arg(long, value_name = "ATTEMPT", conflicts_with_all = ["json", "raw"])]
+    pub edited: Option<u32>,
     /// One JSON object, as docs/output-json.md describes
     #[arg(long)]
     pub json: bool,
-}
-
-/// Arguments of `inhaul replay`.
-#[derive(Debug, Args)]
-pub struct ReplayArgs {
-    /// The event's id, or its beginning
-    #[arg(required_unless_present = "given_up")]
-    pub id: Option<String>,
-    /// Every event that was given up, oldest first, in place of ID
-    #[arg(long, conflicts_with = "id")]
-    pub given_up: bool,
-    /// Send it to this port, host:port or URL [default: where it went before]
-    #[arg(long, value_name = "TARGET")]
-    pub to: Option<Target>,
-    /// Sign it anew, as its provider would now; the body stays as it is
-    #[arg(long)]
-    pub resign: bool,
-    /// Keep the event's id where the provider sends it in a header
-    #[arg(long, requires = "resign")]
-    pub keep_id: bool,
-    /// Environment variable that holds the secret, when no client is running
-    #[arg(long, value_name = "NAME", requires = "resign")]
-    pub secret_env: Option<String>,
-    /// File that holds the secret, when no client is running
-    #[arg(long, value_name = "FILE", requires = "resign")]
-    pub secret_file: Option<PathBuf>,
-    /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
-    #[arg(long, value_name = "FILE", requires = "resign")]
-    pub config: Option<PathBuf>,
-    /// Allow a target that is not on this machine
-    #[arg(long)]
-    pub allow_external: bool,
-    /// The attempt as one JSON object, as docs/output-json.md describes
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl ReplayArgs {
-    /// How the event is signed.
-    pub(crate) fn signing(&self) -> Signing {
-        match (self.resign, self.keep_id) {
-            (false, _) => Signing::AsReceived,
-            (true, false) => Signing::Anew,
-            (true, true) => Signing::AnewWithSameId,
-        }
-    }
-
-    /// What names the secret.
-    pub(crate) fn signatures(&self) -> SignatureArgs {
-        SignatureArgs {
-            secret_env: self.secret_env.iter().cloned().collect(),
-            secret_file: self.secret_file.iter().cloned().collect(),
-            ..SignatureArgs::default()
-        }
-    }
-}
-
-/// Arguments of `inhaul release`.
-#[derive(Debug, Args)]
-pub struct ReleaseArgs {
-    /// Ids of events, or their beginnings
-    #[arg(value_name = "ID", required_unless_present = "all")]
-    pub ids: Vec<String>,
-    /// Every event that is held, oldest first
-    #[arg(long, conflicts_with = "ids")]
-    pub all: bool,
-    /// Keep them in the history and do not forward them
-    #[arg(long)]
-    pub drop: bool,
 }
 
 /// Arguments of `inhaul demo`.

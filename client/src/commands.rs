@@ -10,6 +10,7 @@ pub mod events;
 pub mod export;
 pub mod failure;
 pub mod history;
+pub mod hold;
 pub mod import;
 pub mod keys;
 pub mod listen;
@@ -55,6 +56,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::run(data, &args).await?,
         Command::History(command) => history::run(data, &command).await?,
         Command::Replay(args) => replay::run(data, &args).await?,
+        Command::Hold(args) => hold::run(data, &args).await?,
         Command::Release(args) => release::run(data, &args).await?,
         Command::Verify(args) => verify::run(data, &args).await?,
         Command::Sign(args) => sign::run(&args)?,

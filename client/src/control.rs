@@ -18,20 +18,23 @@ use bytes::Bytes;
 use inhaul_core::event::{Event, EventId};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncBufRead, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot},
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
-use self::protocol::{Answer, RECORD_MAX_BYTES, REQUEST_MAX_BYTES, Request, read_line};
+use self::protocol::{Answer, DraftLine, RECORD_MAX_BYTES, REQUEST_MAX_BYTES, Request, plan_of, read_line};
 pub use self::remote::{Remote, RemoteError};
 use crate::{
     data_dir::create_private_dir,
-    history::{Facts, History, HistoryError, Holder, Status, Stored},
+    draft::{Draft, Edit},
+    history::{Facts, History, HistoryError, Holder, Ruling, Status, Stored},
+    hold::{Hold, HoldChange},
     live::Live,
     pipeline::Signing,
+    replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow},
 };
 
@@ -45,6 +48,8 @@ const ROWS_MAX: usize = 200;
 const REPLAYS: usize = 64;
 /// Decisions that are not on record yet.
 const DECISIONS: usize = 64;
+/// Plans that are not looked at yet, and outcomes of one that are not passed on yet.
+const PLANS: usize = 16;
 
 /// Somebody wants an event sent again.
 #[derive(Debug)]
@@ -59,13 +64,31 @@ pub struct ReplayRequest {
     pub answer: oneshot::Sender<Result<Attempt, String>>,
 }
 
+/// Somebody wants to know what a plan would send, or to have it sent.
+#[derive(Debug)]
+pub struct PlanRequest {
+    /// What is to be sent.
+    pub plan: Plan,
+    /// What is wanted.
+    pub wanted: Wanted,
+}
+
+/// What is wanted of a plan.
+#[derive(Debug)]
+pub enum Wanted {
+    /// To know what it would send.
+    Preview(oneshot::Sender<Result<Preview, String>>),
+    /// To have it sent; each request that is done goes here. When the other end goes, no more is sent.
+    Sent(mpsc::Sender<Sent>),
+}
+
 /// Somebody decided on a held event.
 #[derive(Debug)]
 pub struct Decision {
     /// Which event.
     pub id: EventId,
     /// It is forwarded, or goes nowhere.
-    pub forward: bool,
+    pub ruling: Ruling,
     /// Where the event's row goes once that is on record, or the reason why it is not.
     pub answer: oneshot::Sender<Result<EventRow, String>>,
 }
@@ -75,8 +98,12 @@ pub struct Decision {
 pub struct Orders {
     /// What is to be sent again.
     pub replays: mpsc::Sender<ReplayRequest>,
+    /// Many of them, with a plan.
+    pub plans: mpsc::Sender<PlanRequest>,
     /// What becomes of held events.
     pub decisions: mpsc::Sender<Decision>,
+    /// Which events are held.
+    pub hold: Hold,
 }
 
 /// Where a person's wishes come out.
@@ -84,15 +111,52 @@ pub struct Orders {
 pub struct Ordered {
     /// What is to be sent again.
     pub replays: mpsc::Receiver<ReplayRequest>,
+    /// Many of them, with a plan.
+    pub plans: mpsc::Receiver<PlanRequest>,
     /// What becomes of held events.
     pub decisions: mpsc::Receiver<Decision>,
 }
 
 impl Orders {
-    /// Both ends of the queues.
-    pub fn new() -> (Self, Ordered) {
+    /// Both ends of the queues, with what is held.
+    pub fn new(hold: Hold) -> (Self, Ordered) {
         let ((replays, asked), (decisions, decided)) = (mpsc::channel(REPLAYS), mpsc::channel(DECISIONS));
-        (Self { replays, decisions }, Ordered { replays: asked, decisions: decided })
+        let (plans, planned) = mpsc::channel(PLANS);
+        let ordered = Ordered { replays: asked, plans: planned, decisions: decided };
+        (Self { replays, plans, decisions, hold }, ordered)
+    }
+
+    /// Has it decided what becomes of a held event, and waits until that is on record.
+    ///
+    /// # Errors
+    /// With a sentence for a person.
+    pub async fn decide(&self, id: EventId, ruling: Ruling) -> Result<EventRow, String> {
+        let (answer, answered) = oneshot::channel();
+        // When its queue is full, it takes a moment longer.
+        let asked = self.decisions.send(Decision { id, ruling, answer }).await;
+        asked.map_err(|_| "it is stopping".to_owned())?;
+        answered.await.unwrap_or_else(|_| Err("it stopped before the decision was on record".to_owned()))
+    }
+
+    /// What a plan would send.
+    ///
+    /// # Errors
+    /// With a sentence for a person.
+    pub async fn preview(&self, plan: Plan) -> Result<Preview, String> {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.plans.send(PlanRequest { plan, wanted: Wanted::Preview(answer) }).await;
+        asked.map_err(|_| "it is stopping".to_owned())?;
+        answered.await.unwrap_or_else(|_| Err("it is stopping".to_owned()))
+    }
+
+    /// Has a plan carried out; what comes of each request is received. No more is sent when nobody receives any more.
+    ///
+    /// # Errors
+    /// When it is stopping.
+    pub async fn carry_out(&self, plan: Plan) -> Result<mpsc::Receiver<Sent>, String> {
+        let (sent, done) = mpsc::channel(PLANS);
+        let asked = self.plans.send(PlanRequest { plan, wanted: Wanted::Sent(sent) }).await;
+        asked.map(|()| done).map_err(|_| "it is stopping".to_owned())
     }
 }
 
@@ -248,6 +312,7 @@ struct Desk {
     history: History,
     orders: Orders,
     reach: Arc<OnceLock<Reach>>,
+    /// Where others see what was changed here.
     live: mpsc::Sender<Live>,
 }
 
@@ -259,7 +324,7 @@ impl Desk {
             let line = timeout(IDLE_TIMEOUT, read_line(&mut reading, REQUEST_MAX_BYTES)).await?;
             let (answer, parts) = match line {
                 Ok(None) => return Ok(()),
-                Ok(Some(line)) => match serde_json::from_slice(&line) {
+                Ok(Some(line)) => match serde_json::from_slice::<Request>(&line) {
                     Ok(Request::Import { record_bytes, .. }) if record_bytes > RECORD_MAX_BYTES => {
                         let answer = Answer::error("the event is too large");
                         return timeout(IDLE_TIMEOUT, writing.write_all(&answer.to_line())).await?;
@@ -275,7 +340,17 @@ impl Desk {
                         };
                         (self.import(record, facts).await, Vec::new())
                     }
-                    Ok(request) => self.answer(request).await,
+                    Ok(request) => {
+                        let body = timeout(IDLE_TIMEOUT, request.read_body(&mut reading)).await??;
+                        match request.plan(body.clone()) {
+                            Some(Ok(plan)) => {
+                                self.carry_out(plan, &mut reading, &mut writing).await?;
+                                continue;
+                            }
+                            Some(Err(reason)) => (Answer::error(&reason), Vec::new()),
+                            None => self.answer(request, body).await,
+                        }
+                    }
                     Err(error) => (Answer::error(&format!("not a request: {error}")), Vec::new()),
                 },
                 Err(error) => {
@@ -293,7 +368,7 @@ impl Desk {
     }
 
     /// The answer, and the bytes to be sent behind it.
-    async fn answer(&self, request: Request) -> (Answer, Vec<Bytes>) {
+    async fn answer(&self, request: Request, body: Option<Bytes>) -> (Answer, Vec<Bytes>) {
         let answered = match request {
             Request::Rows { state, before, limit } => {
                 let limit = limit.min(ROWS_MAX);
@@ -303,7 +378,25 @@ impl Desk {
                 };
                 rows.map(|rows| Answer::Rows { rows })
             }
-            Request::Decide { id, forward } => Ok(self.decide(id, forward).await),
+            Request::Decide { id, forward, by, why, changes, .. } => {
+                let ruling = match forward {
+                    true => Ruling::Forward(Draft { body, changes }),
+                    false => Ruling::Drop { by: by.unwrap_or_default(), why },
+                };
+                Ok(match self.orders.decide(id, ruling).await {
+                    Ok(row) => Answer::Row { row: Box::new(row) },
+                    Err(reason) => Answer::error(&reason),
+                })
+            }
+            Request::Hold { change } => self.hold(change).await,
+            Request::Draft { id, edit } => match self.history.draft(id, edit).await {
+                Ok(edit) => return draft_answer(edit),
+                Err(error) => Err(error),
+            },
+            Request::Plan { ids, to, changes, pace, .. } => {
+                let plan = plan_of(ids, to.as_deref(), Draft { body, changes }, pace);
+                Ok(self.preview(plan).await.unwrap_or_else(|reason| Answer::error(&reason)))
+            }
             Request::Find { prefix } => self.history.find(&prefix).await.map(|found| Answer::Found { found }),
             Request::Event { id } => match self.history.event(id).await {
                 Ok(Some((event, row))) => {
@@ -341,16 +434,52 @@ impl Desk {
         }
     }
 
-    async fn decide(&self, id: EventId, forward: bool) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        // When its queue is full, it takes a moment longer.
-        if self.orders.decisions.send(Decision { id, forward, answer }).await.is_err() {
-            return Answer::error("it is stopping");
+    async fn preview(&self, plan: Result<Plan, String>) -> Result<Answer, String> {
+        Ok(Answer::Preview { preview: self.orders.preview(plan?).await? })
+    }
+
+    async fn hold(&self, change: Option<HoldChange>) -> Result<Answer, HistoryError> {
+        if let Some(change) = &change {
+            match self.orders.hold.change(change) {
+                // Nobody watches any more; it is changed all the same.
+                Ok(state) => drop(self.live.send(Live::Hold(state)).await),
+                Err(error) => return Ok(Answer::error(&error.to_string())),
+            }
         }
-        match answered.await {
-            Ok(Ok(row)) => Answer::Row { row: Box::new(row) },
-            Ok(Err(reason)) => Answer::error(&reason),
-            Err(_) => Answer::error("it stopped before the decision was on record"),
+        Ok(Answer::Hold { hold: self.orders.hold.state(), held: self.history.status().await?.held })
+    }
+
+    /// Passes on what comes of each request of a plan; when the other side goes, no more is sent.
+    async fn carry_out(
+        &self,
+        plan: Plan,
+        reading: &mut (impl AsyncBufRead + Unpin),
+        writing: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<()> {
+        let mut done = match self.orders.carry_out(plan).await {
+            Ok(done) => done,
+            Err(reason) => {
+                let answer = Answer::error(&reason).to_line();
+                return timeout(IDLE_TIMEOUT, writing.write_all(&answer)).await?;
+            }
+        };
+        let mut other_side_speaks = false;
+        loop {
+            let answer = tokio::select! {
+                sent = done.recv() => match sent {
+                    Some(Sent { id, result: Ok(attempt) }) => Answer::Sent { id, attempt: Some(attempt), error: None },
+                    Some(Sent { id, result: Err(error) }) => Answer::Sent { id, attempt: None, error: Some(error) },
+                    None => return timeout(IDLE_TIMEOUT, writing.write_all(&Answer::Done.to_line())).await?,
+                },
+                said = reading.fill_buf(), if !other_side_speaks => {
+                    if said?.is_empty() {
+                        return Ok(());
+                    }
+                    other_side_speaks = true;
+                    continue;
+                }
+            };
+            timeout(IDLE_TIMEOUT, writing.write_all(&answer.to_line())).await??;
         }
     }
 
@@ -377,6 +506,16 @@ impl Desk {
             reach: self.reach.get().cloned(),
         })
     }
+}
+
+/// A draft, and behind it its body.
+fn draft_answer(edit: Option<Edit>) -> (Answer, Vec<Bytes>) {
+    let Some(Edit { at, forward, draft: Draft { body, changes } }) = edit else {
+        return (Answer::Draft { edit: None }, Vec::new());
+    };
+    let body_bytes = body.as_ref().map(|body| body.len() as u64);
+    let edit = Some(DraftLine { at, forward, changes, body_bytes });
+    (Answer::Draft { edit }, body.into_iter().collect())
 }
 
 /// The bytes behind the line of a request, as long as some keep coming.

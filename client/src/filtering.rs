@@ -114,7 +114,9 @@ impl Subject for Filtered<'_> {
             Flag::Late => row.late,
             Flag::Imported => row.imported,
             Flag::Repeat => row.repeat.is_some(),
-            Flag::Dropped => row.repeat.as_ref().is_some_and(|repeat| repeat.dropped),
+            Flag::Dropped => {
+                row.dropped.is_some() || row.repeat.as_ref().is_some_and(|repeat| repeat.dropped)
+            }
             Flag::Replayed => any_cause(AttemptCause::Replay),
             Flag::Retried => any_cause(AttemptCause::Retry),
         }
@@ -131,7 +133,7 @@ impl Subject for Filtered<'_> {
             },
             NumberField::Age => passes(self.now.0.saturating_sub(self.row.received_at.0) as f64),
             NumberField::Size => passes(self.row.body_bytes as f64),
-            NumberField::Attempts => passes(self.row.attempts.len() as f64),
+            NumberField::Attempts => passes(f64::from(self.row.attempts_made())),
         }
     }
 

@@ -41,6 +41,7 @@ use tokio::{
 
 pub use by_hand::ByHand;
 pub use error::HistoryError;
+pub(crate) use fold::row as arriving_row;
 pub use index::panic_is_contained;
 pub use lock::Holder;
 pub use upkeep::{Checked, PeriodInfo, Prune};
@@ -53,7 +54,8 @@ use self::{
 use crate::{
     clock,
     data_dir::DataDir,
-    row::{Attempt, AttemptCause, EventRow, EventState},
+    draft::{Draft, Edit, EditId},
+    row::{Attempt, AttemptCause, Changed, EventRow, EventState},
 };
 
 /// Bytes of requests under way, in steps: what is beyond waits in its caller.
@@ -104,6 +106,20 @@ pub enum Stored {
     New(EventRow),
     /// It was on disk already; this is its row as it stands.
     Duplicate(EventRow),
+}
+
+/// What a person decides on a held event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// It is forwarded, as the draft says.
+    Forward(Draft),
+    /// It goes nowhere.
+    Drop {
+        /// Who decided, as their system calls them.
+        by: String,
+        /// Why, where they said so.
+        why: Option<String>,
+    },
 }
 
 /// What the beginning of an id leads to.
@@ -297,8 +313,22 @@ impl History {
         target: &str,
         cause: AttemptCause,
     ) -> Result<Attempt, HistoryError> {
+        self.begin_changed_attempt(id, target, cause, None).await
+    }
+
+    /// As [`History::begin_attempt`], of a request that differs from the event.
+    ///
+    /// # Errors
+    /// As [`History::begin_attempt`].
+    pub async fn begin_changed_attempt(
+        &self,
+        id: EventId,
+        target: &str,
+        cause: AttemptCause,
+        changed: Option<Changed>,
+    ) -> Result<Attempt, HistoryError> {
         let target = target.to_owned();
-        self.ask(0, |answer| Request::BeginAttempt { id, target, cause, answer }).await
+        self.ask(0, |answer| Request::BeginAttempt { id, target, cause, changed, answer }).await
     }
 
     /// Records what came of an attempt; its number says which.
@@ -333,12 +363,33 @@ impl History {
         self.ask(0, |answer| Request::GiveUp { id, reason, answer }).await
     }
 
-    /// Records what a person decided on a held event: that it is to be forwarded now, or not at all.
+    /// Records what a person decided on a held event.
     ///
     /// # Errors
     /// When the event is not held, or as [`History::settle`].
-    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, HistoryError> {
-        self.ask(0, |answer| Request::Decide { id, forward, answer }).await
+    pub async fn decide(&self, id: EventId, ruling: Ruling) -> Result<EventRow, HistoryError> {
+        let bytes = match &ruling {
+            Ruling::Forward(draft) => draft.body.as_ref().map_or(0, bytes::Bytes::len),
+            Ruling::Drop { .. } => 0,
+        };
+        self.ask(bytes, |answer| Request::Decide { id, ruling, answer }).await
+    }
+
+    /// Records a draft of an event, once.
+    ///
+    /// # Errors
+    /// When there is no such event, or the draft could not be written.
+    pub async fn record_draft(&self, id: EventId, draft: Draft) -> Result<EditId, HistoryError> {
+        let bytes = draft.body.as_ref().map_or(0, bytes::Bytes::len);
+        self.ask(bytes, |answer| Request::Edit { id, draft, answer }).await
+    }
+
+    /// A draft on record with an event; of many, the latest can be found.
+    ///
+    /// # Errors
+    /// When its bytes cannot be read.
+    pub async fn draft(&self, id: EventId, edit: EditId) -> Result<Option<Edit>, HistoryError> {
+        self.ask(0, |answer| Request::Edited { id, edit, answer }).await
     }
 
     /// Every event that is to be forwarded, in order of storing.

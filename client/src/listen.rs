@@ -18,12 +18,13 @@ use crate::{
     cli::CatchUp,
     commands::Failure,
     config::{RelaySettings, RelayUrl, Routes, Settings},
-    control::{self, ControlError, ControlServer, Orders, Reach, ReplayRequest},
+    control::{self, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted},
     data_dir::DataDir,
     diff::Ignore,
     export::Mask,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
+    hold::Hold,
     live::Live,
     output::{Ready, count_text, time_text},
     pipeline::{Disk, Pipeline},
@@ -125,13 +126,11 @@ impl Listening {
         let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
         let (reports, reported) = mpsc::channel(REPORTS);
         let (news, told) = mpsc::channel(NEWS);
-        let (orders, ordered) = Orders::new();
+        let hold = Hold::new(settings.hold.clone());
+        let (orders, ordered) = Orders::new(hold.clone());
         let stop = CancellationToken::new();
         let reach = Arc::new(OnceLock::new());
-        let socket = data.control_socket();
-        let served =
-            control::serve(&socket, history.clone(), orders.clone(), Arc::clone(&reach), live.clone());
-        let control = noting_failure(served, &live);
+        let control = serve_others(&data, &history, &orders, &reach, &live);
         let shown_settings = Shown::of(&settings);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
@@ -139,6 +138,7 @@ impl Listening {
             disk: Disk::new(live.clone(), stop.clone()),
             routes: Arc::clone(&routes),
             catch_up: settings.catch_up,
+            hold,
             forwarder: forwarder(&routes, settings.timeout, settings.cacert.as_deref())?,
             reports,
             live: live.clone(),
@@ -160,9 +160,10 @@ impl Listening {
         let session =
             SessionConfig { relay: Relay { url: source.url, tls }, client_id, endpoint: source.endpoint };
         let ports = SessionPorts { arrivals, reports: reported, news };
+        let Ordered { replays, plans, decisions } = ordered;
         let listening = Self {
-            replaying: tokio::spawn(replay(pipeline.clone(), ordered.replays, stop.clone())),
-            pipeline: tokio::spawn(pipeline.run(arrived, ordered.decisions, stop.clone())),
+            replaying: tokio::spawn(replay(pipeline.clone(), replays, plans, stop.clone())),
+            pipeline: tokio::spawn(pipeline.run(arrived, decisions, stop.clone())),
             telling: tokio::spawn(teller.run(told)),
             session: tokio::spawn(session::run(session, ports)),
             history,
@@ -238,11 +239,15 @@ fn live(notes: Vec<String>) -> (mpsc::Sender<Live>, mpsc::Receiver<Live>) {
 }
 
 /// The control socket, or a notice of what does not work without it.
-fn noting_failure(
-    served: Result<ControlServer, ControlError>,
+fn serve_others(
+    data: &DataDir,
+    history: &History,
+    orders: &Orders,
+    reach: &Arc<OnceLock<Reach>>,
     live: &mpsc::Sender<Live>,
 ) -> Option<ControlServer> {
-    served
+    let socket = data.control_socket();
+    control::serve(&socket, history.clone(), orders.clone(), Arc::clone(reach), live.clone())
         .map_err(|error| {
             let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");
             // There is room, as for the notes.
@@ -313,16 +318,26 @@ fn target_names(routes: &Routes) -> Vec<String> {
 /// A forwarder for every target of the routes.
 fn forwarder(routes: &Routes, timeout: Duration, cacert: Option<&Path>) -> Result<Forwarder, Failure> {
     let https = routes.iter().flat_map(|route| &route.targets).any(Target::is_https);
-    let tls = if https { Some(tls::client_config(cacert)?) } else { None };
+    // A replay may go elsewhere than any route.
+    let tls = if https { Some(tls::client_config(cacert)?) } else { tls::client_config(cacert).ok() };
     Ok(Forwarder::new(ForwardOptions { timeout, tls, ..ForwardOptions::default() }))
 }
 
 /// Sends again what is asked for, each beside the others.
-async fn replay(pipeline: Pipeline, mut requests: mpsc::Receiver<ReplayRequest>, stop: CancellationToken) {
+async fn replay(
+    pipeline: Pipeline,
+    mut requests: mpsc::Receiver<ReplayRequest>,
+    mut plans: mpsc::Receiver<PlanRequest>,
+    stop: CancellationToken,
+) {
     let under_way = TaskTracker::new();
     loop {
         let request = tokio::select! {
             () = stop.cancelled() => break,
+            Some(plan) = plans.recv() => {
+                under_way.spawn(carry_out(pipeline.clone(), plan, stop.clone()));
+                continue;
+            }
             request = requests.recv() => request,
         };
         let Some(ReplayRequest { id, to, signing, answer }) = request else { break };
@@ -339,6 +354,15 @@ async fn replay(pipeline: Pipeline, mut requests: mpsc::Receiver<ReplayRequest>,
     }
     under_way.close();
     under_way.wait().await;
+}
+
+async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationToken) {
+    let PlanRequest { plan, wanted } = request;
+    match wanted {
+        // Whoever asked may have gone.
+        Wanted::Preview(answer) => drop(answer.send(pipeline.preview(&plan).await)),
+        Wanted::Sent(sent) => pipeline.replay_all(plan, &sent, &stop).await,
+    }
 }
 
 /// Tells what the session says.

@@ -2,6 +2,7 @@
 
 use crate::{
     connection::ConnectionState,
+    hold::HoldState,
     output::Ready,
     row::{Attempt, EventRow},
 };
@@ -15,6 +16,10 @@ pub enum Live {
     Event(Box<EventRow>),
     /// An attempt has its outcome; the row has it already.
     Attempt(Box<EventRow>, Attempt),
+    /// Something else about an event on record changed.
+    Changed(Box<EventRow>),
+    /// What is held from now on is another.
+    Hold(HoldState),
     /// The connection to the relay changed.
     Connection(ConnectionState),
     /// Something a person should know.

@@ -17,12 +17,14 @@ use crate::{
 pub(crate) mod body;
 pub mod json;
 mod lines;
+mod replays;
 
 pub use lines::{
     Color, attempt_text, count_text, listed_line, remark_texts, size_text, time_text, verdict_line,
     verdict_text,
 };
 pub(crate) use lines::{Paint, fit};
+pub use replays::{preview_text, tally_text};
 
 /// Why nothing more is printed.
 #[derive(Debug, Error)]

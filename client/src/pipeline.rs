@@ -42,18 +42,23 @@ use crate::{
     clock,
     config::{Route, Routes},
     control::Decision,
+    draft::EditId,
     forward::{Answer, Forwarded, Forwarder, Target},
     history::{Facts, History, HistoryError, Stored},
+    hold::Hold,
     live::Live,
-    row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
+    row::{Attempt, AttemptCause, Changed, EventRow, EventState, FailureKind, Outcome},
     session::{Arrival, Report, WINDOW},
 };
 
 mod delivery;
 mod disk;
 mod lane;
+mod place;
+mod replay;
 mod resign;
 mod resume;
+mod ruling;
 mod verify;
 
 pub use disk::Disk;
@@ -61,7 +66,9 @@ pub use resign::Signing;
 pub use verify::sender_url;
 
 use lane::Lane;
-use verify::{Recognised, recognise};
+use place::place;
+use ruling::Senders;
+use verify::Recognised;
 
 /// An answer this short before the deadline may reach the relay behind it. Then sender and client may both try again, which is better than
 /// neither of them.
@@ -85,6 +92,8 @@ pub struct Pipeline {
     pub routes: Arc<Routes>,
     /// What becomes of events that came while the client was away.
     pub catch_up: CatchUp,
+    /// Which events wait for a person.
+    pub hold: Hold,
     /// How they get there.
     pub forwarder: Forwarder,
     /// To the relay.
@@ -97,6 +106,10 @@ pub struct Pipeline {
 struct Ready {
     session: u64,
     id: EventId,
+    /// The place of its route.
+    lane: usize,
+    /// It is forwarded as this draft says.
+    edit: Option<EditId>,
     /// Kept when its sender waits; read again from the history otherwise.
     event: Option<Event>,
     deadline: Option<Instant>,
@@ -130,8 +143,26 @@ struct Came {
     taken_when_late: bool,
     event: Event,
     recognised: Recognised,
-    /// Its route's place among the lanes.
-    lane: usize,
+    /// Its route's place among the lanes; none when no route takes it.
+    lane: Option<usize>,
+}
+
+/// Where events whose senders wait are forwarded, beside each other.
+struct AtOnce<'t> {
+    tasks: &'t TaskTracker,
+    room: Arc<Semaphore>,
+}
+
+impl AtOnce<'_> {
+    /// Forwards an event as soon as there is room.
+    fn go(&self, pipeline: &Pipeline, ready: Ready, lanes: &Lanes) {
+        let (pipeline, room) = (pipeline.clone(), Arc::clone(&self.room));
+        let lane = lanes.0[ready.lane].clone();
+        self.tasks.spawn(async move {
+            let Ok(_permit) = room.acquire().await else { return };
+            pipeline.forward_noting_failure(ready, lane).await;
+        });
+    }
 }
 
 impl Pipeline {
@@ -179,7 +210,8 @@ impl Pipeline {
         stop: CancellationToken,
     ) -> Result<(), HistoryError> {
         self.resume(&lanes).await?;
-        let room = Arc::new(Semaphore::new(CONCURRENT_FORWARDS));
+        let at_once = AtOnce { tasks: at_once, room: Arc::new(Semaphore::new(CONCURRENT_FORWARDS)) };
+        let mut senders = Senders::default();
         let mut storing = FuturesOrdered::new();
         loop {
             let full = storing.len() as u64 >= WINDOW.events;
@@ -188,7 +220,7 @@ impl Pipeline {
                 () = stop.cancelled() => return self.acknowledge_all(storing).await,
                 Some(stored) = storing.next() => stored,
                 Some(decision) = decisions.recv() => {
-                    self.decide(decision, &lanes).await;
+                    self.decide(decision, &mut senders, &lanes, &at_once).await;
                     continue;
                 }
                 arrival = arrivals.recv(), if !full => {
@@ -210,14 +242,20 @@ impl Pipeline {
             // 4
             let rejected = came.recognised.is_rejected() && !came.missed;
             self.show(Live::Event(Box::new(row.clone()))).await;
-            if row.state != EventState::Pending {
-                self.answer_for_no_app(&came, rejected).await;
+            if row.state == EventState::Held {
+                senders.note(&came);
                 continue;
             }
+            let Some(lane) = came.lane.filter(|_| row.state == EventState::Pending) else {
+                self.answer_for_no_app(&came, rejected).await;
+                continue;
+            };
             let waits = came.deadline.is_some();
             let ready = Ready {
                 session: came.session,
                 id: came.event.id,
+                lane,
+                edit: None,
                 deadline: came.deadline,
                 event: waits.then_some(came.event),
                 rejected,
@@ -227,13 +265,8 @@ impl Pipeline {
                 not_before: None,
             };
             if waits {
-                let (pipeline, room) = (self.clone(), Arc::clone(&room));
-                let lane = lanes.0[came.lane].clone();
-                at_once.spawn(async move {
-                    let Ok(_permit) = room.acquire().await else { return };
-                    pipeline.forward_noting_failure(ready, lane).await;
-                });
-            } else if lanes.0[came.lane].send(ready).await.is_err() {
+                at_once.go(self, ready, &lanes);
+            } else if lanes.0[lane].send(ready).await.is_err() {
                 return Ok(());
             }
         }
@@ -256,31 +289,33 @@ impl Pipeline {
     async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
         let Arrival { session, delivery, endpoint_url, taken_when_late, late } = arrival;
         let Delivery { event, seq, deadline, missed } = *delivery;
-        let (recognised, has_target, drop_repeats, lane) = match event.parsed_head() {
-            Ok(head) => {
-                let app_target = event.app_target(&head);
-                let route = self.routes.for_target(&app_target);
-                let (has_target, drop_repeats) = (!route.targets.is_empty(), route.dedupe == Dedupe::Drop);
-                let recognised = recognise(&event, &head, &self.routes, &endpoint_url);
-                (recognised, has_target, drop_repeats, self.routes.index_of(&app_target))
-            }
-            // The relay sends none such; it is stored and shown as it is.
-            Err(_) => (Recognised::nothing(), false, false, 0),
-        };
-        let forward = has_target && !missed && !(late && self.catch_up == CatchUp::Store);
         let facts = Facts {
             missed,
+            late,
+            sender_waits: deadline.is_some(),
+            taken_when_late,
+            forward: true,
+            ..Facts::default()
+        };
+        let (facts, recognised, lane) = match event.parsed_head() {
+            Ok(head) => {
+                let placed = place(&event, &head, &self.routes, &endpoint_url, &facts, clock::now());
+                let has_target = placed.lane.is_some() && !placed.route.targets.is_empty();
+                let forward = has_target && !missed && !(late && self.catch_up == CatchUp::Store);
+                let asks = late && self.catch_up == CatchUp::Ask;
+                let held = forward && (asks || self.is_held(&event, &facts, &placed));
+                let drop_repeats = placed.route.dedupe == Dedupe::Drop;
+                (Facts { forward, held, drop_repeats, ..facts }, placed.recognised, placed.lane)
+            }
+            // The relay sends none such; it is stored and shown as it is.
+            Err(_) => (Facts { forward: false, ..facts }, Recognised::nothing(), None),
+        };
+        let facts = Facts {
             provider: recognised.provider.clone(),
             event_type: recognised.event_type.clone(),
             provider_event_id: recognised.provider_event_id.clone(),
-            forward,
-            sender_waits: deadline.is_some(),
-            taken_when_late,
-            late,
-            held: forward && late && self.catch_up == CatchUp::Ask,
             verdict: recognised.verdict.clone().map(Box::new),
-            imported: false,
-            drop_repeats,
+            ..facts
         };
         let stored = self.disk.store(&self.history, &event, &facts).await;
         let endpoint = event.endpoint.clone();
@@ -307,10 +342,6 @@ impl Pipeline {
         self.report(Report::Result { session: came.session, header, headers, body }).await;
     }
 
-    fn route(&self, event: &Event, head: &Head) -> &Route {
-        self.routes.for_target(&event.app_target(head))
-    }
-
     async fn forward_noting_failure(&self, ready: Ready, lane: mpsc::Sender<Ready>) {
         if let Err(error) = self.forward(ready, lane).await {
             self.show(Live::Notice(format!("an attempt is not on record: {error}"))).await;
@@ -320,12 +351,17 @@ impl Pipeline {
     /// Steps 5 to 8 for an event whose sender waits.
     async fn forward(&self, ready: Ready, lane: mpsc::Sender<Ready>) -> Result<(), HistoryError> {
         let Some(event) = ready.event else { return Ok(()) };
-        let targets = match event.parsed_head() {
-            Ok(head) => self.route(&event, &head).targets.clone(),
-            Err(_) => Vec::new(),
+        let (sent, changed) = match self.edited_now(&event, ready.edit).await {
+            Ok(edited) => edited,
+            Err(reason) => {
+                self.disk.write(|| self.history.give_up(event.id, reason.clone())).await?;
+                return Ok(());
+            }
         };
+        let targets = &self.routes.at(ready.lane).targets;
+        let cause = || (ready.cause, changed.clone());
         let mut tries: FuturesUnordered<_> =
-            targets.iter().map(|target| self.try_once(&event, target, ready.cause, ready.rejected)).collect();
+            targets.iter().map(|target| self.try_once(&sent, target, cause(), ready.rejected)).collect();
         let mut waits_until = ready.deadline;
         let (mut is_late, mut all_delivered, mut is_settled) = (false, true, false);
         let first = targets.first();
@@ -351,7 +387,7 @@ impl Pipeline {
         if is_late && ready.taken_when_late && !all_delivered {
             // The sender does not come again, so it is tried again like an event whose sender does not wait.
             let Some((_, row)) = self.history.event(event.id).await? else { return Ok(()) };
-            let again = Ready { cause: AttemptCause::Retry, ..self.ready_again(&row) };
+            let again = Ready { cause: AttemptCause::Retry, ..self.ready_again(&row, ready.lane) };
             // The lane ends before this only when the client stops; the event stays pending then.
             let _ = lane.send(again).await;
             return Ok(());
@@ -373,11 +409,12 @@ impl Pipeline {
         &self,
         event: &Event,
         target: &'t Target,
-        cause: AttemptCause,
+        (cause, changed): (AttemptCause, Option<Changed>),
         rejected: bool,
     ) -> Result<Tried<'t>, HistoryError> {
         let name = target.to_string();
-        let begun = self.disk.write(|| self.history.begin_attempt(event.id, &name, cause)).await?;
+        let begin = || self.history.begin_changed_attempt(event.id, &name, cause, changed.clone());
+        let begun = self.disk.write(begin).await?;
         let Forwarded { outcome, answer } = if rejected {
             Forwarded { outcome: Outcome::Rejected, answer: None }
         } else {
@@ -397,39 +434,18 @@ impl Pipeline {
         Ok(row)
     }
 
-    /// Sends a stored event once more, because a person asked for it.
-    ///
-    /// # Errors
-    /// With a sentence for that person.
-    pub async fn replay(&self, id: EventId, to: Option<Target>, signing: Signing) -> Result<Attempt, String> {
-        let found = self.history.event(id).await.map_err(|error| error.to_string())?;
-        let (event, row) = found.ok_or_else(|| format!("there is no event {id}"))?;
-        let target = match to {
-            Some(target) => target,
-            None => self.usual_target(&event, &row)?,
-        };
-        let event = match signing {
-            Signing::AsReceived => event,
-            Signing::Anew | Signing::AnewWithSameId => {
-                let route = self.routes.for_target(row.target.as_bytes());
-                let same_id = signing == Signing::AnewWithSameId;
-                resign::resigned(&event, &row, route, self.routes.catalogue(), same_id, clock::now())?
-            }
-        };
-        let replayed = async {
-            let tried = self.try_once(&event, &target, AttemptCause::Replay, false).await?;
-            self.record(id, tried.attempt.clone(), false).await?;
-            Ok(tried.attempt)
-        };
-        replayed.await.map_err(|error: HistoryError| error.to_string())
-    }
-
-    /// Where an event goes when nobody says: its route's first target, or where it went before.
-    fn usual_target(&self, event: &Event, row: &EventRow) -> Result<Target, String> {
-        let of_route =
-            event.parsed_head().ok().and_then(|head| self.route(event, &head).targets.first().cloned());
-        let before = || row.attempts.last().and_then(|attempt| attempt.target.parse().ok());
-        of_route.or_else(before).ok_or_else(|| "there is no target; say one with `--to`".to_owned())
+    /// The event as it is sent now, when its sender waits.
+    async fn edited_now(
+        &self,
+        event: &Event,
+        edit: Option<EditId>,
+    ) -> Result<(Event, Option<Changed>), String> {
+        if edit.is_none() {
+            return Ok((event.clone(), None));
+        }
+        let found = self.history.event(event.id).await.map_err(|error| error.to_string())?;
+        let (_, row) = found.ok_or_else(|| "it is gone".to_owned())?;
+        self.as_edited(event, &row, edit).await
     }
 
     async fn answer(&self, session: u64, id: EventId, outcome: Outcome, answer: Option<Answer>) {

@@ -6,6 +6,8 @@ use inhaul_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::draft::EditId;
+
 /// One event as lists show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventRow {
@@ -53,13 +55,28 @@ pub struct EventRow {
     /// The event was not delivered and is not tried again by itself: a dead letter, until a replay succeeds.
     #[serde(default)]
     pub given_up: Option<GivenUp>,
+    /// It was held, and a person decided that it goes nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<Dropped>,
+    /// It was held, and is forwarded as this draft says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_as: Option<EditId>,
     /// What the signature check found; absent until it ran.
     pub verdict: Option<Verdict>,
-    /// Every attempt to deliver it, oldest first.
+    /// Every attempt to deliver it, oldest first; of the replays, the last [`REPLAYS_LISTED`].
     pub attempts: Vec<Attempt>,
 }
 
+/// How many replays a row lists. Earlier ones are in the journal; without a bound, the row of an event that is replayed
+/// thousands of times would be written anew each time.
+pub const REPLAYS_LISTED: usize = 50;
+
 impl EventRow {
+    /// How many attempts there were, with those that are not listed.
+    pub fn attempts_made(&self) -> u32 {
+        self.attempts.last().map_or(0, |last| last.number)
+    }
+
     /// Whether two events are of the same sender, endpoint and type; without a type, of the same method and path.
     pub fn is_like(&self, other: &Self) -> bool {
         let path = |row: &Self| row.target.split('?').next().map(str::to_owned);
@@ -134,6 +151,18 @@ pub struct GivenUp {
     pub reason: String,
 }
 
+/// When, by whom and why a held event was dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// When that was decided.
+    pub at: UnixMillis,
+    /// Who decided, as their system calls them.
+    pub by: String,
+    /// Why, where they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// One try to deliver an event to a target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -145,8 +174,26 @@ pub struct Attempt {
     pub cause: AttemptCause,
     /// When the client began.
     pub started_at: UnixMillis,
+    /// What was sent in place of what was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Changed>,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+/// How the request of an attempt differs from the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// In a few words, such as `body edited (12 B), signed anew`.
+    pub what: String,
+    /// The draft, if it changed more than signature and id; it is on record with the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<EditId>,
+    /// Length of the body that was sent.
+    pub body_bytes: u64,
+    /// SHA-256 of the body that was sent.
+    #[serde(with = "hex")]
+    pub body_sha256: [u8; 32],
 }
 
 /// Why an attempt was made.

@@ -5,6 +5,9 @@
 //!  state     everything the screen shows
 //!  update    what becomes of the state, without I/O and clock
 //!  view      the screen as a picture of the state
+//!  dialog    a replay that is put together, and holding what keys do with held events
+//!  editor    a person's own editor for a body
+//!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
 //!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  traffic   what came when
@@ -21,24 +24,18 @@ use std::{
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures_util::StreamExt;
-use inhaul_core::{
-    event::{Event, EventId},
-    filter::Filter,
-    signature::Catalogue,
-};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use rustix::process::{Signal, getpid, kill_process};
 use thiserror::Error;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    content::Opened,
-    exchange::Exchange,
+    errands::Errands,
     message::{Effect, Message},
     state::{Layout, Look, State, Times},
     terminal::Screen,
@@ -48,8 +45,8 @@ use self::{
 };
 use crate::{
     clock,
-    control::ReplayRequest,
-    filtering::Filtered,
+    commands::release::whoever,
+    control::Orders,
     history::History,
     listen::Shown,
     live::Live,
@@ -58,7 +55,11 @@ use crate::{
 
 mod clipboard;
 mod content;
+mod dialog;
+mod editor;
+mod errands;
 mod exchange;
+mod holding;
 pub mod keys;
 mod message;
 mod state;
@@ -74,9 +75,6 @@ mod view;
 pub use keys::{Keymap, KeysError};
 pub use theme::Palette;
 
-/// Rows read from the history at once.
-const PAGE_ROWS: usize = 500;
-
 /// Most things taken in before the screen is drawn again.
 const BATCH: usize = 4096;
 
@@ -85,9 +83,6 @@ const FRAME: Duration = Duration::from_millis(16);
 
 /// How often ages and rates are drawn anew when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
-
-/// Results of errands that were not taken in yet; errands wait when there are as many.
-const RESULTS: usize = 64;
 
 /// Share of the width that the list has at first, in percent.
 const LIST_PERCENT: u16 = 55;
@@ -117,8 +112,8 @@ pub struct Inspector {
     pub history: History,
     /// What happens.
     pub live: mpsc::Receiver<Live>,
-    /// Takes what is to be sent again.
-    pub replays: mpsc::Sender<ReplayRequest>,
+    /// Takes what a person wants.
+    pub orders: Orders,
     /// Whether the terminal takes colours.
     pub color: Color,
     /// What it is told of the client.
@@ -138,10 +133,15 @@ pub enum TuiError {
 /// # Errors
 /// When the terminal cannot be used.
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
-    let Inspector { history, mut live, replays, color, shown } = inspector;
+    let Inspector { history, mut live, orders, color, shown } = inspector;
     let mut screen = Screen::take(shown.ui.mouse)?;
-    let mut state = State { options: shown.options.clone(), ..state(&screen, shown.ui.clone(), color)? };
-    let (errands, mut results) = Errands::new(history, replays, shown);
+    let mut state = State {
+        options: shown.options.clone(),
+        hold: orders.hold.state(),
+        person: whoever(),
+        ..state(&screen, shown.ui.clone(), color)?
+    };
+    let (errands, mut results) = Errands::new(history, orders, shown);
     let mut keys = EventStream::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -178,22 +178,67 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
         }
         is_shown = false;
         for effect in update(&mut state, messages) {
-            match effect {
-                Effect::Quit { keep } => return quit(screen, &state, keep),
-                Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
-                Effect::Redraw => screen.clear()?,
-                Effect::Suspend => {
-                    let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
-                    stopped.map_err(io::Error::from)?;
-                }
-                Effect::Clipboard(bytes) => screen.copy(&bytes)?,
-                effect @ (Effect::LoadRows(_)
-                | Effect::Load(..)
-                | Effect::Judge(..)
-                | Effect::Replay(..)
-                | Effect::Copy { .. }
-                | Effect::SaveBody(..)
-                | Effect::Compare(..)) => errands.go(effect),
+            if let Effect::Quit { keep } = effect {
+                return quit(screen, &state, keep);
+            }
+            if let Effect::Edit(id, body) = effect {
+                // The keys are the editor's.
+                drop(keys);
+                screen.give_away();
+                until(errands.edit(id, body), &mut state, &mut live, &errands).await;
+                screen.take_back(state.look.mouse)?;
+                keys = EventStream::new();
+                continue;
+            }
+            outside(effect, &mut screen, &state, &errands)?;
+        }
+    }
+}
+
+/// Has something done: with the terminal here, all else beside the pictures.
+fn outside(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands) -> io::Result<()> {
+    match effect {
+        Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
+        Effect::Redraw => screen.clear()?,
+        Effect::Clipboard(bytes) => screen.copy(&bytes)?,
+        Effect::Suspend => {
+            let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
+            stopped.map_err(io::Error::from)?;
+        }
+        effect @ (Effect::LoadRows(_)
+        | Effect::Load(..)
+        | Effect::Judge(..)
+        | Effect::Replay(..)
+        | Effect::Preview(..)
+        | Effect::CarryOut(..)
+        | Effect::StopReplay(_)
+        | Effect::Hold(_)
+        | Effect::Decide(..)
+        | Effect::ReleaseAll
+        | Effect::Copy { .. }
+        | Effect::SaveBody(..)
+        | Effect::Compare(..)
+        | Effect::Edit(..)
+        | Effect::Quit { .. }) => errands.go(effect),
+    }
+    Ok(())
+}
+
+/// Takes in what happens while the terminal is somebody else's: what shows nothing must not hold up what is forwarded.
+async fn until(
+    done: impl Future<Output = ()>,
+    state: &mut State,
+    live: &mut mpsc::Receiver<Live>,
+    errands: &Errands,
+) {
+    let mut done = std::pin::pin!(done);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut done => return,
+            Some(happened) = live.recv() => {
+                let messages = vec![Message::Time(clock::now()), Message::Live(happened)];
+                update(state, messages).into_iter().for_each(|effect| errands.go(effect));
             }
         }
     }
@@ -245,96 +290,4 @@ fn terminal_message(event: TerminalEvent) -> Option<Message> {
         TerminalEvent::Paste(text) => Some(Message::Paste(text)),
         TerminalEvent::Key(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
     }
-}
-
-/// Does what is to be done outside, and brings back what came of it.
-struct Errands {
-    history: History,
-    replays: mpsc::Sender<ReplayRequest>,
-    catalogue: Catalogue,
-    exchange: Exchange,
-    results: mpsc::Sender<Message>,
-}
-
-impl Errands {
-    /// With where their results come out.
-    fn new(
-        history: History,
-        replays: mpsc::Sender<ReplayRequest>,
-        shown: Shown,
-    ) -> (Self, mpsc::Receiver<Message>) {
-        let (results, come_back) = mpsc::channel(RESULTS);
-        let Shown { catalogue, mask, ignore, .. } = shown;
-        let exchange = Exchange { history: history.clone(), mask, ignore };
-        (Self { history, replays, catalogue, exchange, results }, come_back)
-    }
-
-    /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
-    fn go(&self, effect: Effect) {
-        let (history, replays, results) = (self.history.clone(), self.replays.clone(), self.results.clone());
-        let (catalogue, exchange) = (self.catalogue.clone(), self.exchange.clone());
-        tokio::spawn(async move {
-            let message = match effect {
-                Effect::LoadRows(before) => match history.rows(before, PAGE_ROWS).await {
-                    Ok(rows) => Message::Rows { whole: rows.len() < PAGE_ROWS, rows },
-                    Err(error) => {
-                        let text = format!("older events cannot be read: {error}");
-                        let _ = results.send(Message::Live(Live::Notice(text))).await;
-                        Message::Rows { rows: Vec::new(), whole: true }
-                    }
-                },
-                Effect::Load(id) => Message::Loaded(
-                    id,
-                    match history.event(id).await {
-                        Ok(Some((event, row))) => opened(event, row.provider, catalogue).await,
-                        Ok(None) => Err(format!("event {id} is gone")),
-                        Err(error) => Err(error.to_string()),
-                    },
-                ),
-                Effect::Replay(id, signing) => {
-                    let (answer, answered) = oneshot::channel();
-                    let stopping = || Err("the client is stopping".to_owned());
-                    let result = match replays.send(ReplayRequest { id, to: None, signing, answer }).await {
-                        Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
-                        Err(_) => stopping(),
-                    };
-                    Message::Replayed(result)
-                }
-                Effect::Judge(number, filter, ids) => {
-                    Message::Judged(number, judge(&history, &filter, ids).await)
-                }
-                Effect::Copy { id, what, masks, url } => {
-                    Message::Copied(exchange.copy(id, what, masks, url, &catalogue).await)
-                }
-                Effect::SaveBody(id) => Message::Saved(exchange.save_body(id).await),
-                Effect::Compare(left, right) => Message::Compared(exchange.compare(left, right).await),
-                Effect::TakeMouse(_)
-                | Effect::Clipboard(_)
-                | Effect::Redraw
-                | Effect::Suspend
-                | Effect::Quit { .. } => return,
-            };
-            let _ = results.send(message).await;
-        });
-    }
-}
-
-/// Takes an event apart where nobody waits for it: a body may be long.
-async fn opened(event: Event, provider: Option<String>, catalogue: Catalogue) -> Result<Box<Opened>, String> {
-    let opened = move || Box::new(Opened::new(event, provider.as_deref(), &catalogue));
-    tokio::task::spawn_blocking(opened).await.map_err(|_| "the event cannot be taken apart".to_owned())
-}
-
-/// Whether events pass a filter, by all there is of them. One that cannot be read does not.
-async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(EventId, bool)> {
-    let now = clock::now();
-    let mut verdicts = Vec::new();
-    for id in ids {
-        let passes = match history.event(id).await {
-            Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
-            Ok(None) | Err(_) => None,
-        };
-        verdicts.push((id, passes.unwrap_or(false)));
-    }
-    verdicts
 }

@@ -77,6 +77,17 @@ pub struct EventNames {
     pub event_id: Option<String>,
 }
 
+/// Where a request has the sender's own id of the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdPlace {
+    /// The header of this name.
+    Header(String),
+    /// What a JSON pointer leads to in the body.
+    Json(String),
+    /// A field of a form, or of the query.
+    Elsewhere,
+}
+
 impl Catalogue {
     fn parse(text: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
@@ -327,6 +338,18 @@ impl Provider {
             String::from_utf8(found).ok().filter(|name| name.len() <= NAME_MAX_BYTES)
         };
         EventNames { event_type: first(&self.event_type), event_id: first(&self.event_id) }
+    }
+
+    /// Where a request has the id that [`Provider::event_names`] finds.
+    pub fn event_id_place(&self, headers: &[Header], body: &[u8]) -> Option<IdPlace> {
+        let delivery = Delivery { method: b"POST", url: None, headers, body, received_at: UnixMillis(0) };
+        let request = Request::new(&delivery);
+        let present = self.event_id.iter().find(|source| !request.values(source).is_empty())?;
+        Some(match present {
+            Source::Header(name) => IdPlace::Header(name.clone()),
+            Source::Json(pointer) => IdPlace::Json(pointer.clone()),
+            Source::Numbered(_) | Source::Form(_) | Source::Query(_) => IdPlace::Elsewhere,
+        })
     }
 
     /// How many of its headers a request has; none when it is not signed by it.

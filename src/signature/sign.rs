@@ -29,6 +29,12 @@ pub enum SignError {
     /// A value is signed that the request does not have.
     #[error("this provider signs the event's `{0}` too, and there is none")]
     Missing(String),
+    /// It has no time that could be an old one.
+    #[error("this provider's signatures have no time, or none that is ever too old")]
+    NoTime,
+    /// What was made would be taken for right, or not seen at all.
+    #[error("this provider's signatures cannot be made wrong in this way")]
+    NotWrong,
 }
 
 /// Signs under one scheme: the headers of the signature and of everything signed with it.

@@ -1,6 +1,6 @@
 //! The inspector on a real terminal.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::{
     handler::{Handler, Reply},
@@ -11,8 +11,11 @@ use crate::{
 
 /// A listening client on a terminal, and a sender to it.
 fn listen(world: &World, columns: u16, lines: u16, target: &str) -> (Terminal, Sender) {
-    let command = world.inhaul(&["listen", "--port", "0", "--ready-file", "ready.json", target]);
-    let terminal = Terminal::start(&command, columns, lines);
+    on_terminal(&world.inhaul(&["listen", "--port", "0", target]), columns, lines)
+}
+
+fn on_terminal(command: &Command, columns: u16, lines: u16) -> (Terminal, Sender) {
+    let terminal = Terminal::start(command, columns, lines);
     terminal.until_text("Waiting for the first webhook.");
     terminal.until_text("● connected");
     // The URL as a person would copy it.
@@ -68,6 +71,48 @@ fn a_webhook_is_seen_replayed_and_filtered_on_a_wide_terminal() {
 #[test]
 fn a_webhook_is_seen_replayed_and_filtered_on_a_narrow_terminal() {
     webhook_is_seen_replayed_and_filtered(80, 24);
+}
+
+#[test]
+fn an_event_is_held_edited_released_and_replayed_many_times() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    // It says that it is there, and puts what is typed into the file.
+    let editor = world.write("editor", "printf 'the editor'\nread line\nprintf '%s' \"$line\" > \"$1\"\n");
+    let mut command = world.inhaul(&["listen", "--port", "0", "--answer", "relay", &handler.target()]);
+    command.env("EDITOR", format!("sh {}", editor.display())).env("PATH", "/usr/bin:/bin");
+    let (mut terminal, sender) = on_terminal(&command, 120, 36);
+    terminal.type_keys("imethod:PUT\r");
+    terminal.until_text("events are held that pass method:PUT");
+    sender.send("PUT", "/held", &[], b"as received");
+    terminal.until_text("HLD");
+    terminal.type_keys("e");
+    terminal.until_text("the editor");
+    // What happens meanwhile goes on.
+    sender.send("POST", "/other", &[], b"not held");
+    assert_eq!(handler.next().body, b"not held");
+    terminal.type_keys("as edited\r");
+    terminal.until_text("Replay one event");
+    terminal.until_text("edited, 9 B");
+    // Nobody signed it, so it is not signed anew.
+    terminal.type_keys("\x1b[B\x1b[B\x1b[B\x1b[B\x1b[B    ");
+    terminal.until_text("as received   1 of 5");
+    terminal.type_keys("\x1b[17~");
+    terminal.until_text("released: 1 event");
+    assert_eq!(handler.next().body, b"as edited");
+    terminal.type_keys("ggR");
+    terminal.until_text("Replay one event");
+    terminal.type_keys(&"\t".repeat(7));
+    terminal.type_keys("2\x1b[15~");
+    terminal.until_text("12 requests, 12 answered 2xx");
+    (0..12).for_each(|_| assert_eq!(handler.next().body, b"as received"));
+    terminal.type_keys("\x1b");
+    terminal.until("the dialog is gone", |screen| (!screen.contents().contains("Replay one")).then_some(()));
+    terminal.type_keys("q");
+    assert_eq!(terminal.end(), 0);
+    let events = world.events();
+    assert_eq!(events[0]["attempts"].as_array().unwrap().len(), 13);
+    assert_eq!(events[0]["attempts"][0]["changed"]["what"], "body edited (9 B)");
 }
 
 #[test]

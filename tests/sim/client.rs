@@ -76,6 +76,7 @@ fn rejected() -> Attempt {
         target: "http://localhost:3000".into(),
         cause: AttemptCause::Arrival,
         started_at: UnixMillis(0),
+        changed: None,
         outcome: AttemptOutcome::Rejected,
     }
 }

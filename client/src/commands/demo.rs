@@ -113,6 +113,7 @@ fn settings(
         routes: Routes::new(route, Vec::new()),
         timeout: DEFAULT_TIMEOUT,
         catch_up: CatchUp::default(),
+        hold: None,
         ui,
         mask: config::Parts::default(),
         diff: config::Parts::default(),

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use inhaul_core::filter::{Filter, FilterError};
+use inhaul_core::{
+    event::EventId,
+    filter::{Filter, FilterError},
+};
 
 use crate::{
     access::Access,
@@ -73,6 +76,19 @@ pub(super) async fn list(
     Ok(listed)
 }
 
+/// The newest events that pass, newest first, and no more than `limit`.
+pub(super) async fn ids(access: &Access, filter: &Filter, limit: usize) -> Result<Vec<EventId>, Failure> {
+    let (mut ids, mut before) = (Vec::new(), None);
+    while ids.len() < limit {
+        let rows = access.rows(None, before, PAGE_ROWS).await?;
+        let Some(last) = rows.last() else { break };
+        before = Some(last.id);
+        ids.extend(passing(access, filter, rows).await?.into_iter().map(|row| row.id));
+    }
+    ids.truncate(limit);
+    Ok(ids)
+}
+
 /// The rows that pass; events are read only where their rows do not tell.
 async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Result<Vec<EventRow>, Failure> {
     let now = clock::now();
@@ -110,7 +126,7 @@ fn line(row: &EventRow, as_json: bool, color: Color) -> String {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use inhaul_core::event::{Event, EventId, Peer, PeerSource, UnixMillis};
+    use inhaul_core::event::{Event, Peer, PeerSource, UnixMillis};
     use uuid::Builder;
 
     use super::*;

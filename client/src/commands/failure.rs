@@ -6,8 +6,13 @@ use inhaul_core::visible::visible;
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    access::AccessError, commands::Exit, config::ConfigError, data_dir::DataDirError, history::HistoryError,
-    output::PrintError, tls::TlsError,
+    access::AccessError,
+    commands::Exit,
+    config::{ConfigError, Problem},
+    data_dir::DataDirError,
+    history::HistoryError,
+    output::PrintError,
+    tls::TlsError,
 };
 
 /// An error, what a person can do about it, and how the program ends.
@@ -66,7 +71,12 @@ impl Error for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let hint = error.hint();
-        Self { hint, ..Self::new(error) }
+        let place = if let Problem::Filter { text, error } = &error.problem {
+            Some((text.clone(), error.span.clone()))
+        } else {
+            None
+        };
+        Self { hint, place, ..Self::new(error) }
     }
 }
 

@@ -93,14 +93,14 @@ fn shower(
     screen: Screen,
     stop: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
-    let (history, replays) = (listening.history.clone(), listening.orders.replays.clone());
+    let (history, orders) = (listening.history.clone(), listening.orders.clone());
     let shown = listening.shown.clone();
     async move {
         if screen.mode == OutputMode::Tui {
-            let inspector = Inspector { history, live, replays, color: screen.color, shown };
+            let inspector = Inspector { history, live, orders, color: screen.color, shown };
             return Ok(tui::run(inspector, stop).await?);
         }
-        drop((history, replays));
+        drop((history, orders));
         Ok(print(live, screen).await?)
     }
 }
@@ -120,6 +120,8 @@ fn print_one(printer: &mut Printer, live: Live) -> Result<(), PrintError> {
         Live::Ready(ready) => printer.ready(&ready),
         Live::Event(row) => printer.event(&row),
         Live::Attempt(row, attempt) => printer.attempt(&row, &attempt),
+        Live::Changed(_) => Ok(()),
+        Live::Hold(state) => printer.notice(&state.words()),
         Live::Connection(state) => printer.connection(&state, clock::now()),
         Live::Notice(text) => printer.notice(&text),
         Live::Told(text) => printer.told(&text),

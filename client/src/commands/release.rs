@@ -1,6 +1,7 @@
 //! `inhaul release`: what becomes of events that are held.
 
 use std::{
+    env,
     io::{self, Write},
     path::Path,
 };
@@ -9,6 +10,7 @@ use crate::{
     access::Access,
     cli::ReleaseArgs,
     commands::{Exit, Failure, lookup},
+    history::Ruling,
     row::EventState,
 };
 
@@ -17,6 +19,13 @@ use crate::{
 /// # Errors
 /// When an event is not held, or the decision could not be written.
 pub async fn run(data: Option<&Path>, args: &ReleaseArgs) -> anyhow::Result<Exit> {
+    let draft = args.changes.draft()?;
+    draft.check()?;
+    let ruling = if args.drop {
+        Ruling::Drop { by: whoever(), why: args.reason.clone() }
+    } else {
+        Ruling::Forward(draft)
+    };
     let access = lookup::open(data).await?;
     let mut ids = Vec::new();
     for beginning in &args.ids {
@@ -26,7 +35,7 @@ pub async fn run(data: Option<&Path>, args: &ReleaseArgs) -> anyhow::Result<Exit
         ids = lookup::ids_in_state(&access, EventState::Held).await?;
     }
     for id in &ids {
-        access.decide(*id, !args.drop).await.map_err(Failure::from)?;
+        access.decide(*id, ruling.clone()).await.map_err(Failure::from)?;
     }
     let what = match (args.drop, &access) {
         (true, _) => "kept in the history and not forwarded",
@@ -36,4 +45,11 @@ pub async fn run(data: Option<&Path>, args: &ReleaseArgs) -> anyhow::Result<Exit
     access.close().await.map_err(Failure::from)?;
     let _ = writeln!(io::stderr(), "events {what}: {}", ids.len());
     Ok(Exit::Success)
+}
+
+/// Who decides, as the system calls them.
+pub(crate) fn whoever() -> String {
+    let named =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|name| !name.is_empty()));
+    named.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
 }

@@ -7,12 +7,14 @@ use std::{
     path::Path,
 };
 
+use bytes::Bytes;
 use inhaul_core::{
     event::{Event, Head, PeerSource},
     visible::{visible, visible_bytes},
 };
 
 use crate::{
+    access::Access,
     cli::ShowArgs,
     commands::{Exit, Failure, lookup},
     export::request,
@@ -28,8 +30,14 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
     let access = lookup::open(data).await?;
     let id = lookup::event_id(&access, &args.id).await?;
     let found = access.event(id).await.map_err(Failure::from)?;
-    access.close().await.map_err(Failure::from)?;
     let (event, row) = found.ok_or_else(|| Failure::new(format!("the event {id} is gone")).as_answer())?;
+    if let Some(number) = args.edited {
+        let text = edited(&access, &row, number).await?;
+        access.close().await.map_err(Failure::from)?;
+        write_stdout(&text)?;
+        return Ok(Exit::Success);
+    }
+    access.close().await.map_err(Failure::from)?;
     if args.raw {
         write_stdout(&event.head)?;
         write_stdout(&event.body)?;
@@ -45,6 +53,23 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
     };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Success)
+}
+
+/// The edited body that an attempt sent, else what else of the request was changed.
+async fn edited(access: &Access, row: &EventRow, number: u32) -> Result<Bytes, Failure> {
+    let nothing = |what: &str| Failure::new(format!("attempt {number} {what}")).as_answer();
+    let attempt = row.attempts.iter().find(|attempt| attempt.number == number);
+    let attempt = attempt.ok_or_else(|| nothing("is not one of those `inhaul show` lists"))?;
+    let changed = attempt.changed.as_ref().ok_or_else(|| nothing("sent what was received"))?;
+    let edit = match changed.edit {
+        Some(edit) => access.draft(row.id, edit).await?,
+        None => return Err(nothing(&format!("kept what was received, but for: {}", changed.what))),
+    };
+    let draft = edit.ok_or_else(|| nothing("has its draft no more: only the latest can be found"))?.draft;
+    Ok(match draft.body {
+        Some(body) => body,
+        None => json::line(&draft.changes).into(),
+    })
 }
 
 /// The event for people: request line and headers, what is known, attempts, body.
@@ -70,6 +95,11 @@ fn page(event: &Event, head: &Head, row: &EventRow, reformat: bool, color: Color
             attempt_text(attempt),
             visible(&attempt.target)
         );
+    }
+    let listed = u32::try_from(row.attempts.len()).unwrap_or(u32::MAX);
+    let left_out = row.attempts_made().saturating_sub(listed);
+    if left_out > 0 {
+        let _ = writeln!(out, "attempt   and {left_out} earlier replays, which are not listed");
     }
     if row.attempts.is_empty() {
         out.push_str("attempt   none\n");

@@ -4,6 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use inhaul_core::{
     event::EndpointNameError,
+    filter::{Filter, FilterError},
     signature::{Catalogue, RowError},
     visible::visible,
 };
@@ -135,6 +136,14 @@ pub enum Problem {
     /// The text is no schedule of tries.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The text is no filter.
+    #[error("{error}")]
+    Filter {
+        /// The text.
+        text: String,
+        /// What is wrong with it, and where.
+        error: FilterError,
+    },
     /// The number is not one of events beside each other.
     #[error(transparent)]
     Concurrency(#[from] ConcurrencyError),
@@ -203,6 +212,9 @@ impl ConfigError {
                 "on a remote relay its operator chooses: `inhaul-relay endpoint add NAME --answer … --on-absent …`"
                     .to_owned(),
             ),
+            Problem::Filter { .. } => {
+                Some("docs/filters.md has the language; a word with a sign in it stands in quotes".to_owned())
+            }
             Problem::OnlyRemote => Some("`--relay URL` names the relay".to_owned()),
             Problem::Syntax(_)
             | Problem::WrongType { .. }
@@ -229,6 +241,14 @@ impl ConfigError {
 }
 
 impl Problem {
+    /// The filter that a text means.
+    ///
+    /// # Errors
+    /// When it means none.
+    pub(crate) fn or_filter(text: &str) -> Result<Filter, Self> {
+        text.parse().map_err(|error| Self::Filter { text: text.to_owned(), error })
+    }
+
     /// There is no provider of that name.
     pub(crate) fn unknown_provider(name: &str, catalogue: &Catalogue) -> Self {
         let ids: Vec<&str> = catalogue.providers().map(|provider| provider.id()).collect();

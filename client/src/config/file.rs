@@ -8,7 +8,7 @@ use std::{
 
 use inhaul_core::{
     event::EndpointName,
-    filter::JsonPath,
+    filter::{Filter, JsonPath},
     retry::Schedule,
     signature::{Catalogue, Provider, catalogue},
     wire::Sharing,
@@ -37,6 +37,7 @@ pub(super) const KEYS: &[&str] = &[
     "cacert",
     "sharing",
     "catch_up",
+    "hold",
     "mask",
     "diff",
     "route",
@@ -45,6 +46,8 @@ pub(super) const KEYS: &[&str] = &[
     "keys",
 ];
 
+/// Every key of `[hold]`.
+pub(super) const HOLD_KEYS: &[&str] = &["when"];
 /// Every key of `[mask]`.
 pub(super) const MASK_KEYS: &[&str] = &["headers", "json"];
 
@@ -54,6 +57,7 @@ pub(super) const DIFF_KEYS: &[&str] = &["ignore_headers", "ignore_json"];
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
     "path",
+    "when",
     "target",
     "provider",
     "secret_env",
@@ -94,6 +98,8 @@ pub struct ConfigFile {
     pub sharing: Option<Sharing>,
     /// `catch_up`
     pub catch_up: Option<CatchUp>,
+    /// `when` of `[hold]`
+    pub hold: Option<Filter>,
     /// `[mask]`: what exports replace, besides what they always do.
     pub mask: Parts,
     /// `[diff]`: what is not compared.
@@ -120,6 +126,8 @@ pub struct Parts {
 pub struct FileRoute {
     /// `path`
     pub path: Given<RoutePath>,
+    /// `when`
+    pub when: Option<Filter>,
     /// `target`
     pub targets: Vec<Given<Target>>,
     /// `provider`
@@ -178,6 +186,7 @@ impl ConfigFile {
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
+            hold: table.table("hold")?.map(|(_, hold)| hold_filter(&hold)).transpose()?.flatten(),
             mask: parts(&table, "mask", MASK_KEYS)?,
             diff: parts(&table, "diff", DIFF_KEYS)?,
             routes: table
@@ -204,7 +213,9 @@ impl ConfigFile {
 
     fn deny_duplicate_routes(&self) -> Result<(), ConfigError> {
         for (index, route) in self.routes.iter().enumerate() {
-            let earlier = self.routes[..index].iter().find(|earlier| earlier.path.value == route.path.value);
+            let is_same =
+                |earlier: &&FileRoute| earlier.path.value == route.path.value && earlier.when == route.when;
+            let earlier = self.routes[..index].iter().find(is_same);
             if let Some(Origin::File { line, .. }) = earlier.map(|earlier| &earlier.path.origin) {
                 let path = route.path.value.as_str().to_owned();
                 return Err(ConfigError::new(
@@ -226,6 +237,7 @@ impl FileRoute {
             path: table
                 .text("path", |text| Ok(text.parse::<RoutePath>()?))?
                 .ok_or_else(|| table.place.error(span, Problem::Missing("path")))?,
+            when: table.text("when", Problem::or_filter)?.map(|given| given.value),
             targets: table.texts("target", |text| Ok(text.parse::<Target>()?))?,
             provider: table.text("provider", provider)?.map(|given| given.value),
             secret_env: table.texts("secret_env", |text| Ok(text.to_owned()))?,
@@ -239,6 +251,11 @@ impl FileRoute {
             dedupe: table.text("dedupe", dedupe)?.map(|given| given.value),
         })
     }
+}
+
+fn hold_filter(table: &Table<'_>) -> Result<Option<Filter>, ConfigError> {
+    table.deny_unknown(HOLD_KEYS)?;
+    Ok(table.text("when", Problem::or_filter)?.map(|given| given.value))
 }
 
 /// A table with two lists: names of headers, and paths in JSON.

@@ -3,6 +3,7 @@
 use std::{str::FromStr, sync::Arc};
 
 use inhaul_core::{
+    filter::Filter,
     retry::Schedule,
     signature::{Catalogue, Provider, Secret, catalogue},
 };
@@ -18,6 +19,8 @@ use crate::{
 pub struct Route {
     /// The path these events are posted to.
     pub path: RoutePath,
+    /// Of these, the events it takes; all of them when absent. Others are left to the routes behind it.
+    pub when: Option<Filter>,
     /// Where they are forwarded to; nowhere when empty.
     pub targets: Vec<Target>,
     /// Who signs them; recognised by their headers when absent.
@@ -41,6 +44,7 @@ impl Route {
     pub fn catch_all() -> Self {
         Self {
             path: RoutePath::root(),
+            when: None,
             targets: Vec::new(),
             provider: None,
             secrets: Vec::new(),
@@ -109,10 +113,10 @@ impl FromStr for RoutePath {
     }
 }
 
-/// Every route; the one with the longest path that fits applies.
+/// Every route; the one with the longest path that fits, and that takes the event, applies.
 #[derive(Clone, Debug)]
 pub struct Routes {
-    /// Those with a path of their own, longest first.
+    /// Those with a path or a filter of their own, longest path first.
     routes: Vec<Route>,
     /// The one for everything else.
     catch_all: Route,
@@ -137,16 +141,27 @@ impl Routes {
         &self.catalogue
     }
 
-    /// The route of an event, by what of its request target goes to the app.
-    pub fn for_target(&self, app_target: &[u8]) -> &Route {
-        self.routes.get(self.index_of(app_target)).unwrap_or(&self.catch_all)
+    /// The routes whose path fits, by what of the request target goes to the app: in their order, with their places in [`Routes::iter`].
+    /// The first of them that takes an event applies; there is always one.
+    pub fn fitting(&self, app_target: &[u8]) -> impl Iterator<Item = (usize, &Route)> {
+        let path = app_target.split(|&byte| byte == b'?').next().unwrap_or_default().to_vec();
+        let last = self.routes.len();
+        self.iter().enumerate().filter(move |(at, route)| *at == last || route.path.is_beginning_of(&path))
     }
 
-    /// The place of an event's route in [`Routes::iter`].
-    pub fn index_of(&self, app_target: &[u8]) -> usize {
-        let path = app_target.split(|&byte| byte == b'?').next().unwrap_or_default();
-        let own = self.routes.iter().position(|route| route.path.is_beginning_of(path));
-        own.unwrap_or(self.routes.len())
+    /// The place of the route in [`Routes::iter`], when its path alone says that it applies.
+    pub fn by_path(&self, app_target: &[u8]) -> Option<usize> {
+        self.fitting(app_target).next().filter(|(_, route)| route.when.is_none()).map(|(at, _)| at)
+    }
+
+    /// The route at a place in [`Routes::iter`].
+    pub fn at(&self, place: usize) -> &Route {
+        self.routes.get(place).unwrap_or(&self.catch_all)
+    }
+
+    /// The route `/` without a filter, or with that of `--when`: the last.
+    pub fn catch_all(&self) -> &Route {
+        &self.catch_all
     }
 
     /// Every route, longest path first, the one for everything else last.
@@ -161,6 +176,22 @@ mod tests {
 
     fn route(path: &str) -> Route {
         Route { path: path.parse().unwrap(), ..Route::catch_all() }
+    }
+
+    fn path_of<'r>(routes: &'r Routes, app_target: &[u8]) -> &'r str {
+        routes.at(routes.by_path(app_target).unwrap()).path.as_str()
+    }
+
+    #[test]
+    fn a_route_with_a_filter_comes_before_those_behind_it_and_does_not_decide_alone() {
+        let when = |path, filter: &str| Route { when: Some(filter.parse().unwrap()), ..route(path) };
+        let routes = Routes::new(Route::catch_all(), vec![when("/", "a"), when("/x", "b"), when("/", "c")]);
+        let fitting = |target: &[u8]| routes.fitting(target).map(|(at, _)| at).collect::<Vec<_>>();
+        assert_eq!((fitting(b"/x/1?a"), fitting(b"/y")), (vec![0, 1, 2, 3], vec![1, 2, 3]));
+        assert_eq!((routes.by_path(b"/x"), routes.by_path(b"/y")), (None, None));
+        let filters: Vec<_> =
+            routes.iter().map(|route| route.when.as_ref().map(ToString::to_string)).collect();
+        assert_eq!(filters, [Some("b"), Some("a"), Some("c"), None].map(|text| text.map(str::to_owned)));
     }
 
     #[test]
@@ -186,9 +217,9 @@ mod tests {
             ("?a", "/"),
             ("", "/"),
         ] {
-            assert_eq!(routes.for_target(target.as_bytes()).path.as_str(), expected, "{target}");
+            assert_eq!(path_of(&routes, target.as_bytes()), expected, "{target}");
         }
-        assert_eq!(routes.for_target(b"/a/\xff").path.as_str(), "/a");
+        assert_eq!(path_of(&routes, b"/a/\xff"), "/a");
         let order: Vec<&str> = routes.iter().map(|route| route.path.as_str()).collect();
         assert_eq!(order, ["/stripe", "/a/b", "/%7e", "/a", "/"]);
     }

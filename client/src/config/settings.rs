@@ -1,12 +1,13 @@
 //! The layers laid over each other: default, file, environment, arguments; the later one wins.
 //!
-//! Arguments about targets and signatures describe the route `/`, which everything takes that no other route of the
-//! file claims. A route without targets or without a word on verifying has those of `/`.
+//! Arguments about targets and signatures describe the route `/`, which takes everything that no other route of the
+//! file takes. A route without targets or without a word on verifying has those of `/`.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use inhaul_core::{
     event::EndpointName,
+    filter::Filter,
     signature::{Catalogue, Provider, Secret, catalogue},
     wire::Sharing,
 };
@@ -47,6 +48,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// What becomes of events that came while the client was away.
     pub catch_up: CatchUp,
+    /// Which events are held; none when absent.
+    pub hold: Option<Filter>,
     /// How the inspector looks, and its keys.
     pub ui: Ui,
     /// What copies of events replace, besides what they always do.
@@ -104,12 +107,24 @@ impl Settings {
             routes: routes(args, environment, file.as_ref())?,
             timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
             catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
+            hold: match filter_of(args.hold.as_deref(), "--hold")? {
+                Some(filter) => Some(filter),
+                None => file.as_ref().and_then(|file| file.hold.clone()),
+            },
             ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
             mask: file.as_ref().map(|file| file.mask.clone()).unwrap_or_default(),
             diff: file.as_ref().map(|file| file.diff.clone()).unwrap_or_default(),
             file: file.map(|file| file.path),
         })
     }
+}
+
+/// The filter an argument says.
+fn filter_of(text: Option<&str>, argument: &'static str) -> Result<Option<Filter>, ConfigError> {
+    let read = |text| {
+        Problem::or_filter(text).map_err(|problem| ConfigError::new(Origin::Argument(argument), problem))
+    };
+    text.map(read).transpose()
 }
 
 fn relay(
@@ -209,6 +224,7 @@ pub(super) fn routes(
     for (file, given) in file.iter().flat_map(|file| file.routes.iter().map(move |route| (file, route))) {
         let route = Route {
             path: given.path.value.clone(),
+            when: given.when.clone(),
             targets: allowed(&given.targets, external)?,
             provider: given.provider.clone(),
             secrets: secrets_of_file(file, given, environment)?,
@@ -218,7 +234,11 @@ pub(super) fn routes(
             strict_order: given.strict_order.unwrap_or(false),
             dedupe: given.dedupe.unwrap_or_default(),
         };
-        if route.path.is_root() { catch_all = route } else { others.push((given, route)) }
+        if route.path.is_root() && route.when.is_none() {
+            catch_all = route;
+        } else {
+            others.push((given, route));
+        }
     }
     let catalogue = file.map_or_else(|| catalogue().clone(), |file| file.catalogue.clone());
     lay_arguments_over(&mut catch_all, args, &catalogue, environment)?;
@@ -251,6 +271,9 @@ fn lay_arguments_over(
             .map(|target| Given { value: target.clone(), origin: origin.clone() })
             .collect();
         route.targets = allowed(&targets, args.allow_external)?;
+    }
+    if let Some(when) = filter_of(args.when.as_deref(), "--when")? {
+        route.when = Some(when);
     }
     if let Some(name) = &args.signatures.provider {
         route.provider = Some(provider_named(name, "--provider", catalogue)?);

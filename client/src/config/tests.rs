@@ -33,6 +33,10 @@ fn targets(route: &Route) -> Vec<String> {
     route.targets.iter().map(ToString::to_string).collect()
 }
 
+fn route_of<'s>(settings: &'s Settings, target: &str) -> &'s Route {
+    settings.routes.at(settings.routes.by_path(target.as_bytes()).unwrap())
+}
+
 fn labels(route: &Route) -> Vec<&str> {
     route.secrets.iter().map(inhaul_core::signature::Secret::label).collect()
 }
@@ -83,7 +87,7 @@ fn the_examples_of_the_page_about_signatures_can_be_used() {
     }
     let route = format!("{example}[[route]]\npath = '/acme'\nprovider = 'acme'\n");
     let settings = resolve("", &[], Some(&route)).unwrap();
-    assert_eq!(settings.routes.for_target(b"/acme").provider.as_ref().unwrap().id(), "acme");
+    assert_eq!(route_of(&settings, "/acme").provider.as_ref().unwrap().id(), "acme");
 }
 
 #[test]
@@ -189,7 +193,7 @@ fn arguments_describe_the_route_for_everything_else() {
     ";
     let variables = [("OLD", "1"), ("A", "2"), ("B", "3"), ("NEW", "4")];
     let settings = resolve("3000 4000 --secret-env NEW --verify reject", &variables, Some(file)).unwrap();
-    let route = |target: &str| settings.routes.for_target(target.as_bytes());
+    let route = |target: &str| route_of(&settings, target);
 
     assert_eq!(targets(route("/")), ["http://localhost:3000", "http://localhost:4000"]);
     assert_eq!(labels(route("/")), ["NEW"]);
@@ -215,7 +219,7 @@ fn files_are_named_from_where_the_configuration_lies() {
     fs::write(&path, "[[route]]\npath = '/'\nsecret_file = 'secrets/stripe'\n").unwrap();
     let args = listen(&format!("--config {}", path.display()));
     let settings = load(&args).unwrap();
-    assert_eq!(labels(settings.routes.for_target(b"/")), ["secrets/stripe"]);
+    assert_eq!(labels(route_of(&settings, "/")), ["secrets/stripe"]);
     assert_eq!(settings.file, Some(path));
 }
 
@@ -257,7 +261,7 @@ fn what_does_not_go_together_is_said() {
         assert_eq!(error.to_string(), expected, "{args}");
     }
     let settings = resolve("http://example.com --allow-external", &[], None).unwrap();
-    assert_eq!(targets(settings.routes.for_target(b"/")).len(), 1);
+    assert_eq!(targets(route_of(&settings, "/")).len(), 1);
     assert!(resolve("", &[("INHAUL_TOKEN", "left over")], None).is_ok());
 }
 

@@ -2,19 +2,26 @@
 
 use std::io;
 
-use inhaul_core::event::EventId;
+use bytes::Bytes;
+use inhaul_core::event::{EventId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use super::Running;
 use crate::{
+    draft::{Changes, Draft, EditId},
+    forward::Target,
     history::{Found, PeriodInfo, Prune},
+    hold::{HoldChange, HoldState},
     pipeline::Signing,
+    replay::{Pace, Plan, Preview},
     row::{Attempt, EventRow, EventState},
 };
 
-/// Longest line of a request; the longest thing in one is a URL.
-pub(super) const REQUEST_MAX_BYTES: u64 = 64 * 1024;
+/// Longest line of a request; the longest thing in one are the ids of as many events as may be replayed together.
+pub(super) const REQUEST_MAX_BYTES: u64 = 1024 * 1024;
+/// Longest body that follows a request.
+pub(super) const BODY_MAX_BYTES: u64 = 128 * 1024 * 1024;
 /// Largest record of an event on its way over the socket, far above what any relay takes in.
 pub(super) const RECORD_MAX_BYTES: u64 = 1 << 30;
 /// Longest line of an answer: as many rows as may be asked for, with room for many attempts in each.
@@ -39,6 +46,34 @@ pub(super) enum Request {
     Decide {
         id: EventId,
         forward: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        #[serde(default, skip_serializing_if = "is_none")]
+        changes: Changes,
+        /// How many bytes of an edited body follow the line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body_bytes: Option<u64>,
+    },
+    /// Events that are sent again; or only what would be sent.
+    Plan {
+        ids: Vec<EventId>,
+        to: Option<String>,
+        #[serde(default, skip_serializing_if = "is_none")]
+        changes: Changes,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body_bytes: Option<u64>,
+        pace: Pace,
+        dry_run: bool,
+    },
+    Hold {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<HoldChange>,
+    },
+    Draft {
+        id: EventId,
+        edit: EditId,
     },
     Replay {
         id: EventId,
@@ -87,6 +122,25 @@ pub(super) enum Answer {
     Attempt {
         attempt: Attempt,
     },
+    Preview {
+        preview: Preview,
+    },
+    /// One request of a plan is done.
+    Sent {
+        id: EventId,
+        attempt: Option<Attempt>,
+        error: Option<String>,
+    },
+    /// All requests of a plan are.
+    Done,
+    Hold {
+        hold: HoldState,
+        /// How many events are held.
+        held: u64,
+    },
+    Draft {
+        edit: Option<DraftLine>,
+    },
     Status {
         running: Running,
     },
@@ -96,6 +150,75 @@ pub(super) enum Answer {
     Error {
         message: String,
     },
+}
+
+/// A draft on record; its body follows the line.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct DraftLine {
+    pub(super) at: UnixMillis,
+    pub(super) forward: bool,
+    pub(super) changes: Changes,
+    pub(super) body_bytes: Option<u64>,
+}
+
+fn is_none(changes: &Changes) -> bool {
+    *changes == Changes::default()
+}
+
+/// The plan that a request describes.
+pub(super) fn plan_of(ids: Vec<EventId>, to: Option<&str>, draft: Draft, pace: Pace) -> Result<Plan, String> {
+    let to = to.map(|to| to.parse::<Target>().map_err(|error| error.to_string())).transpose()?;
+    let plan = Plan { ids, to, draft, pace };
+    plan.check().map_err(|error| error.to_string())?;
+    Ok(plan)
+}
+
+impl Request {
+    fn body_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Decide { body_bytes, .. } | Self::Plan { body_bytes, .. } => *body_bytes,
+            Self::Rows { .. }
+            | Self::Find { .. }
+            | Self::Event { .. }
+            | Self::Replay { .. }
+            | Self::Hold { .. }
+            | Self::Draft { .. }
+            | Self::Import { .. }
+            | Self::Status
+            | Self::Periods
+            | Self::Prune(_) => None,
+        }
+    }
+
+    /// The body that follows the line, if one is announced.
+    ///
+    /// # Errors
+    /// When it is too long or breaks off.
+    pub(super) async fn read_body(
+        &self,
+        reading: &mut (impl AsyncBufRead + Unpin),
+    ) -> io::Result<Option<Bytes>> {
+        let Some(announced) = self.body_bytes() else { return Ok(None) };
+        if announced > BODY_MAX_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the edited body is too long"));
+        }
+        let mut body = Vec::new();
+        reading.take(announced).read_to_end(&mut body).await?;
+        if (body.len() as u64) < announced {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Some(body.into()))
+    }
+
+    /// What is to be sent, if that is asked for.
+    pub(super) fn plan(&self, body: Option<Bytes>) -> Option<Result<Plan, String>> {
+        if let Self::Plan { ids, to, changes, pace, dry_run: false, .. } = self {
+            let draft = Draft { body, changes: changes.clone() };
+            Some(plan_of(ids.clone(), to.as_deref(), draft, *pace))
+        } else {
+            None
+        }
+    }
 }
 
 impl Answer {
@@ -139,11 +262,26 @@ pub(super) async fn read_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draft::Sign;
+
+    fn id() -> EventId {
+        "01935b1e-7c00-7000-8000-000000000001".parse().unwrap()
+    }
+
+    fn are_documented(requests: impl IntoIterator<Item = (Request, &'static str)>) {
+        for (request, line) in requests {
+            assert_eq!(String::from_utf8(to_line(&request)).unwrap(), format!("{line}\n"));
+            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
+            let documentation = include_str!("../../../docs/history.md");
+            let name = line.split('"').nth(3).unwrap();
+            assert!(documentation.contains(&format!(r#""request":"{name}""#)), "{name}");
+        }
+    }
 
     #[test]
     fn requests_are_what_the_documentation_says() {
-        let id: EventId = "01935b1e-7c00-7000-8000-000000000001".parse().unwrap();
-        for (request, line) in [
+        let id = id();
+        are_documented([
             (
                 Request::Rows { state: None, before: None, limit: 20 },
                 r#"{"request":"rows","before":null,"limit":20}"#,
@@ -151,10 +289,6 @@ mod tests {
             (
                 Request::Rows { state: Some(EventState::GivenUp), before: None, limit: 20 },
                 r#"{"request":"rows","state":"given_up","before":null,"limit":20}"#,
-            ),
-            (
-                Request::Decide { id, forward: true },
-                r#"{"request":"decide","id":"01935b1e-7c00-7000-8000-000000000001","forward":true}"#,
             ),
             (Request::Find { prefix: "01935b1e".into() }, r#"{"request":"find","prefix":"01935b1e"}"#),
             (Request::Event { id }, r#"{"request":"event","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
@@ -177,13 +311,60 @@ mod tests {
                 Request::Prune(Prune { before: None, keep_bytes: Some(9), dry_run: true }),
                 r#"{"request":"prune","before":null,"keep_bytes":9,"dry_run":true}"#,
             ),
-        ] {
-            assert_eq!(String::from_utf8(to_line(&request)).unwrap(), format!("{line}\n"));
-            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
-            let documentation = include_str!("../../../docs/history.md");
-            let name = line.split('"').nth(3).unwrap();
-            assert!(documentation.contains(&format!(r#""request":"{name}""#)), "{name}");
-        }
+        ]);
+    }
+
+    #[test]
+    fn what_a_person_wishes_is_asked_as_the_documentation_says() {
+        let id = id();
+        are_documented([
+            (
+                Request::Decide {
+                    id,
+                    forward: true,
+                    by: None,
+                    why: None,
+                    changes: Changes::default(),
+                    body_bytes: None,
+                },
+                r#"{"request":"decide","id":"01935b1e-7c00-7000-8000-000000000001","forward":true}"#,
+            ),
+            (
+                Request::Decide {
+                    id,
+                    forward: true,
+                    by: None,
+                    why: None,
+                    changes: Changes { sign: Sign::Fresh, ..Changes::default() },
+                    body_bytes: Some(12),
+                },
+                r#"{"request":"decide","id":"01935b1e-7c00-7000-8000-000000000001","forward":true,"changes":{"sign":"fresh"},"body_bytes":12}"#,
+            ),
+            (
+                Request::Plan {
+                    ids: vec![id],
+                    to: None,
+                    changes: Changes::default(),
+                    body_bytes: None,
+                    pace: Pace { times: 5, ..Pace::default() },
+                    dry_run: false,
+                },
+                r#"{"request":"plan","ids":["01935b1e-7c00-7000-8000-000000000001"],"to":null,"pace":{"times":5,"delay_ms":0,"jitter_percent":0,"concurrency":1,"shuffle":false},"dry_run":false}"#,
+            ),
+            (
+                Request::Hold { change: Some(HoldChange::Filter("type:charge.*".into())) },
+                r#"{"request":"hold","change":{"filter":"type:charge.*"}}"#,
+            ),
+            (
+                Request::Hold { change: Some(HoldChange::Turn(false)) },
+                r#"{"request":"hold","change":{"turn":false}}"#,
+            ),
+            (Request::Hold { change: None }, r#"{"request":"hold"}"#),
+            (
+                Request::Draft { id, edit: EditId([7; 32]) },
+                r#"{"request":"draft","id":"01935b1e-7c00-7000-8000-000000000001","edit":"0707070707070707070707070707070707070707070707070707070707070707"}"#,
+            ),
+        ]);
     }
 
     #[tokio::test]

@@ -20,8 +20,11 @@ use super::{
     protocol::{ANSWER_MAX_BYTES, Answer, RECORD_MAX_BYTES, Request, read_line, to_line},
 };
 use crate::{
-    history::{Facts, Found, PeriodInfo, Prune, Stored},
+    draft::{Draft, Edit, EditId},
+    history::{Facts, Found, PeriodInfo, Prune, Ruling, Stored},
+    hold::{HoldChange, HoldState},
     pipeline::Signing,
+    replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow, EventState},
 };
 
@@ -121,10 +124,89 @@ impl Remote {
     ///
     /// # Errors
     /// When it does not answer, or the event is not held.
-    pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, RemoteError> {
-        match self.ask(&Request::Decide { id, forward }).await? {
+    pub async fn decide(&self, id: EventId, ruling: Ruling) -> Result<EventRow, RemoteError> {
+        let (forward, Draft { body, changes }, by, why) = match ruling {
+            Ruling::Forward(draft) => (true, draft, None, None),
+            Ruling::Drop { by, why } => (false, Draft::default(), Some(by), why),
+        };
+        let body_bytes = body.as_ref().map(|body| body.len() as u64);
+        let request = Request::Decide { id, forward, by, why, changes, body_bytes };
+        match self.ask_with(&request, &body.into_iter().collect::<Vec<_>>()).await? {
             (Answer::Row { row }, _) => Ok(*row),
             other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// What is held now, once it is changed, and how many events are.
+    ///
+    /// # Errors
+    /// When it does not answer, or a text is no filter.
+    pub async fn hold(&self, change: Option<HoldChange>) -> Result<(HoldState, u64), RemoteError> {
+        match self.ask(&Request::Hold { change }).await? {
+            (Answer::Hold { hold, held }, _) => Ok((hold, held)),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// As [`History::draft`](crate::history::History::draft).
+    ///
+    /// # Errors
+    /// When it does not answer or cannot do it.
+    pub async fn draft(&self, id: EventId, edit: EditId) -> Result<Option<Edit>, RemoteError> {
+        match self.ask(&Request::Draft { id, edit }).await? {
+            (Answer::Draft { edit }, body) => Ok(edit.map(|line| {
+                let body = line.body_bytes.map(|_| body);
+                Edit { at: line.at, forward: line.forward, draft: Draft { body, changes: line.changes } }
+            })),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// What a plan would send.
+    ///
+    /// # Errors
+    /// When it does not answer, or the plan cannot be carried out.
+    pub async fn preview(&self, plan: &Plan) -> Result<Preview, RemoteError> {
+        let body: Vec<Bytes> = plan.draft.body.iter().cloned().collect();
+        match self.ask_with(&plan_request(plan, true), &body).await? {
+            (Answer::Preview { preview }, _) => Ok(preview),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// Has a plan carried out, and hands on what comes of each request. When this is dropped, no more is sent.
+    ///
+    /// # Errors
+    /// When it does not answer, or the plan cannot be carried out.
+    pub async fn carry_out(&self, plan: &Plan, mut each: impl FnMut(Sent)) -> Result<(), RemoteError> {
+        let silent = |error| self.silent(error);
+        let mut stream = UnixStream::connect(&self.socket).await.map_err(silent)?;
+        stream.write_all(&to_line(&plan_request(plan, false))).await.map_err(silent)?;
+        stream.write_all(&plan.draft.body.clone().unwrap_or_default()).await.map_err(silent)?;
+        let mut reading = BufReader::new(stream);
+        loop {
+            // It takes as long as the targets take, and as the plan says.
+            let line = read_line(&mut reading, ANSWER_MAX_BYTES).await.map_err(silent)?;
+            let line = line.ok_or_else(|| self.silent(io::ErrorKind::UnexpectedEof.into()))?;
+            match serde_json::from_slice(&line).map_err(|_| RemoteError::OtherRelease)? {
+                Answer::Sent { id, attempt, error } => {
+                    let result = attempt.ok_or_else(|| error.unwrap_or_else(|| "for no reason".to_owned()));
+                    each(Sent { id, result });
+                }
+                Answer::Done => return Ok(()),
+                other @ (Answer::Error { .. }
+                | Answer::Rows { .. }
+                | Answer::Found { .. }
+                | Answer::Row { .. }
+                | Answer::Event { .. }
+                | Answer::Imported { .. }
+                | Answer::Attempt { .. }
+                | Answer::Preview { .. }
+                | Answer::Hold { .. }
+                | Answer::Draft { .. }
+                | Answer::Status { .. }
+                | Answer::Periods { .. }) => return Err(unexpected(other)),
+            }
         }
     }
 
@@ -209,6 +291,9 @@ impl Remote {
             | Request::Find { .. }
             | Request::Event { .. }
             | Request::Decide { .. }
+            | Request::Plan { .. }
+            | Request::Hold { .. }
+            | Request::Draft { .. }
             | Request::Import { .. }
             | Request::Periods
             | Request::Prune(_)
@@ -233,6 +318,7 @@ impl Remote {
         let line = line.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         let announced = match serde_json::from_slice(&line) {
             Ok(Answer::Event { record_bytes, .. }) => record_bytes,
+            Ok(Answer::Draft { edit: Some(edit) }) => edit.body_bytes.unwrap_or(0),
             Ok(_) | Err(_) => 0,
         };
         if announced > RECORD_MAX_BYTES {
@@ -251,6 +337,17 @@ impl Remote {
     }
 }
 
+fn plan_request(plan: &Plan, dry_run: bool) -> Request {
+    Request::Plan {
+        ids: plan.ids.clone(),
+        to: plan.to.as_ref().map(ToString::to_string),
+        changes: plan.draft.changes.clone(),
+        body_bytes: plan.draft.body.as_ref().map(|body| body.len() as u64),
+        pace: plan.pace,
+        dry_run,
+    }
+}
+
 fn unexpected(answer: Answer) -> RemoteError {
     match answer {
         Answer::Error { message } => RemoteError::Refused(message),
@@ -261,6 +358,11 @@ fn unexpected(answer: Answer) -> RemoteError {
         | Answer::Imported { .. }
         | Answer::Periods { .. }
         | Answer::Attempt { .. }
+        | Answer::Preview { .. }
+        | Answer::Sent { .. }
+        | Answer::Done
+        | Answer::Hold { .. }
+        | Answer::Draft { .. }
         | Answer::Status { .. } => RemoteError::OtherRelease,
     }
 }

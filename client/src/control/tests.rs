@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixListener as StdListener;
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use inhaul_core::event::Event;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 
@@ -10,10 +10,12 @@ use super::*;
 use crate::{
     access::{Access, AccessError},
     data_dir::DataDir,
+    draft::{Changes, Sign},
     history::{
         Found, Options, Stored,
         tests::{World, forwarded, sample_attempt, sample_event},
     },
+    replay::Pace,
     row::{EventState, Outcome},
 };
 
@@ -23,23 +25,27 @@ struct Listening {
     history: History,
     server: ControlServer,
     replays: mpsc::Receiver<ReplayRequest>,
+    plans: mpsc::Receiver<PlanRequest>,
     decisions: mpsc::Receiver<Decision>,
     orders: Orders,
+    shown: mpsc::Receiver<Live>,
+    tell: mpsc::Sender<Live>,
 }
 
 fn listening() -> Listening {
     let world = World::new();
     let history = world.open_well();
-    let (orders, Ordered { replays, decisions }) = Orders::new();
+    let (orders, Ordered { replays, plans, decisions }) = Orders::new(Hold::default());
+    let (live, shown) = mpsc::channel(8);
     let server = serve(
         &history.data_dir().control_socket(),
         history.clone(),
         orders.clone(),
         Arc::default(),
-        mpsc::channel(1).0,
+        live.clone(),
     )
     .unwrap();
-    Listening { world, history, server, replays, decisions, orders }
+    Listening { world, history, server, replays, plans, decisions, orders, shown, tell: live }
 }
 
 async fn access(world: &World) -> Result<Access, AccessError> {
@@ -106,10 +112,10 @@ async fn a_replay_is_passed_on_and_its_outcome_comes_back() {
     let expected = sample_attempt(2, Outcome::Rejected);
     let attempt = expected.clone();
     let client = async {
-        let access = access(&running.world).await.unwrap();
-        let first = access.replay(id, Some("http://localhost:4000/"), Signing::AsReceived).await.unwrap();
-        let second = access.replay(id, None, Signing::AsReceived).await.unwrap_err();
-        let third = access.replay(id, None, Signing::AsReceived).await.unwrap_err();
+        let remote = remote(&running.world).await;
+        let first = remote.replay(id, Some("http://localhost:4000/"), Signing::AsReceived).await.unwrap();
+        let second = remote.replay(id, None, Signing::AsReceived).await.unwrap_err();
+        let third = remote.replay(id, None, Signing::AsReceived).await.unwrap_err();
         (first, second.to_string(), third.to_string())
     };
     let sending = async {
@@ -131,22 +137,98 @@ async fn decisions_reach_the_running_process_and_their_rows_come_back() {
     let mut running = listening();
     let id = store(&running.history, 1, b"x").await.id;
     let (_, row) = running.history.event(id).await.unwrap().unwrap();
+    let changes = Changes { sign: Sign::Fresh, ..Changes::default() };
+    let edited = Ruling::Forward(Draft { body: Some(vec![b'x'; 3 << 20].into()), changes });
+    let dropped = Ruling::Drop { by: "ada".into(), why: Some("a test".into()) };
     let client = async {
         let access = access(&running.world).await.unwrap();
-        let first = access.decide(row.id, true).await.unwrap();
-        let second = access.decide(row.id, false).await.unwrap_err();
+        let first = access.decide(row.id, edited.clone()).await.unwrap();
+        let second = access.decide(row.id, dropped.clone()).await.unwrap_err();
         (first, second.to_string())
     };
     let deciding = async {
         let decision = running.decisions.recv().await.unwrap();
-        assert_eq!((decision.id, decision.forward), (row.id, true));
+        assert_eq!((decision.id, decision.ruling), (row.id, edited.clone()));
         decision.answer.send(Ok(row.clone())).unwrap();
         let decision = running.decisions.recv().await.unwrap();
-        assert!(!decision.forward);
+        assert_eq!(decision.ruling, dropped);
         decision.answer.send(Err("it is not held".into())).unwrap();
     };
     let ((first, second), ()) = tokio::join!(client, deciding);
     assert_eq!((first, second.as_str()), (row.clone(), "it is not held"));
+}
+
+#[tokio::test]
+async fn a_plan_is_passed_on_and_every_outcome_comes_back_until_the_asker_goes() {
+    let mut running = listening();
+    let id = store(&running.history, 1, b"x").await.id;
+    let changes = Changes { set_values: vec!["a=1".into()], ..Changes::default() };
+    let draft = Draft { body: Some(vec![b'x'; 3 << 20].into()), changes };
+    let plan = Plan { pace: Pace { times: 3, ..Pace::default() }, ..Plan::of_one(id, None, draft) };
+    let attempt = sample_attempt(2, Outcome::Rejected);
+    let client = async {
+        let remote = remote(&running.world).await;
+        let refused = remote.preview(&plan).await.unwrap_err().to_string();
+        let mut told = Vec::new();
+        remote.carry_out(&plan, |sent| told.push(sent.result)).await.unwrap();
+        let mut heard = 0;
+        tokio::select! {
+            _ = remote.carry_out(&plan, |_| heard += 1) => panic!("it is not done"),
+            () = running.shown.recv().map(drop) => {}
+        }
+        (refused, told)
+    };
+    let sending = async {
+        let PlanRequest { plan: asked, wanted: Wanted::Preview(answer) } =
+            running.plans.recv().await.unwrap()
+        else {
+            panic!("a preview was asked for")
+        };
+        assert_eq!(asked, plan);
+        answer.send(Err("it does not fit".into())).unwrap();
+        let next = |request| match request {
+            Some(PlanRequest { wanted: Wanted::Sent(sent), .. }) => sent,
+            _ => panic!("it is to be sent"),
+        };
+        let sent = next(running.plans.recv().await);
+        sent.send(Sent { id, result: Ok(attempt.clone()) }).await.unwrap();
+        sent.send(Sent { id, result: Err("no".into()) }).await.unwrap();
+        drop(sent);
+        let sent = next(running.plans.recv().await);
+        running.orders.hold.change(&HoldChange::Turn(true)).unwrap();
+        running.tell.send(Live::Hold(running.orders.hold.state())).await.unwrap();
+        // The asker has gone, and so has whoever passes on.
+        sent.closed().await;
+    };
+    let ((refused, told), ()) = tokio::join!(client, sending);
+    assert_eq!(refused, "it does not fit");
+    assert_eq!(told, [Ok(attempt.clone()), Err("no".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_held_is_asked_and_changed() {
+    let mut running = listening();
+    let remote = remote(&running.world).await;
+    let (hold, held) = remote.hold(None).await.unwrap();
+    assert_eq!((hold.is_on, held), (false, 0));
+    let (hold, _) = remote.hold(Some(HoldChange::Filter("type:charge.*".into()))).await.unwrap();
+    assert_eq!((hold.is_on, hold.filter.as_str()), (true, "type:charge.*"));
+    assert!(matches!(running.shown.recv().await, Some(Live::Hold(state)) if state == hold));
+    let error = remote.hold(Some(HoldChange::Filter("(".into()))).await.unwrap_err().to_string();
+    assert!(!error.is_empty());
+    assert_eq!(remote.hold(None).await.unwrap().0, hold);
+    assert_eq!(running.orders.hold.state(), hold);
+}
+
+#[tokio::test]
+async fn drafts_of_the_running_process_are_seen() {
+    let running = listening();
+    let id = store(&running.history, 1, b"x").await.id;
+    let draft = Draft { body: Some(b"edited".to_vec().into()), ..Draft::default() };
+    let edit = running.history.record_draft(id, draft.clone()).await.unwrap();
+    let access = access(&running.world).await.unwrap();
+    assert_eq!(access.draft(id, edit).await.unwrap().unwrap().draft, draft);
+    assert_eq!(access.draft(id, Draft::default().id()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -191,7 +273,7 @@ async fn what_is_no_request_gets_an_answer_that_says_so() {
     let mut said = String::new();
     let (written, read) = tokio::join!(writing.write_all(&too_long), reading.read_to_string(&mut said));
     assert!(written.is_ok() && read.is_ok());
-    assert!(said.contains("a line is longer than 65536 bytes") && said.ends_with('\n'), "{said}");
+    assert!(said.contains("a line is longer than 1048576 bytes") && said.ends_with('\n'), "{said}");
 }
 
 #[tokio::test]
@@ -217,8 +299,6 @@ async fn without_a_running_one_a_command_opens_the_history_itself() {
     assert_eq!(access.rows(None, None, 5).await.unwrap()[0].id, id);
     assert_eq!(access.find(&id.to_string()[..5]).await.unwrap(), Found::One(id));
     assert_eq!(access.event(id).await.unwrap().unwrap().0.body, "x");
-    let error = access.replay(id, None, Signing::AsReceived).await.unwrap_err();
-    assert!(matches!(error, AccessError::NotRunning));
     access.close().await.unwrap();
     drop(world.open_well());
 }
@@ -245,7 +325,7 @@ async fn a_process_that_has_the_directory_and_is_silent_is_named() {
 async fn a_command_waits_for_one_that_is_just_starting() {
     let world = World::new();
     let history = world.open_well();
-    let (orders, _ordered) = Orders::new();
+    let (orders, _ordered) = Orders::new(Hold::default());
     let options = world.options();
     let path = world.path();
     let mut waiting = Box::pin(Access::open_with(&path, &options, Duration::from_secs(600)));
@@ -277,7 +357,9 @@ async fn what_is_in_the_way_of_the_socket() {
     let world = World::new();
     let history = world.open_well();
     let socket = history.data_dir().control_socket();
-    let try_serve = || serve(&socket, history.clone(), Orders::new().0, Arc::default(), mpsc::channel(1).0);
+    let try_serve = || {
+        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), mpsc::channel(1).0)
+    };
     // A dead process's socket is no obstacle.
     drop(StdListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -297,7 +379,8 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     let data = DataDir::open(Some(&path)).unwrap();
     let socket = data.control_socket();
     let server =
-        serve(&socket, history.clone(), Orders::new().0, Arc::default(), mpsc::channel(1).0).unwrap();
+        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), mpsc::channel(1).0)
+            .unwrap();
     let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
     assert!(matches!(access, Access::Remote(_)));
     assert_eq!(access.rows(None, None, 1).await.unwrap(), []);
@@ -305,7 +388,8 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
 
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = serve(&socket, history, Orders::new().0, Arc::default(), mpsc::channel(1).0).unwrap_err();
+    let error = serve(&socket, history, Orders::new(Hold::default()).0, Arc::default(), mpsc::channel(1).0)
+        .unwrap_err();
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();
@@ -317,7 +401,8 @@ async fn an_event_from_a_file_is_stored_once_shown_and_not_forwarded() {
     let history = world.open_well();
     let (live, mut shown) = mpsc::channel(4);
     let socket = history.data_dir().control_socket();
-    let _server = serve(&socket, history.clone(), Orders::new().0, Arc::default(), live).unwrap();
+    let _server =
+        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), live).unwrap();
     let access = access(&world).await.unwrap();
     let large: Vec<u8> = (0..3 << 20).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
     let event = sample_event(1, &large);

@@ -1,15 +1,22 @@
 //! From records to rows: the one place that says what a record does to an event's row. Live changes and a rebuild both
 //! go through it, so that both end in the same rows.
 
-use inhaul_core::event::Event;
+use inhaul_core::event::{Event, UnixMillis};
 use inhaul_journal::Location;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Facts,
     record::{Arrived, Change},
     same::SameKey,
 };
-use crate::row::{Attempt, EventRow, EventState};
+use crate::{
+    draft::EditId,
+    row::{Attempt, AttemptCause, EventRow, EventState, REPLAYS_LISTED},
+};
+
+/// How many drafts of an event can be found again. Earlier ones are in the journal.
+const EDITS_LISTED: usize = 20;
 
 /// A row with what the history itself needs to know of the event; the value in the index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +31,19 @@ pub(super) struct Indexed {
     pub(super) latest: Location,
     /// What it has in common with other deliveries of the same event.
     pub(super) same: Option<SameKey>,
+    /// Where its drafts are, in their order in the journal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) edits: Vec<EditPlace>,
     /// What everyone else sees.
     pub(super) row: EventRow,
+}
+
+/// Where a draft is in the period's journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct EditPlace {
+    #[serde(with = "location_json")]
+    pub(super) location: Location,
+    pub(super) id: EditId,
 }
 
 /// What a record at `location` makes of an event's entry; nothing when its arrival is not on record.
@@ -40,7 +58,9 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             | Change::LastAttempt(_)
             | Change::Settled
             | Change::GivenUp(_)
-            | Change::Released => None,
+            | Change::Released
+            | Change::Edited(_)
+            | Change::Dropped(_) => None,
         };
     };
     entry.latest = location;
@@ -60,6 +80,17 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
         }
         Change::Released if entry.row.state == EventState::Held => entry.row.state = EventState::Pending,
         Change::Released => {}
+        Change::Edited(edit) => {
+            put_edit(&mut entry, EditPlace { location, id: edit.draft.id() });
+            if edit.forward && entry.row.state == EventState::Held {
+                entry.row.state = EventState::Pending;
+                entry.row.forwarded_as = Some(edit.draft.id());
+            }
+        }
+        Change::Dropped(dropped) => {
+            entry.row.state = EventState::Settled;
+            entry.row.dropped = Some(dropped.clone());
+        }
     }
     Some(entry)
 }
@@ -72,44 +103,72 @@ fn put_attempt(row: &mut EventRow, attempt: &Attempt) {
             row.state = EventState::Settled;
         }
     }
+    let attempts = &mut row.attempts;
+    let is_replay = |attempt: &Attempt| attempt.cause == AttemptCause::Replay;
+    if attempts.iter().filter(|attempt| is_replay(attempt)).count() > REPLAYS_LISTED
+        && let Some(oldest) = attempts.iter().position(is_replay)
+    {
+        attempts.remove(oldest);
+    }
+}
+
+/// By place, so that what is applied a second time ends the same.
+fn put_edit(entry: &mut Indexed, edit: EditPlace) {
+    let Indexed { edits, row, .. } = entry;
+    if let Err(at) = edits.binary_search_by_key(&edit.location, |known| known.location) {
+        edits.insert(at, edit);
+    }
+    // The one that is forwarded stays.
+    let oldest = edits.iter().position(|edit| row.forwarded_as != Some(edit.id));
+    if let Some(oldest) = oldest.filter(|_| edits.len() > EDITS_LISTED) {
+        edits.remove(oldest);
+    }
 }
 
 fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
-    let head = event.parsed_head().ok();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let facts = &arrived.facts;
+    let row = row(event, &arrived.facts, arrived.stored_at_ms);
     Indexed {
         arrival: arrived.arrival,
         location,
         latest: location,
-        same: SameKey::of(event, facts),
-        row: EventRow {
-            id: event.id,
-            endpoint: event.endpoint.clone(),
-            received_at: event.received_at,
-            stored_at: arrived.stored_at_ms,
-            method: head.as_ref().map(|head| text(&head.method)).unwrap_or_default(),
-            target: head.as_ref().map(|head| text(&event.app_target(head))).unwrap_or_default(),
-            body_bytes: event.body.len() as u64,
-            content_type: head.as_ref().and_then(|head| head.header("content-type")).map(|value| text(value)),
-            provider: facts.provider.clone(),
-            event_type: facts.event_type.clone(),
-            provider_event_id: facts.provider_event_id.clone(),
-            missed: facts.missed,
-            late: facts.late,
-            sender_waited: facts.sender_waits,
-            taken_when_late: facts.taken_when_late,
-            imported: facts.imported,
-            state: match (facts.held, facts.forward) {
-                (true, _) => EventState::Held,
-                (false, true) => EventState::Pending,
-                (false, false) => EventState::Settled,
-            },
-            repeat: arrived.repeat.as_deref().cloned(),
-            given_up: None,
-            verdict: facts.verdict.as_deref().cloned(),
-            attempts: Vec::new(),
+        same: SameKey::of(event, &arrived.facts),
+        edits: Vec::new(),
+        row: EventRow { repeat: arrived.repeat.as_deref().cloned(), ..row },
+    }
+}
+
+/// The row of an event as it arrives, but for what is only known from other events.
+pub(crate) fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventRow {
+    let head = event.parsed_head().ok();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    EventRow {
+        id: event.id,
+        endpoint: event.endpoint.clone(),
+        received_at: event.received_at,
+        stored_at,
+        method: head.as_ref().map(|head| text(&head.method)).unwrap_or_default(),
+        target: head.as_ref().map(|head| text(&event.app_target(head))).unwrap_or_default(),
+        body_bytes: event.body.len() as u64,
+        content_type: head.as_ref().and_then(|head| head.header("content-type")).map(|value| text(value)),
+        provider: facts.provider.clone(),
+        event_type: facts.event_type.clone(),
+        provider_event_id: facts.provider_event_id.clone(),
+        missed: facts.missed,
+        late: facts.late,
+        sender_waited: facts.sender_waits,
+        taken_when_late: facts.taken_when_late,
+        imported: facts.imported,
+        state: match (facts.held, facts.forward) {
+            (true, _) => EventState::Held,
+            (false, true) => EventState::Pending,
+            (false, false) => EventState::Settled,
         },
+        repeat: None,
+        given_up: None,
+        dropped: None,
+        forwarded_as: None,
+        verdict: facts.verdict.as_deref().cloned(),
+        attempts: Vec::new(),
     }
 }
 
@@ -140,11 +199,12 @@ mod tests {
 
     use super::*;
     use crate::{
+        draft::{Draft, Edit},
         history::{
             Facts,
             tests::{sample_attempt, sample_event},
         },
-        row::{GivenUp, Outcome},
+        row::{Dropped, GivenUp, Outcome},
     };
 
     fn at(offset: u64) -> Location {
@@ -155,6 +215,49 @@ mod tests {
         let facts = Facts { forward: true, ..Facts::default() };
         let arrived = Arrived { arrival, stored_at_ms: UnixMillis(5), facts, repeat: None };
         Change::Arrived(arrived, sample_event(1, b"body"))
+    }
+
+    fn edited(number: u8, forward: bool) -> Change {
+        let body = Some(vec![number].into());
+        let draft = Draft { body, ..Draft::default() };
+        Change::Edited(Edit { at: UnixMillis(1), forward, draft })
+    }
+
+    fn dropped() -> Change {
+        Change::Dropped(Dropped { at: UnixMillis(1), by: "ada".into(), why: None })
+    }
+
+    #[test]
+    fn replays_beyond_those_listed_leave_the_numbers_as_they_are() {
+        let replay = |number| {
+            let attempt = sample_attempt(number, Outcome::Begun);
+            Change::Attempt(Attempt { cause: AttemptCause::Replay, ..attempt })
+        };
+        let first = Change::Attempt(sample_attempt(1, Outcome::Begun));
+        let all = [arrived(1), first].into_iter().chain((2..200).map(replay));
+        let entry =
+            all.enumerate().fold(None, |entry, (index, change)| fold(entry, at(index as u64), &change));
+        let row = entry.unwrap().row;
+        assert_eq!((row.attempts.len(), row.attempts[0].number), (REPLAYS_LISTED + 1, 1));
+        assert_eq!((row.attempts[1].number, row.attempts_made()), (150, 199));
+    }
+
+    #[test]
+    fn a_held_event_is_released_as_edited_or_dropped_and_no_other_is() {
+        let held = Facts { forward: true, held: true, ..Facts::default() };
+        let arrives = Arrived { arrival: 1, stored_at_ms: UnixMillis(5), facts: held, repeat: None };
+        let held = fold(None, at(0), &Change::Arrived(arrives, sample_event(1, b"x"))).unwrap();
+        let replayed = fold(Some(held.clone()), at(1), &edited(1, false)).unwrap();
+        assert_eq!((replayed.row.state, replayed.row.forwarded_as), (EventState::Held, None));
+        let Change::Edited(edit) = edited(2, true) else { unreachable!() };
+        let released = fold(Some(replayed), at(2), &edited(2, true)).unwrap();
+        assert_eq!(released.row.forwarded_as, Some(edit.draft.id()));
+        assert_eq!((released.row.state, released.edits.len()), (EventState::Pending, 2));
+        let gone = fold(Some(held), at(1), &dropped()).unwrap();
+        assert_eq!(gone.row.state, EventState::Settled);
+        assert_eq!(fold(Some(gone.clone()), at(2), &edited(2, true)).unwrap().row.forwarded_as, None);
+        let settled = fold(Some(released), at(3), &Change::Settled).unwrap();
+        assert_eq!(fold(Some(settled), at(4), &edited(3, true)).unwrap().row.state, EventState::Settled);
     }
 
     #[test]
@@ -177,6 +280,8 @@ mod tests {
             Change::LastAttempt(sample_attempt(1, Outcome::Rejected)),
             Change::Settled,
             Change::Released,
+            edited(1, true),
+            dropped(),
             Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
         ] {
             assert_eq!(fold(None, at(9), &change), None);
@@ -205,6 +310,12 @@ mod tests {
             (1..4u32).prop_map(move |number| Change::LastAttempt(sample_attempt(number, ended()))),
             Just(Change::Settled),
             Just(Change::Released),
+            (0..30u8, any::<bool>()).prop_map(|(number, forward)| edited(number, forward)),
+            Just(dropped()),
+            (1..80u32).prop_map(|number| {
+                let attempt = sample_attempt(number, Outcome::Begun);
+                Change::Attempt(Attempt { cause: AttemptCause::Replay, ..attempt })
+            }),
             Just(Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() })),
         ]
     }

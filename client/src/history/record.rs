@@ -8,6 +8,8 @@
 //!  4     event id  empty: nothing more is to be forwarded by itself
 //!  5     event id  JSON of when and why the event was given up, which settles it too
 //!  6     event id  empty: it was held, and is to be forwarded now
+//!  9     event id  u32 big endian, that many bytes of JSON (`Edited`), the edited body if there is one
+//!  10    event id  JSON of when, by whom and why it was dropped: it was held, and goes nowhere
 //!  11    event id  JSON of the attempt that ended, and nothing more is to be forwarded by itself: 3 and 4 in one
 //! ```
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
@@ -21,7 +23,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Facts;
-use crate::row::{Attempt, GivenUp, Repeat};
+use crate::{
+    draft::{Changes, Draft, Edit},
+    row::{Attempt, Dropped, GivenUp, Repeat},
+};
 
 /// The kind of the record an event arrives with.
 pub(super) const EVENT: u8 = 1;
@@ -30,6 +35,8 @@ const ATTEMPT: u8 = 3;
 const SETTLED: u8 = 4;
 const GIVEN_UP: u8 = 5;
 const RELEASED: u8 = 6;
+const EDITED: u8 = 9;
+const DROPPED: u8 = 10;
 const LAST_ATTEMPT: u8 = 11;
 
 /// What the client noted when an event arrived.
@@ -45,6 +52,19 @@ pub(super) struct Arrived {
     /// The provider sent the same before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) repeat: Option<Box<Repeat>>,
+}
+
+/// What stands before an edited body.
+#[derive(Serialize, Deserialize)]
+struct Edited {
+    at: UnixMillis,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    forward: bool,
+    #[serde(default)]
+    changes: Changes,
+    /// Length of the edited body; absent when the body is not edited as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_bytes: Option<u64>,
 }
 
 /// One thing that happened to an event.
@@ -64,6 +84,10 @@ pub(super) enum Change {
     GivenUp(GivenUp),
     /// It was held, and is to be forwarded now.
     Released,
+    /// A person edited it, for a replay or to have it forwarded like this.
+    Edited(Edit),
+    /// It was held, and a person decided that it goes nowhere.
+    Dropped(Dropped),
 }
 
 /// Why a record of a known kind cannot be read.
@@ -82,9 +106,7 @@ impl Change {
     pub(super) fn to_record(&self) -> (u8, Vec<Bytes>) {
         match self {
             Self::Arrived(arrived, event) => {
-                let arrived = json(arrived);
-                let arrived_bytes = u32::try_from(arrived.len()).expect("a few short words");
-                let length = Bytes::copy_from_slice(&arrived_bytes.to_be_bytes());
+                let [length, arrived] = with_length(json(arrived));
                 (EVENT, vec![length, arrived, event.record_prefix(), event.body.clone()])
             }
             Self::Verdict(verdict) => (VERDICT, vec![json(verdict)]),
@@ -93,6 +115,13 @@ impl Change {
             Self::Settled => (SETTLED, Vec::new()),
             Self::GivenUp(given_up) => (GIVEN_UP, vec![json(given_up)]),
             Self::Released => (RELEASED, Vec::new()),
+            Self::Edited(Edit { at, forward, draft: Draft { body, changes } }) => {
+                let body_bytes = body.as_ref().map(|body| body.len() as u64);
+                let edited = Edited { at: *at, forward: *forward, changes: changes.clone(), body_bytes };
+                let [length, edited] = with_length(json(&edited));
+                (EDITED, [Some(length), Some(edited), body.clone()].into_iter().flatten().collect())
+            }
+            Self::Dropped(dropped) => (DROPPED, vec![json(dropped)]),
         }
     }
 
@@ -100,11 +129,7 @@ impl Change {
     pub(super) fn from_record(kind: u8, mut payload: Bytes) -> Result<Option<Self>, ChangeError> {
         Ok(Some(match kind {
             EVENT => {
-                let arrived_bytes = payload.try_get_u32().map_err(|_| ChangeError::Short)? as usize;
-                if payload.len() < arrived_bytes {
-                    return Err(ChangeError::Short);
-                }
-                let arrived = serde_json::from_slice(&payload.split_to(arrived_bytes))?;
+                let arrived = serde_json::from_slice(&split_length(&mut payload)?)?;
                 Self::Arrived(arrived, Event::from_record(payload)?)
             }
             VERDICT => Self::Verdict(serde_json::from_slice(&payload)?),
@@ -113,9 +138,31 @@ impl Change {
             SETTLED => Self::Settled,
             GIVEN_UP => Self::GivenUp(serde_json::from_slice(&payload)?),
             RELEASED => Self::Released,
+            EDITED => {
+                let Edited { at, forward, changes, body_bytes } =
+                    serde_json::from_slice(&split_length(&mut payload)?)?;
+                if payload.len() as u64 != body_bytes.unwrap_or(0) {
+                    return Err(ChangeError::Short);
+                }
+                let draft = Draft { body: body_bytes.map(|_| payload), changes };
+                Self::Edited(Edit { at, forward, draft })
+            }
+            DROPPED => Self::Dropped(serde_json::from_slice(&payload)?),
             _ => return Ok(None),
         }))
     }
+}
+
+/// Bytes behind their length.
+fn with_length(bytes: Bytes) -> [Bytes; 2] {
+    let length = u32::try_from(bytes.len()).expect("words a person writes, with a limit");
+    [Bytes::copy_from_slice(&length.to_be_bytes()), bytes]
+}
+
+/// The bytes behind their length, taken off.
+fn split_length(payload: &mut Bytes) -> Result<Bytes, ChangeError> {
+    let length = payload.try_get_u32().map_err(|_| ChangeError::Short)? as usize;
+    if payload.len() < length { Err(ChangeError::Short) } else { Ok(payload.split_to(length)) }
 }
 
 fn json(value: &impl Serialize) -> Bytes {
@@ -128,8 +175,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        draft::{IdChange, Sign},
         history::tests::sample_event,
-        row::{AttemptCause, FailureKind, Outcome},
+        row::{AttemptCause, Changed, FailureKind, Outcome},
     };
 
     fn attempt(outcome: Outcome) -> Attempt {
@@ -138,6 +186,7 @@ mod tests {
             target: "http://localhost:3000/".into(),
             cause: AttemptCause::Replay,
             started_at: UnixMillis(1_763_970_070_200),
+            changed: None,
             outcome,
         }
     }
@@ -176,6 +225,42 @@ mod tests {
         ]
     }
 
+    /// One with a body of its own, one with every change there is, and an attempt that sent one of them.
+    fn edits() -> [Change; 3] {
+        let pair = |name: &str| (name.to_owned(), "1".to_owned());
+        let edited = Draft { body: Some(Bytes::from_static(b"{\"a\":2}")), changes: Changes::default() };
+        let changes = Changes {
+            set_values: vec!["data.amount=1".to_owned()],
+            remove_query: vec!["a".to_owned()],
+            set_query: vec![pair("b")],
+            remove_headers: vec!["x-a".to_owned()],
+            set_headers: vec![pair("x-b")],
+            id: IdChange::New,
+            sign: Sign::Fresh,
+        };
+        let at = UnixMillis(1_763_970_070_400);
+        let attempt = attempt(Outcome::Begun);
+        let changed = Changed {
+            what: "body edited (7 B)".to_owned(),
+            edit: Some(edited.id()),
+            body_bytes: 7,
+            body_sha256: Event::digest(b"{\"a\":2}"),
+        };
+        [
+            Change::Edited(Edit { at, forward: false, draft: edited }),
+            Change::Edited(Edit { at, forward: true, draft: Draft { body: None, changes } }),
+            Change::Attempt(Attempt { changed: Some(changed), ..attempt }),
+        ]
+    }
+
+    fn dropped() -> Dropped {
+        Dropped {
+            at: UnixMillis(1_763_970_070_500),
+            by: "ada".to_owned(),
+            why: Some("a test of theirs".to_owned()),
+        }
+    }
+
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
         let [first, repeated, verified, imported] = arrivals();
@@ -186,6 +271,7 @@ mod tests {
             body_excerpt: vec![0, 255, 7],
             latency_ms: 12,
         };
+        let [edited, released, sent] = edits();
         let failed = Outcome::Failed { kind: FailureKind::Connect, message: "refused".into(), latency_ms: 1 };
         vec![
             (first, EVENT, include_bytes!("../../../assets/golden/history-event-v1.bin")),
@@ -218,6 +304,14 @@ mod tests {
                 include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
             ),
             (Change::Settled, SETTLED, b""),
+            (edited, EDITED, include_bytes!("../../../assets/golden/history-edited-v1.bin")),
+            (released, EDITED, include_bytes!("../../../assets/golden/history-edited-forward-v1.bin")),
+            (sent, ATTEMPT, include_bytes!("../../../assets/golden/history-attempt-edited-v1.bin")),
+            (
+                Change::Dropped(dropped()),
+                DROPPED,
+                include_bytes!("../../../assets/golden/history-dropped-v1.bin"),
+            ),
             (Change::Released, RELEASED, b""),
             (
                 Change::GivenUp(GivenUp { at: UnixMillis(1_763_970_070_300), reason: "12 tries".into() }),

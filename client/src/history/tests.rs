@@ -53,6 +53,7 @@ pub(crate) fn sample_attempt(number: u32, outcome: Outcome) -> Attempt {
         target: "http://localhost:3000/".into(),
         cause: AttemptCause::Arrival,
         started_at: UnixMillis(NOW),
+        changed: None,
         outcome,
     }
 }

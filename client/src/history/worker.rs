@@ -25,12 +25,15 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 pub(super) use self::periods::{check_format, period_names};
 use self::{arrival::Prepared, periods::Periods};
 use super::{
-    Facts, Found, HistoryError, Options, PeriodInfo, Prune, SharedLock, Status, Stored,
+    Facts, Found, HistoryError, Options, PeriodInfo, Prune, Ruling, SharedLock, Status, Stored,
     notes::Notes,
     record::{Arrived, Change},
     same::SameKey,
 };
-use crate::row::{Attempt, AttemptCause, EventRow, EventState, GivenUp, Outcome};
+use crate::{
+    draft::{Draft, Edit, EditId},
+    row::{Attempt, AttemptCause, Changed, Dropped, EventRow, EventState, GivenUp, Outcome},
+};
 
 /// After how many records a busy thread notes how far the index is; an idle one does so at once.
 const MARKER_INTERVAL: u64 = 512;
@@ -66,6 +69,7 @@ pub(super) enum Request {
         id: EventId,
         target: String,
         cause: AttemptCause,
+        changed: Option<Changed>,
         answer: Answer<Attempt>,
     },
     FinishAttempt {
@@ -89,8 +93,18 @@ pub(super) enum Request {
     },
     Decide {
         id: EventId,
-        forward: bool,
+        ruling: Ruling,
         answer: Answer<EventRow>,
+    },
+    Edit {
+        id: EventId,
+        draft: Draft,
+        answer: Answer<EditId>,
+    },
+    Edited {
+        id: EventId,
+        edit: EditId,
+        answer: Answer<Option<Edit>>,
     },
     Event {
         id: EventId,
@@ -123,6 +137,7 @@ enum Reply {
     Stored(Answer<Stored>),
     Row(Answer<EventRow>),
     Attempt(Answer<Attempt>, Attempt),
+    Edit(Answer<EditId>, EditId),
     Nothing(Answer<()>),
 }
 
@@ -133,6 +148,7 @@ impl Reply {
             Self::Stored(answer) => drop(answer.send(result.map(Stored::New))),
             Self::Row(answer) => drop(answer.send(result)),
             Self::Attempt(answer, attempt) => drop(answer.send(result.map(|_| attempt))),
+            Self::Edit(answer, edit) => drop(answer.send(result.map(|_| edit))),
             Self::Nothing(answer) => drop(answer.send(result.map(|_| ()))),
         }
     }
@@ -284,8 +300,11 @@ impl Worker {
             Request::SetVerdict { id, verdict, answer } => {
                 self.change(id, Change::Verdict(verdict), Reply::Row(answer), room);
             }
-            Request::BeginAttempt { id, target, cause, answer } => {
-                self.begin_attempt(id, target, cause, answer, room);
+            Request::BeginAttempt { id, target, cause, changed, answer } => {
+                let started_at = (self.options.clock)();
+                let attempt =
+                    Attempt { number: 0, target, cause, started_at, changed, outcome: Outcome::Begun };
+                self.begin_attempt(id, attempt, answer, room);
             }
             Request::FinishAttempt { id, attempt, answer } => {
                 self.change(id, Change::Attempt(attempt), Reply::Row(answer), room);
@@ -300,7 +319,9 @@ impl Worker {
                 let given_up = GivenUp { at: (self.options.clock)(), reason };
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
-            Request::Decide { id, forward, answer } => self.decide(id, forward, answer, room),
+            Request::Decide { id, ruling, answer } => self.decide(id, ruling, answer, room),
+            Request::Edit { id, draft, answer } => self.edit(id, draft, answer, room),
+            Request::Edited { id, edit, answer } => drop(answer.send(self.periods.edited(id, edit))),
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
             Request::Rows { state, before, limit, answer } => {
                 drop(answer.send(self.periods.rows(state, before, limit)));
@@ -346,8 +367,7 @@ impl Worker {
     fn begin_attempt(
         &mut self,
         id: EventId,
-        target: String,
-        cause: AttemptCause,
+        attempt: Attempt,
         answer: Answer<Attempt>,
         room: OwnedSemaphorePermit,
     ) {
@@ -360,23 +380,38 @@ impl Worker {
         let beginning = self.beginning.entry(id).or_insert(Beginning { last_number: 0, under_way: 0 });
         beginning.last_number = beginning.last_number.max(on_disk) + 1;
         beginning.under_way += 1;
-        let attempt = Attempt {
-            number: beginning.last_number,
-            target,
-            cause,
-            started_at: (self.options.clock)(),
-            outcome: Outcome::Begun,
-        };
+        let attempt = Attempt { number: beginning.last_number, ..attempt };
         self.append(period, id, Change::Attempt(attempt.clone()), Reply::Attempt(answer, attempt), room);
     }
 
-    fn decide(&mut self, id: EventId, forward: bool, answer: Answer<EventRow>, room: OwnedSemaphorePermit) {
+    fn decide(&mut self, id: EventId, ruling: Ruling, answer: Answer<EventRow>, room: OwnedSemaphorePermit) {
         match self.periods.locate(id) {
             Ok(Some((period, entry))) if entry.row.state == EventState::Held => {
-                let change = if forward { Change::Released } else { Change::Settled };
+                let at = (self.options.clock)();
+                let change = match ruling {
+                    Ruling::Forward(draft) if draft.is_empty() => Change::Released,
+                    Ruling::Forward(draft) => Change::Edited(Edit { at, forward: true, draft }),
+                    Ruling::Drop { by, why } => Change::Dropped(Dropped { at, by, why }),
+                };
                 self.append(period, id, change, Reply::Row(answer), room);
             }
             Ok(Some(_)) => drop(answer.send(Err(HistoryError::NotHeld(id)))),
+            Ok(None) => drop(answer.send(Err(HistoryError::Unknown(id)))),
+            Err(error) => drop(answer.send(Err(error))),
+        }
+    }
+
+    /// Records a draft, unless it is on record already.
+    fn edit(&mut self, id: EventId, draft: Draft, answer: Answer<EditId>, room: OwnedSemaphorePermit) {
+        let edit = draft.id();
+        match self.periods.locate(id) {
+            Ok(Some((_, entry))) if entry.edits.iter().any(|known| known.id == edit) => {
+                drop(answer.send(Ok(edit)));
+            }
+            Ok(Some((period, _))) => {
+                let change = Change::Edited(Edit { at: (self.options.clock)(), forward: false, draft });
+                self.append(period, id, change, Reply::Edit(answer, edit), room);
+            }
             Ok(None) => drop(answer.send(Err(HistoryError::Unknown(id)))),
             Err(error) => drop(answer.send(Err(error))),
         }
@@ -453,7 +488,7 @@ impl Worker {
                 }
             }
             Reply::Attempt(..) => self.began(id),
-            Reply::Row(_) | Reply::Nothing(_) => {}
+            Reply::Row(_) | Reply::Edit(..) | Reply::Nothing(_) => {}
         }
         reply.send(row);
         if ticket.is_multiple_of(MARKER_INTERVAL) {

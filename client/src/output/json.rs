@@ -2,7 +2,7 @@
 //!
 //! A field is added without a new `schema`; one that goes away or changes its meaning makes a new one.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use inhaul_core::{
     event::{EventId, PeerSource, UnixMillis},
@@ -17,6 +17,7 @@ use crate::{
     diff::{Change, Diff, Part},
     history::{PeriodInfo, Status},
     output::Ready,
+    replay::{Preview, Tally},
     row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
 };
 
@@ -57,6 +58,7 @@ pub struct EventRecord<'a> {
     state: EventState,
     repeat: Option<RepeatRecord>,
     given_up: Option<GivenUpRecord<'a>>,
+    dropped: Option<DroppedRecord<'a>>,
     verdict: Option<&'a Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptRecord<'a>>>,
@@ -82,6 +84,14 @@ pub struct RepeatRecord {
 pub struct GivenUpRecord<'a> {
     at: String,
     reason: &'a str,
+}
+
+/// When, by whom and why a held event was dropped.
+#[derive(Serialize)]
+pub struct DroppedRecord<'a> {
+    at: String,
+    by: &'a str,
+    why: Option<&'a str>,
 }
 
 /// The parts of an event that only `show` prints.
@@ -141,6 +151,40 @@ pub struct AttemptRecord<'a> {
     status: Option<u16>,
     latency_ms: Option<u64>,
     error: Option<AttemptError<'a>>,
+    changed: Option<ChangedRecord<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChangedRecord<'a> {
+    what: &'a str,
+    body_bytes: u64,
+    body_sha256: String,
+}
+
+/// `kind: replay`
+#[derive(Serialize)]
+pub struct ReplayRecord<'a> {
+    schema: u32,
+    kind: &'static str,
+    requests: u64,
+    done: u64,
+    whole: bool,
+    delivered: u64,
+    statuses: &'a BTreeMap<u16, u64>,
+    failures: &'a BTreeMap<&'static str, u64>,
+    not_sent: &'a BTreeMap<String, u64>,
+    p50_ms: Option<u64>,
+    p99_ms: Option<u64>,
+    longest_ms: Option<u64>,
+}
+
+/// `kind: preview`
+#[derive(Serialize)]
+pub struct PreviewRecord<'a> {
+    schema: u32,
+    kind: &'static str,
+    #[serde(flatten)]
+    preview: &'a Preview,
 }
 
 #[derive(Serialize)]
@@ -227,6 +271,11 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
             .given_up
             .as_ref()
             .map(|given_up| GivenUpRecord { at: given_up.at.to_string(), reason: &given_up.reason }),
+        dropped: row.dropped.as_ref().map(|dropped| DroppedRecord {
+            at: dropped.at.to_string(),
+            by: &dropped.by,
+            why: dropped.why.as_deref(),
+        }),
         verdict: row.verdict.as_ref(),
         attempts: None,
         request: None,
@@ -272,7 +321,35 @@ pub fn attempt(event_id: EventId, attempt: &Attempt) -> AttemptRecord<'_> {
         status,
         latency_ms,
         error,
+        changed: attempt.changed.as_ref().map(|changed| ChangedRecord {
+            what: &changed.what,
+            body_bytes: changed.body_bytes,
+            body_sha256: hex::encode(changed.body_sha256),
+        }),
     }
+}
+
+/// What is printed of a replay of many requests.
+pub fn replay(tally: &Tally, requests: u64, whole: bool) -> ReplayRecord<'_> {
+    ReplayRecord {
+        schema: SCHEMA,
+        kind: "replay",
+        requests,
+        done: tally.done,
+        whole,
+        delivered: tally.delivered(),
+        statuses: &tally.statuses,
+        failures: &tally.failures,
+        not_sent: &tally.not_sent,
+        p50_ms: tally.latency_ms(50),
+        p99_ms: tally.latency_ms(99),
+        longest_ms: tally.latency_ms(100),
+    }
+}
+
+/// What is printed of what a replay would send.
+pub fn preview(preview: &Preview) -> PreviewRecord<'_> {
+    PreviewRecord { schema: SCHEMA, kind: "preview", preview }
 }
 
 /// What is printed of the connection.

@@ -129,6 +129,13 @@ pub fn remark_texts(row: &EventRow) -> Vec<(&'static str, String)> {
     if row.state == EventState::Held {
         remarks.push(("held", format!("`inhaul release {}` forwards it", row.id)));
     }
+    if let Some(dropped) = &row.dropped {
+        let why = dropped.why.as_ref().map(|why| format!(": {}", visible(why))).unwrap_or_default();
+        remarks.push(("dropped", format!("by {} ({}){why}", visible(&dropped.by), dropped.at)));
+    }
+    if row.forwarded_as.is_some() {
+        remarks.push(("edited", "it was held, and is forwarded as somebody edited it".to_owned()));
+    }
     if let Some(given_up) = &row.given_up {
         remarks.push(("given up", format!("{} ({})", visible(&given_up.reason), given_up.at)));
     }
@@ -172,6 +179,7 @@ pub fn listed_line(row: &EventRow, color: Color) -> String {
         None if row.missed => "missed".to_owned(),
         None if row.imported => "imported".to_owned(),
         None if row.state == EventState::Held => "held".to_owned(),
+        None if row.dropped.is_some() => "dropped".to_owned(),
         None if row.repeat.as_ref().is_some_and(|repeat| repeat.dropped) => "dropped".to_owned(),
         None => "-".to_owned(),
     };
@@ -273,6 +281,10 @@ pub fn attempt_text(attempt: &Attempt) -> String {
             format!("failed after {latency_ms} ms: {}", visible(message))
         }
         Outcome::Rejected => "not forwarded: its signature is not valid".to_owned(),
+    };
+    let what = match &attempt.changed {
+        Some(changed) => format!("{what} [{}]", visible(&changed.what)),
+        None => what,
     };
     match attempt.cause {
         AttemptCause::Arrival => what,

@@ -49,6 +49,8 @@ pub(crate) fn row() -> EventRow {
         state: EventState::Settled,
         repeat: None,
         given_up: None,
+        dropped: None,
+        forwarded_as: None,
         verdict: Some(Verdict::Valid { scheme: "stripe/v1".to_owned(), secret: "STRIPE_SECRET".to_owned() }),
         attempts: Vec::new(),
     }
@@ -73,6 +75,7 @@ fn attempt_with(number: u32, outcome: Outcome) -> Attempt {
         target: "http://localhost:3000".to_owned(),
         cause: if number == 1 { AttemptCause::Arrival } else { AttemptCause::Replay },
         started_at: UnixMillis(1_763_970_070_125),
+        changed: None,
         outcome,
     }
 }

@@ -185,6 +185,7 @@ mod tests {
             target: (*target).to_owned(),
             cause: *cause,
             started_at: UnixMillis(1_763_970_069_500),
+            changed: None,
             outcome: outcome.clone(),
         });
         EventRow {
@@ -207,6 +208,8 @@ mod tests {
             state: crate::row::EventState::Settled,
             repeat: None,
             given_up: None,
+            dropped: None,
+            forwarded_as: None,
             verdict: None,
             attempts: attempts.collect(),
         }

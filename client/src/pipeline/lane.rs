@@ -152,9 +152,14 @@ impl Lane {
         let Route { targets, retry, .. } = &self.route;
         let once = Schedule::new(Vec::new());
         let open = open_targets(&row, targets, if ready.tries { retry } else { &once });
+        let (sent, changed) = match self.pipeline.as_edited(&event, &row, row.forwarded_as).await {
+            Ok(edited) => edited,
+            Err(reason) => return self.give_up(ready, reason).await,
+        };
+        let cause = || (ready.cause, changed.clone());
         let mut tries: FuturesUnordered<_> = open
             .into_iter()
-            .map(|target| self.pipeline.try_once(&event, target, ready.cause, ready.rejected))
+            .map(|target| self.pipeline.try_once(&sent, target, cause(), ready.rejected))
             .collect();
         while let Some(tried) = tries.next().await {
             let attempt = tried?.attempt;

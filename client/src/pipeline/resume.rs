@@ -1,4 +1,4 @@
-//! Stored events that go on their way again: those an earlier run did not finish, and those a person decided on.
+//! Stored events that go on their way again: those an earlier run did not finish.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use inhaul_core::signature::Verdict;
 use super::{
     Lanes, Pipeline, Ready,
     delivery::{Standing, standing},
-    verify::{recognise, sender_url},
 };
 use crate::{
     cli::VerifyMode,
     clock,
-    control::Decision,
+    config::Route,
     history::HistoryError,
     live::Live,
     output::count_text,
@@ -42,8 +41,13 @@ impl Pipeline {
             if row.verdict.is_none() {
                 row = self.verify_again(row).await?;
             }
-            let ready = self.ready_again(&row);
-            if lanes.0[self.routes.index_of(row.target.as_bytes())].send(ready).await.is_err() {
+            // No route takes it any more.
+            let Some(lane) = self.lane_again(&row).await else {
+                self.settle(row.id).await?;
+                continue;
+            };
+            let ready = self.ready_again(&row, lane);
+            if lanes.0[lane].send(ready).await.is_err() {
                 return Ok(());
             }
         }
@@ -54,58 +58,43 @@ impl Pipeline {
     async fn verify_again(&self, row: EventRow) -> Result<EventRow, HistoryError> {
         // One that cannot be read is given up when its turn comes.
         let Ok(Some((event, _))) = self.history.event(row.id).await else { return Ok(row) };
-        let Ok(head) = event.parsed_head() else { return Ok(row) };
-        let url = sender_url(&event, &head).unwrap_or_default();
-        match recognise(&event, &head, &self.routes, &url).verdict {
+        match self.place_again(&event, &row).recognised.verdict {
             Some(verdict) => self.disk.write(|| self.history.set_verdict(row.id, verdict.clone())).await,
             None => Ok(row),
         }
     }
 
     /// A stored event whose sender does not wait any more, on its way from step 5.
-    pub(super) fn ready_again(&self, row: &EventRow) -> Ready {
+    pub(super) fn ready_again(&self, row: &EventRow, lane: usize) -> Ready {
+        let route = self.routes.at(lane);
         Ready {
             session: 0,
             id: row.id,
+            lane,
+            edit: row.forwarded_as,
             event: None,
             deadline: None,
-            rejected: self.is_rejected(row),
+            // Who edits an event and lets it go has seen it.
+            rejected: row.forwarded_as.is_none() && is_rejected(row, route),
             cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
             tries: !row.sender_waited || row.taken_when_late,
             taken_when_late: false,
-            not_before: self.next_try(row),
+            not_before: next_try(row, route),
         }
     }
+}
 
-    /// When the schedule of an earlier run's failures goes on.
-    fn next_try(&self, row: &EventRow) -> Option<tokio::time::Instant> {
-        let route = self.routes.for_target(row.target.as_bytes());
-        let Standing::Again(wait) = standing(row, &route.targets, &route.retry, random()) else {
-            return None;
-        };
-        let since = Duration::from_millis(clock::now().0.saturating_sub(row.attempts.last()?.started_at.0));
-        let left = wait.checked_sub(since).filter(|left| !left.is_zero())?;
-        Some(tokio::time::Instant::now() + left)
-    }
+/// When the schedule of an earlier run's failures goes on.
+fn next_try(row: &EventRow, route: &Route) -> Option<tokio::time::Instant> {
+    let Standing::Again(wait) = standing(row, &route.targets, &route.retry, random()) else {
+        return None;
+    };
+    let since = Duration::from_millis(clock::now().0.saturating_sub(row.attempts.last()?.started_at.0));
+    let left = wait.checked_sub(since).filter(|left| !left.is_zero())?;
+    Some(tokio::time::Instant::now() + left)
+}
 
-    fn is_rejected(&self, row: &EventRow) -> bool {
-        let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
-        let route = self.routes.for_target(row.target.as_bytes());
-        route.verify == VerifyMode::Reject && !valid
-    }
-
-    /// A person decided on a held event: it goes on its way like one of an earlier run, or no further.
-    pub(super) async fn decide(&self, decision: Decision, lanes: &Lanes) {
-        let Decision { id, forward, answer } = decision;
-        let decided = self.history.decide(id, forward).await;
-        if let Ok(row) = &decided
-            && forward
-        {
-            let ready = self.ready_again(row);
-            // They end before this only when the client stops; the event stays pending then.
-            let _ = lanes.0[self.routes.index_of(row.target.as_bytes())].send(ready).await;
-        }
-        // Whoever decided may have gone; it is on record.
-        let _ = answer.send(decided.map_err(|error| error.to_string()));
-    }
+fn is_rejected(row: &EventRow, route: &Route) -> bool {
+    let is_valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
+    route.verify == VerifyMode::Reject && !is_valid
 }

@@ -132,6 +132,7 @@ impl World {
             disk: Disk::impatient(live_sender.clone()),
             routes: Arc::new(Routes::new(route, Vec::new())),
             catch_up: CatchUp::default(),
+            hold: Hold::default(),
             forwarder: Forwarder::new(ForwardOptions::default()),
             reports: reports_sender,
             live: live_sender,
@@ -170,6 +171,8 @@ impl World {
                 Live::Event(row) => assert!(row.verdict.is_some(), "it is shown with its verdict"),
                 Live::Attempt(row, _) if is_ended(&row) == attempts => return *row,
                 Live::Attempt(..)
+                | Live::Changed(_)
+                | Live::Hold(_)
                 | Live::Ready(_)
                 | Live::Connection(_)
                 | Live::Notice(_)

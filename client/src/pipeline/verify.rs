@@ -53,9 +53,14 @@ impl Recognised {
 }
 
 /// Recognises and verifies an event. Age is judged by when the relay received it, so late events stay valid.
-pub(super) fn recognise(event: &Event, head: &Head, routes: &Routes, endpoint_url: &str) -> Recognised {
+pub(super) fn recognise(
+    event: &Event,
+    head: &Head,
+    routes: &Routes,
+    route: &Route,
+    endpoint_url: &str,
+) -> Recognised {
     let url = full_url(event, head, endpoint_url);
-    let route = routes.for_target(&event.app_target(head));
     let delivery = Delivery {
         method: &head.method,
         url: url.as_deref(),
@@ -96,7 +101,8 @@ fn explained_by_routes(
     if code != "mismatch" {
         return verdict;
     }
-    let others = routes.iter().filter(|other| other.path != route.path && !other.secrets.is_empty());
+    let is_other = |other: &&Route| !std::ptr::eq(*other, route) && !other.secrets.is_empty();
+    let others = routes.iter().filter(is_other);
     for other in others.take(ROUTES_TRIED_MAX) {
         let (_, found) = verify_any(candidates.to_vec(), delivery, &other.secrets, None);
         if let Verdict::Valid { secret, .. } = found {

@@ -16,6 +16,8 @@ mod table;
 
 pub(crate) use table::BINDINGS;
 
+pub(crate) use super::holding::Holding;
+
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
@@ -30,6 +32,7 @@ pub(crate) enum Action {
     Show(View),
     Replay,
     ReplaySigned,
+    Hold(Holding),
     Filter,
     Search,
     SearchNext,

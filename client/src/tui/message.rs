@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use crossterm::event::{KeyEvent, MouseEvent};
 use inhaul_core::{
     event::{EventId, UnixMillis},
@@ -14,8 +15,11 @@ use super::{
     keys::Copy,
 };
 use crate::{
+    history::Ruling,
+    hold::{HoldChange, HoldState},
     live::Live,
     pipeline::Signing,
+    replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow},
 };
 
@@ -46,6 +50,16 @@ pub(super) enum Message {
     Time(UnixMillis),
     /// What came of a replay.
     Replayed(Result<Attempt, String>),
+    /// What the plan of this number would send.
+    Previewed(u64, Result<Preview, String>),
+    /// One request of the plan of this number is done; with nothing, none is sent any more.
+    Sent(u64, Option<Sent>),
+    /// What is held from now on.
+    Hold(Result<HoldState, String>),
+    /// What was decided on held events, and on how many.
+    Decided(&'static str, Result<u64, String>),
+    /// An event's body as it was edited; nothing when nothing was changed.
+    Edited(EventId, Result<Option<Bytes>, String>),
     /// Where a copy went.
     Copied(Result<Copied, String>),
     /// The file a body was saved to, and its length.
@@ -65,6 +79,20 @@ pub(super) enum Effect {
     Judge(u64, Filter, Vec<EventId>),
     /// Send an event once more.
     Replay(EventId, Signing),
+    /// Find out what a plan would send.
+    Preview(u64, Box<Plan>),
+    /// Carry a plan out.
+    CarryOut(u64, Box<Plan>),
+    /// Send no more of the plan of this number.
+    StopReplay(u64),
+    /// Change what is held.
+    Hold(HoldChange),
+    /// Decide on held events.
+    Decide(Vec<EventId>, Ruling),
+    /// Release every event that is held.
+    ReleaseAll,
+    /// Have an event's body edited, or one that was edited before.
+    Edit(EventId, Option<Bytes>),
     /// Copy something of an event.
     Copy {
         /// Which event.

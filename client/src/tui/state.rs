@@ -1,6 +1,6 @@
 //! Everything the screen shows.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use inhaul_core::{
     event::{EventId, UnixMillis},
@@ -11,6 +11,7 @@ use tui_input::Input;
 
 use super::{
     content::{Content, Opened},
+    dialog::Dialog,
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
     theme::Theme,
@@ -20,7 +21,9 @@ use super::{
         detail::{self, Laid},
     },
 };
-use crate::{connection::ConnectionState, filtering::Filtered, output::Ready, row::EventRow};
+use crate::{
+    connection::ConnectionState, filtering::Filtered, hold::HoldState, output::Ready, row::EventRow,
+};
 
 /// Rows kept in memory; older ones are read from the history again.
 pub(super) const ROWS_MAX: usize = 10_000;
@@ -56,6 +59,16 @@ pub(super) struct State {
     /// What was looked for last, in an event or a view.
     pub(super) search: String,
     pub(super) selected: Option<EventId>,
+    /// Events that are replayed, released or dropped together.
+    pub(super) marked: BTreeSet<EventId>,
+    /// What is held from now on.
+    pub(super) hold: HoldState,
+    /// A replay that is being put together.
+    pub(super) dialog: Option<Dialog>,
+    /// Counts replays by the dialog, so that what comes of an earlier one is told apart.
+    pub(super) runs: u64,
+    /// Who decides here, as the system calls them.
+    pub(super) person: String,
     /// The selection is the newest event.
     pub(super) follows: bool,
     pub(super) pane: Pane,
@@ -148,6 +161,8 @@ pub(super) enum PromptKind {
     Filter,
     Search,
     Command,
+    /// Which events are held.
+    Hold,
 }
 
 /// The event shown in the detail.
@@ -199,6 +214,11 @@ impl State {
             prompt: None,
             search: String::new(),
             selected: None,
+            marked: BTreeSet::new(),
+            hold: HoldState::default(),
+            dialog: None,
+            runs: 0,
+            person: String::new(),
             follows: true,
             pane: Pane::List,
             view: None,

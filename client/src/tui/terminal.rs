@@ -21,7 +21,11 @@ use crossterm::{
         disable_raw_mode, enable_raw_mode,
     },
 };
-use ratatui::{Frame, Terminal, backend::CrosstermBackend, buffer::Buffer};
+use ratatui::{
+    Frame, Terminal,
+    backend::{Backend, ClearType, CrosstermBackend},
+    buffer::Buffer,
+};
 use tokio::sync::Notify;
 
 use crate::history::panic_is_contained;
@@ -79,7 +83,10 @@ impl Screen {
 
     /// Has the next picture be drawn wholly.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Its own `clear` asks the terminal where the cursor is, and not every terminal answers.
+        self.terminal.backend_mut().clear_region(ClearType::All)?;
+        self.terminal.swap_buffers();
+        Ok(())
     }
 
     /// Takes the mouse, or leaves it to the terminal.
@@ -98,12 +105,22 @@ impl Screen {
 
     /// Gives the terminal away, does something with it, and takes it again.
     pub(super) fn lend<T>(&mut self, mouse: bool, meanwhile: impl FnOnce() -> T) -> io::Result<T> {
+        self.give_away();
+        let done = meanwhile();
+        self.take_back(mouse)?;
+        Ok(done)
+    }
+
+    /// Gives the terminal away; nothing may be drawn until it is taken back.
+    pub(super) fn give_away(&mut self) {
         self.pictures.wait(LAST_PICTURE);
         restore();
-        let done = meanwhile();
+    }
+
+    /// Takes the terminal back.
+    pub(super) fn take_back(&mut self, mouse: bool) -> io::Result<()> {
         take(mouse)?;
-        self.clear()?;
-        Ok(done)
+        self.clear()
     }
 }
 

@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod exchange;
+mod holding;
 mod hostile;
 mod keys_typed;
 mod picture;
@@ -63,6 +64,8 @@ fn row(number: u8) -> EventRow {
         state: crate::row::EventState::Settled,
         repeat: None,
         given_up: None,
+        dropped: None,
+        forwarded_as: None,
         verdict: Some(Verdict::Valid { scheme: "callpaymin/hex".to_owned(), secret: "SECRET".to_owned() }),
         attempts: vec![answered(1, 200)],
     }
@@ -85,6 +88,7 @@ fn attempt(number: u32, outcome: Outcome) -> Attempt {
         target: "http://localhost:3000".to_owned(),
         cause: AttemptCause::Arrival,
         started_at: UnixMillis(AT),
+        changed: None,
         outcome,
     }
 }
@@ -237,6 +241,8 @@ fn named(name: &str) -> (KeyCode, KeyModifiers) {
         "enter" => (KeyCode::Enter, KeyModifiers::NONE),
         "esc" => (KeyCode::Esc, KeyModifiers::NONE),
         "tab" => (KeyCode::Tab, KeyModifiers::NONE),
+        "f5" => (KeyCode::F(5), KeyModifiers::NONE),
+        "f6" => (KeyCode::F(6), KeyModifiers::NONE),
         "C-r" => (KeyCode::Char('r'), KeyModifiers::CONTROL),
         "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),

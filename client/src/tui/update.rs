@@ -3,6 +3,7 @@
 use inhaul_core::event::EventId;
 
 use super::{
+    dialog, holding,
     message::{Effect, Message},
     state::{Detail, ROWS_MAX, State, Toast, ToastKind},
     traffic::Counted,
@@ -86,6 +87,14 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             state.now = now;
             state.traffic.tick(now);
         }
+        Message::Previewed(number, preview) => dialog::previewed(state, number, preview, effects),
+        Message::Sent(number, sent) => dialog::sent(state, number, sent),
+        Message::Hold(hold) => holding::changed(state, hold),
+        Message::Decided(what, decided) => holding::decided(state, what, decided),
+        Message::Edited(id, edited) => match edited {
+            Ok(body) => dialog::edited(state, id, body),
+            Err(reason) => state.tell(reason, ToastKind::Bad),
+        },
         Message::Replayed(result) => replayed(state, result),
         Message::Copied(result) => exchange::copied(state, result, effects),
         Message::Saved(result) => exchange::saved(state, result),
@@ -104,6 +113,8 @@ fn happened(state: &mut State, live: Live) {
             attempted(state, &attempt);
             put(state, *row);
         }
+        Live::Changed(row) => put(state, *row),
+        Live::Hold(hold) => holding::changed(state, Ok(hold)),
         Live::Connection(connection) => connected(state, connection),
         Live::Notice(text) | Live::Told(text) => state.tell(text, ToastKind::Note),
     }

@@ -6,6 +6,7 @@
 //!  list     events, oldest first
 //!  detail   one event: a few lines about it, and a tab of it
 //!  page     what covers both: help, commands, options, log, relay
+//!  dialog   a replay that is put together, over all of it
 //! ```
 
 use inhaul_core::visible::visible;
@@ -26,6 +27,7 @@ use crate::output::fit;
 
 pub(super) mod areas;
 pub(super) mod detail;
+mod dialog;
 pub(super) mod diff;
 pub(super) mod list;
 pub(super) mod page;
@@ -50,6 +52,9 @@ pub(super) fn view(state: &State, frame: &mut Frame) {
         }
         if let Some(area) = areas.event {
             detail::draw(state, frame, area);
+        }
+        if let Some(dialog) = &state.dialog {
+            dialog::draw(state, dialog, frame, areas.main);
         }
         draw_toast(state, frame, areas.toast);
         if let Some(area) = areas.hints {
@@ -125,6 +130,7 @@ fn prefix(kind: PromptKind) -> &'static str {
         PromptKind::Filter => "/",
         PromptKind::Search => "look for: ",
         PromptKind::Command => ":",
+        PromptKind::Hold => "hold events that pass: ",
     }
 }
 
@@ -164,7 +170,13 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         return Paragraph::new(Span::styled(fit(&text, 0, usize::from(width)), state.theme().strong()));
     }
     match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
+        _ if state.dialog.is_some() => {
+            hints.push("tab next field  space choose  f5 send  esc stop or close".to_owned());
+        }
         (Some(PromptKind::Filter), _) => hints.push("enter keep  esc clear".to_owned()),
+        (Some(PromptKind::Hold), _) => {
+            hints.push("enter hold them; nothing means every event  esc cancel".to_owned());
+        }
         (Some(PromptKind::Search), _) => hints.push("enter look for it  esc cancel".to_owned()),
         (Some(PromptKind::Command), _) => {
             hints.push("type a name  ↑ ↓ choose  enter do it  esc cancel".to_owned());

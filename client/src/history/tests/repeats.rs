@@ -1,7 +1,15 @@
 //! Deliveries of the same event know each other, and what a person decides on is held.
 
 use super::*;
-use crate::row::{EventState, Repeat};
+use crate::{
+    draft::{Changes, Draft, Sign},
+    row::{EventState, Repeat},
+};
+
+/// It is forwarded as it was received.
+fn release() -> Ruling {
+    Ruling::Forward(Draft::default())
+}
 
 /// An event of a provider, by its id.
 fn delivery(id: &str) -> Facts {
@@ -183,10 +191,17 @@ async fn what_is_held_waits_for_a_person() {
     }
     let ids: Vec<EventId> = (1..=3).map(|number| sample_event(number, b"").id).collect();
     assert_eq!(history.pending().await.unwrap(), []);
-    assert_eq!(history.decide(ids[0], true).await.unwrap().state, EventState::Pending);
-    assert_eq!(history.decide(ids[1], false).await.unwrap().state, EventState::Settled);
+    assert_eq!(history.decide(ids[0], release()).await.unwrap().state, EventState::Pending);
+    let dropped = history.decide(ids[1], Ruling::Drop { by: "ada".into(), why: None }).await.unwrap();
+    assert_eq!(
+        (dropped.state, dropped.dropped.map(|dropped| dropped.by)),
+        (EventState::Settled, Some("ada".into()))
+    );
     for id in &ids[..2] {
-        assert!(matches!(history.decide(*id, true).await, Err(HistoryError::NotHeld(_))), "that was decided");
+        assert!(
+            matches!(history.decide(*id, release()).await, Err(HistoryError::NotHeld(_))),
+            "that was decided"
+        );
     }
 
     history.close().await.unwrap();
@@ -199,4 +214,45 @@ async fn what_is_held_waits_for_a_person() {
     assert_eq!(in_state(EventState::Held).await, [ids[2]]);
     let status = history.status().await.unwrap();
     assert_eq!((status.events, status.pending, status.held, status.given_up), (3, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_draft_is_on_record_once_and_the_event_stays_as_it_was() {
+    let world = World::new();
+    let history = world.open_well();
+    let (for_replay, for_release) = (sample_event(1, b"as received"), sample_event(2, b"held"));
+    let held = Facts { held: true, ..forwarded() };
+    store(&history, 1, b"as received", forwarded()).await;
+    store(&history, 2, b"held", held).await;
+    let draft = |body: &'static [u8]| {
+        let changes = Changes { sign: Sign::Fresh, ..Changes::default() };
+        Draft { body: Some(body.into()), changes }
+    };
+    let (first, again) = tokio::join!(
+        history.record_draft(for_replay.id, draft(b"one")),
+        history.record_draft(for_replay.id, draft(b"one")),
+    );
+    assert_eq!(first.unwrap(), again.unwrap());
+    for number in 0..30_u8 {
+        let draft = Draft { body: Some(vec![number].into()), ..Draft::default() };
+        history.record_draft(for_replay.id, draft).await.unwrap();
+    }
+    let released = history.decide(for_release.id, Ruling::Forward(draft(b"edited"))).await.unwrap();
+    assert_eq!((released.state, released.forwarded_as), (EventState::Pending, Some(draft(b"edited").id())));
+    for number in 0..30_u8 {
+        let draft = Draft { body: Some(vec![number].into()), ..Draft::default() };
+        history.record_draft(for_release.id, draft).await.unwrap();
+    }
+
+    history.close().await.unwrap();
+    let history = world.open_well();
+    assert_eq!(history.event(for_replay.id).await.unwrap().unwrap().0, for_replay);
+    let found = |id, draft: Draft| history.draft(id, draft.id());
+    assert_eq!(found(for_replay.id, draft(b"one")).await.unwrap(), None, "only the latest are kept at hand");
+    let latest = Draft { body: Some(vec![29].into()), ..Draft::default() };
+    assert_eq!(found(for_replay.id, latest.clone()).await.unwrap().unwrap().draft, latest);
+    let edit = found(for_release.id, draft(b"edited")).await.unwrap().unwrap();
+    assert_eq!((edit.forward, edit.draft), (true, draft(b"edited")), "the one that is forwarded stays");
+    let unknown = history.record_draft(sample_event(9, b"").id, latest).await;
+    assert!(matches!(unknown, Err(HistoryError::Unknown(_))));
 }

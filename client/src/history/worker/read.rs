@@ -14,7 +14,10 @@ use super::{
     },
     periods::{Known, Periods},
 };
-use crate::row::{EventRow, EventState};
+use crate::{
+    draft::{Edit, EditId},
+    row::{EventRow, EventState},
+};
 
 /// How many of several events with the same beginning are named.
 const FOUND_MAX: usize = 20;
@@ -46,6 +49,19 @@ impl Periods {
             Err(error) => with_causes(&error),
         };
         Err(HistoryError::Damaged { id, reason })
+    }
+
+    /// One draft of an event; nothing when it is not among those that can be found.
+    pub(super) fn edited(&mut self, id: EventId, edit: EditId) -> Result<Option<Edit>, HistoryError> {
+        let Some((number, entry)) = self.locate(id)? else { return Ok(None) };
+        let Some(place) = entry.edits.iter().find(|known| known.id == edit) else { return Ok(None) };
+        match self.open(number)?.read(place.location) {
+            Ok(Some(Change::Edited(found))) if found.draft.id() == edit => Ok(Some(found)),
+            Ok(_) => {
+                Err(HistoryError::Damaged { id, reason: "another record is in its draft's place".to_owned() })
+            }
+            Err(error) => Err(HistoryError::Damaged { id, reason: with_causes(&error) }),
+        }
     }
 
     /// Rows from the newest on, or from before an event on; with a state, only of events in it.

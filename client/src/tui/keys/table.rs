@@ -1,7 +1,7 @@
 //! The table of keys, in the order of the help.
 
 use super::{
-    Action, Binding, Change, Copy,
+    Action, Binding, Change, Copy, Holding,
     Scope::{Event, Everywhere, List, View},
     Tab, View as Page, Way,
 };
@@ -24,7 +24,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 58] = [
+pub(crate) const BINDINGS: [Binding; 67] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -83,6 +83,63 @@ pub(crate) const BINDINGS: [Binding; 58] = [
         &[List, Event],
         &["ctrl-r"],
         "replay signed anew: with the time of now and, in a header, a fresh id",
+    ),
+    line(
+        "replay_dialog",
+        Action::Hold(Holding::Dialog),
+        &[List, Event],
+        &["R"],
+        "replay with changes, many times, or of all marked events",
+    ),
+    line(
+        "edit",
+        Action::Hold(Holding::Edit),
+        &[List, Event],
+        &["e"],
+        "edit the body in $VISUAL or $EDITOR, and replay or release it like that",
+    ),
+    line(
+        "mark",
+        Action::Hold(Holding::Mark),
+        &[List],
+        &["space", "m"],
+        "mark the event for a replay, and go to the next",
+    ),
+    line("unmark", Action::Hold(Holding::Unmark), &[List], &["U"], "take all marks away"),
+    line(
+        "hold",
+        Action::Hold(Holding::Ask),
+        &[List, Event],
+        &["i"],
+        "hold events that pass a filter, before they are forwarded",
+    ),
+    line(
+        "hold_turn",
+        Action::Hold(Holding::Turn),
+        &[List, Event],
+        &["I"],
+        "hold them or hold none, and keep the filter",
+    ),
+    line(
+        "release",
+        Action::Hold(Holding::Release),
+        &[List, Event],
+        &["a"],
+        "release: forward the held event, or those marked",
+    ),
+    line(
+        "release_all",
+        Action::Hold(Holding::ReleaseAll),
+        &[List, Event],
+        &["A"],
+        "release every held event, oldest first",
+    ),
+    line(
+        "drop",
+        Action::Hold(Holding::Drop),
+        &[List, Event],
+        &["X"],
+        "drop the held event, or those marked: kept in the history and not forwarded",
     ),
     line(
         "filter",

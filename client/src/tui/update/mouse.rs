@@ -16,6 +16,9 @@ use super::{
 const WHEEL_LINES: usize = 3;
 
 pub(super) fn mouse(state: &mut State, event: MouseEvent) {
+    if state.dialog.is_some() {
+        return;
+    }
     let areas = state.areas();
     let at = Position { x: event.column, y: event.row };
     let on_list = state.view.is_none() && areas.list.is_some_and(|area| area.contains(at));

@@ -6,6 +6,7 @@ use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
 
 use super::{
     super::{
+        dialog, holding,
         keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
@@ -26,6 +27,9 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
         return effects.push(Effect::Quit { keep: false });
     }
     state.toast = None;
+    if state.dialog.is_some() {
+        return dialog::press(state, key, effects);
+    }
     if state.prompt.is_some() {
         return type_key(state, key, effects);
     }
@@ -60,6 +64,9 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
 }
 
 pub(super) fn paste(state: &mut State, text: &str) {
+    if let Some(dialog) = &mut state.dialog {
+        return dialog.paste(text);
+    }
     let Some(prompt) = &mut state.prompt else { return };
     for letter in text.chars().filter(|letter| !letter.is_control()) {
         prompt.input.handle(InputRequest::InsertChar(letter));
@@ -88,6 +95,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Follow => state.follows = !state.follows,
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
+        Action::Hold(action) => holding::act(state, action, effects),
         Action::Open if state.pane == Pane::Detail => {
             if let Some(tree) = shown_tree(state) {
                 tree.toggle();
@@ -239,7 +247,11 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             state.prompt = None;
             set_filter(state, "");
         }
-        (PromptKind::Search, KeyCode::Esc) => state.prompt = None,
+        (PromptKind::Search | PromptKind::Hold, KeyCode::Esc) => state.prompt = None,
+        (PromptKind::Hold, KeyCode::Enter) => {
+            let text = prompt.input.value().to_owned();
+            holding::asked(state, &text, effects);
+        }
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
         (PromptKind::Filter, KeyCode::Enter) => state.prompt = None,
         (PromptKind::Search, KeyCode::Enter) => {
@@ -275,7 +287,7 @@ fn typed(state: &mut State) {
             set_filter(state, &text);
         }
         PromptKind::Command => state.view_scroll = 0,
-        PromptKind::Search => {}
+        PromptKind::Search | PromptKind::Hold => {}
     }
 }
 

@@ -163,7 +163,8 @@ impl Columns<'_> {
         };
         let (status, status_style, latency) = outcome(self.state, self.row);
         let spans = vec![
-            Span::raw(if self.is_selected { "▸ " } else { "  " }),
+            Span::raw(if self.is_selected { "▸" } else { " " }),
+            Span::raw(if self.state.marked.contains(&self.row.id) { "●" } else { " " }),
             Span::raw(format!("{:8} ", self.time)),
             Span::styled(verdict, verdict_style),
             Span::styled(format!(" {status} "), status_style),
@@ -204,6 +205,7 @@ fn flags(row: &EventRow) -> String {
 fn outcome(state: &State, row: &EventRow) -> (String, Style, String) {
     let theme = state.theme();
     match row.attempts.last().map(|attempt| &attempt.outcome) {
+        None if row.state == EventState::Held => ("HLD".to_owned(), theme.doubtful(), String::new()),
         None => (" - ".to_owned(), theme.faint(), String::new()),
         Some(Outcome::Begun) => ("···".to_owned(), theme.doubtful(), String::new()),
         Some(outcome @ Outcome::Answered { status, latency_ms, .. }) => {

@@ -107,7 +107,7 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
     lines.push(Line::default());
     for text in [
         " Verdicts: ✓ valid  ✗ invalid or stale  ? no secret  - unsigned  · not checked yet",
-        " Status:   a number: answered  ERR no answer  REJ kept back  ··· under way",
+        " Status:   a number: answered  ERR no answer  REJ kept back  HLD held  ··· under way",
         " Flags:    xN attempts  again: sent before  held: waits for you  missed: not forwarded, the sender comes again",
         "           dead: given up",
     ] {

@@ -45,6 +45,9 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
         let clock = at.get(11..23).unwrap_or_default();
         page.put(&format!("{:>3}  {clock}  {cause:8} {status} {time:>8}  {bar}", attempt.number), style);
         page.put(&format!("     {}", visible(&attempt.target)), theme.faint());
+        if let Some(changed) = &attempt.changed {
+            page.put(&format!("     changed: {}", visible(&changed.what)), theme.doubtful());
+        }
         if let Outcome::Failed { .. } = attempt.outcome {
             page.put(&format!("     {}", attempt_text(attempt)), style);
         }

@@ -1,0 +1,47 @@
+//! `inhaul hold`: which events wait for a person before they are forwarded.
+
+use std::path::Path;
+
+use inhaul_core::{filter::Filter, visible::visible};
+use serde_json::json;
+
+use crate::{
+    access::Access,
+    cli::HoldArgs,
+    commands::{Exit, Failure, events, lookup},
+    hold::HoldChange,
+    output::{json::line, write_stdout},
+};
+
+/// Changes what the running client holds, or only says what that is.
+///
+/// # Errors
+/// When no client is running, or the text is no filter.
+pub async fn run(data: Option<&Path>, args: &HoldArgs) -> anyhow::Result<Exit> {
+    let change = match args.filter.as_deref() {
+        None => None,
+        Some("off") => Some(HoldChange::Turn(false)),
+        Some("on") => Some(HoldChange::Turn(true)),
+        Some(text) => {
+            let _: Filter = events::filter(text)?;
+            Some(HoldChange::Filter(text.to_owned()))
+        }
+    };
+    let access = lookup::open(data).await?;
+    let Access::Remote(running) = &access else {
+        access.close().await.map_err(Failure::from)?;
+        return Err(Failure::new("no `inhaul listen` is running on this data directory")
+            .hint("start it with `--hold FILTER`; `inhaul events --held` lists what waits already")
+            .into());
+    };
+    let (hold, held) = running.hold(change).await.map_err(Failure::new)?;
+    let text = if args.json {
+        line(
+            &json!({ "schema": 1, "kind": "hold", "is_on": hold.is_on, "filter": hold.filter, "held": held }),
+        )
+    } else {
+        format!("{}; waiting: {held}\n", visible(&hold.words()))
+    };
+    write_stdout(text.as_bytes())?;
+    Ok(Exit::Success)
+}

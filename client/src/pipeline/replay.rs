@@ -1,0 +1,147 @@
+//! Stored events sent again because a person asks for it: what replays of any kind have in common.
+
+use std::sync::Arc;
+
+use inhaul_core::event::{Event, EventId};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Pipeline, Signing};
+use crate::{
+    forward::Target,
+    random::random,
+    replay::{Plan, Preview, Sent},
+    row::{Attempt, AttemptCause, EventRow},
+};
+
+/// An event with its row, read once for many requests.
+type Found = Arc<(Event, EventRow)>;
+
+impl Pipeline {
+    /// Sends a stored event once more.
+    ///
+    /// # Errors
+    /// With a sentence for a person.
+    pub async fn replay(&self, id: EventId, to: Option<Target>, signing: Signing) -> Result<Attempt, String> {
+        let plan = Plan::of_one(id, to, signing.into());
+        let found = self.found(id).await?;
+        self.send_one(&plan, &found).await
+    }
+
+    /// What a plan would send, without sending anything. The first event is looked at whole.
+    ///
+    /// # Errors
+    /// With a sentence for a person: the plan is too much, or does not fit the first event.
+    pub async fn preview(&self, plan: &Plan) -> Result<Preview, String> {
+        plan.check().map_err(|error| error.to_string())?;
+        let first = *plan.ids.first().ok_or("there is nothing to send")?;
+        let (event, row) = self.found(first).await?;
+        let (sent, changed) = self.with_draft(&event, &row, &plan.draft)?;
+        let mut targets: Vec<Target> = Vec::new();
+        match &plan.to {
+            Some(target) => targets.push(target.clone()),
+            None => {
+                for &id in &plan.ids {
+                    let (event, row) =
+                        if id == first { (event.clone(), row.clone()) } else { self.found(id).await? };
+                    let target = self.usual_target(&event, &row)?;
+                    if !targets.contains(&target) {
+                        targets.push(target);
+                    }
+                }
+            }
+        }
+        let is_signed = !matches!(row.verdict, None | Some(inhaul_core::signature::Verdict::Unsigned));
+        let keeps_signature = plan.draft.changes.sign == crate::draft::Sign::Keep;
+        Ok(Preview {
+            requests: plan.requests(),
+            external: targets
+                .iter()
+                .filter(|target| !target.is_loopback())
+                .map(ToString::to_string)
+                .collect(),
+            targets: targets.iter().map(ToString::to_string).collect(),
+            changes: changed.map(|_| plan.draft.words()).unwrap_or_default(),
+            signature_is_old: is_signed && keeps_signature && !plan.draft.keeps_content(),
+            head: String::from_utf8_lossy(&sent.head).into_owned(),
+            body_bytes: sent.body.len() as u64,
+        })
+    }
+
+    /// Carries a plan out, and tells of each request when it is done. After `stop`, or when nobody listens any more, none is begun; those
+    /// under way come to their ends.
+    pub async fn replay_all(&self, plan: Plan, done: &mpsc::Sender<Sent>, stop: &CancellationToken) {
+        let plan = Arc::new(plan);
+        let mut left = plan.order().into_iter().peekable();
+        // Each by itself, so that whoever is told slowly makes no request look slow.
+        let mut under_way = JoinSet::new();
+        let mut next_at = Instant::now();
+        let mut stopped = false;
+        // Of many requests of one event, its bytes are read once.
+        let mut read: Option<(EventId, Found)> = None;
+        while !under_way.is_empty() || (!stopped && left.peek().is_some()) {
+            let has_room = !stopped && under_way.len() < plan.pace.concurrency && left.peek().is_some();
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !stopped => stopped = true,
+                () = done.closed(), if !stopped => stopped = true,
+                Some(sent) = under_way.join_next() => {
+                    if let Ok(sent) = sent {
+                        // Nobody may listen any more; the attempt is on record.
+                        let _ = done.send(sent).await;
+                    }
+                }
+                () = sleep_until(next_at), if has_room => {
+                    let Some(id) = left.next() else { continue };
+                    next_at = Instant::now() + plan.pace.wait(random());
+                    let found = match read.take().filter(|(known, _)| *known == id) {
+                        Some((_, found)) => Ok(found),
+                        None => self.found(id).await.map(Arc::new),
+                    };
+                    read = found.as_ref().ok().filter(|_| plan.ids.len() == 1).map(|found| (id, Arc::clone(found)));
+                    let (pipeline, plan) = (self.clone(), Arc::clone(&plan));
+                    under_way.spawn(async move {
+                        let result = match found {
+                            Ok(found) => pipeline.send_one(&plan, &found).await,
+                            Err(reason) => Err(reason),
+                        };
+                        Sent { id, result }
+                    });
+                }
+            }
+        }
+    }
+
+    async fn found(&self, id: EventId) -> Result<(Event, EventRow), String> {
+        let found = self.history.event(id).await.map_err(|error| error.to_string())?;
+        found.ok_or_else(|| format!("there is no event {id}"))
+    }
+
+    async fn send_one(&self, plan: &Plan, (event, row): &(Event, EventRow)) -> Result<Attempt, String> {
+        let target = match &plan.to {
+            Some(target) => target.clone(),
+            None => self.usual_target(event, row)?,
+        };
+        let (sent, changed) = self.with_draft(event, row, &plan.draft)?;
+        if changed.as_ref().is_some_and(|changed| changed.edit.is_some()) {
+            let recorded = self.history.record_draft(row.id, plan.draft.clone()).await;
+            recorded.map_err(|error| error.to_string())?;
+        }
+        let tried = self.try_once(&sent, &target, (AttemptCause::Replay, changed), false).await;
+        let attempt = tried.map_err(|error| error.to_string())?.attempt;
+        self.record(row.id, attempt.clone(), false).await.map_err(|error| error.to_string())?;
+        Ok(attempt)
+    }
+
+    /// Where an event goes when nobody says: the first target of its route, or where it went before.
+    fn usual_target(&self, event: &Event, row: &EventRow) -> Result<Target, String> {
+        let placed = self.place_again(event, row);
+        let of_route = placed.lane.and_then(|lane| self.routes.at(lane).targets.first().cloned());
+        let before = || row.attempts.last().and_then(|attempt| attempt.target.parse().ok());
+        of_route.or_else(before).ok_or_else(|| "there is no target; say one with `--to`".to_owned())
+    }
+}

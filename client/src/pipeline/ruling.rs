@@ -1,0 +1,159 @@
+//! Held events: who waits for their answers, and what a person decides on them.
+
+use std::{collections::HashMap, time::Instant};
+
+use bytes::Bytes;
+use inhaul_core::{
+    event::{Event, EventId},
+    wire::{ResultHeader, ResultKind},
+};
+
+use super::{AtOnce, Came, Lanes, Pipeline, Ready, place::row_with, resign::signer};
+use crate::{
+    clock,
+    control::Decision,
+    draft::{self, Draft, EditId},
+    history::{Facts, Ruling},
+    live::Live,
+    row::{Changed, EventRow},
+};
+
+/// Senders that wait for the answer to an event that is held. Each waits until its deadline, at which the relay answers it.
+#[derive(Default)]
+pub(super) struct Senders(HashMap<EventId, Sender>);
+
+struct Sender {
+    session: u64,
+    deadline: Instant,
+    taken_when_late: bool,
+}
+
+impl Senders {
+    /// Notes that the sender of a held event waits.
+    pub(super) fn note(&mut self, came: &Came) {
+        let now = Instant::now();
+        self.0.retain(|_, sender| sender.deadline > now);
+        if let Some(deadline) = came.deadline {
+            let Came { session, taken_when_late, .. } = *came;
+            self.0.insert(came.event.id, Sender { session, deadline, taken_when_late });
+        }
+    }
+
+    fn take(&mut self, id: EventId) -> Option<Sender> {
+        self.0.remove(&id).filter(|sender| sender.deadline > Instant::now())
+    }
+}
+
+impl Pipeline {
+    /// Whether an event that arrives is held, by what is known of it.
+    pub(super) fn is_held(&self, event: &Event, facts: &Facts, placed: &super::place::Placed<'_>) -> bool {
+        if !self.hold.is_on() {
+            return false;
+        }
+        let now = clock::now();
+        let row = row_with(event, facts, &placed.recognised, now);
+        // What its route keeps back need not be held.
+        !placed.recognised.is_rejected() && self.hold.holds(event, &row, now)
+    }
+
+    /// A person decided on a held event: it goes on its way, as they edited it, or no further. A sender that still waits gets the
+    /// application's answer, or when it is dropped the one for an event that goes nowhere.
+    pub(super) async fn decide(
+        &self,
+        decision: Decision,
+        senders: &mut Senders,
+        lanes: &Lanes,
+        at_once: &AtOnce<'_>,
+    ) {
+        let Decision { id, ruling, answer } = decision;
+        let forwards = matches!(ruling, Ruling::Forward(_));
+        let decided = self.on_record(id, ruling).await;
+        if let Ok(row) = &decided {
+            self.show(Live::Changed(Box::new(row.clone()))).await;
+            match senders.take(id) {
+                sender if forwards => self.let_go(row, sender, lanes, at_once).await,
+                Some(Sender { session, .. }) => {
+                    let header = ResultHeader { id, kind: ResultKind::NoApp, latency_ms: 0 };
+                    let (headers, body) = (Bytes::new(), Bytes::new());
+                    self.report(super::Report::Result { session, header, headers, body }).await;
+                }
+                None => {}
+            }
+        }
+        // Whoever decided may have gone; it is on record.
+        let _ = answer.send(decided);
+    }
+
+    async fn on_record(&self, id: EventId, ruling: Ruling) -> Result<EventRow, String> {
+        if let Ruling::Forward(draft) = &ruling
+            && !draft.is_empty()
+        {
+            let found = self.history.event(id).await.map_err(|error| error.to_string())?;
+            let (event, row) = found.ok_or_else(|| format!("there is no event {id}"))?;
+            // Better now than when its turn comes.
+            self.with_draft(&event, &row, draft)?;
+        }
+        self.history.decide(id, ruling).await.map_err(|error| error.to_string())
+    }
+
+    async fn let_go(&self, row: &EventRow, sender: Option<Sender>, lanes: &Lanes, at_once: &AtOnce<'_>) {
+        let Some(lane) = self.lane_again(row).await else {
+            if let Err(error) = self.settle(row.id).await {
+                self.show(Live::Notice(format!("{} is not settled: {error}", row.id))).await;
+            }
+            return;
+        };
+        let ready = self.ready_again(row, lane);
+        match (sender, self.history.event(row.id).await) {
+            (Some(Sender { session, deadline, taken_when_late }), Ok(Some((event, _)))) => {
+                let ready = Ready {
+                    session,
+                    deadline: Some(deadline),
+                    taken_when_late,
+                    event: Some(event),
+                    tries: false,
+                    not_before: None,
+                    ..ready
+                };
+                at_once.go(self, ready, lanes);
+            }
+            // They end before this only when the client stops; the event stays pending then.
+            _ => drop(lanes.0[lane].send(ready).await),
+        }
+    }
+
+    /// The event as the draft on record wants it, and what is noted of that; itself without one.
+    pub(super) async fn as_edited(
+        &self,
+        event: &Event,
+        row: &EventRow,
+        edit: Option<EditId>,
+    ) -> Result<(Event, Option<Changed>), String> {
+        let Some(edit) = edit else { return Ok((event.clone(), None)) };
+        let found = self.history.draft(row.id, edit).await.map_err(|error| error.to_string())?;
+        let edit = found.ok_or_else(|| "its edited form is not on record".to_owned())?;
+        self.with_draft(event, row, &edit.draft)
+    }
+
+    /// The event as a draft wants it, and what is noted of that.
+    pub(super) fn with_draft(
+        &self,
+        event: &Event,
+        row: &EventRow,
+        draft: &Draft,
+    ) -> Result<(Event, Option<Changed>), String> {
+        if draft.is_empty() {
+            return Ok((event.clone(), None));
+        }
+        draft.check().map_err(|error| error.to_string())?;
+        let signer = signer(row, self.place_again(event, row).route, self.routes.catalogue());
+        let sent = draft::apply(event, draft, &signer, clock::now()).map_err(|error| error.to_string())?;
+        let changed = Changed {
+            what: draft.words().join(", "),
+            edit: (!draft.keeps_content()).then(|| draft.id()),
+            body_bytes: sent.body.len() as u64,
+            body_sha256: sent.body_sha256,
+        };
+        Ok((sent, Some(changed)))
+    }
+}

@@ -1,0 +1,383 @@
+//! The replay dialog: a draft of what is to be sent, and what came of it. The stored events stay as they are.
+
+use bytes::Bytes;
+use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
+use inhaul_core::event::EventId;
+use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
+
+use super::{
+    message::Effect,
+    state::{State, ToastKind},
+};
+use crate::{
+    cli::parse_duration,
+    draft::{Changes, Draft, IdChange, Sign},
+    forward::Target,
+    history::Ruling,
+    replay::{Pace, Plan, Preview, Sent, Tally},
+    row::EventState,
+};
+
+/// What can be chosen of a signature, and how it is called.
+pub(super) const SIGNS: [(Sign, &str); 5] = [
+    (Sign::Keep, "as received"),
+    (Sign::Fresh, "signed anew"),
+    (Sign::BreakDigest, "wrong digest"),
+    (Sign::BreakTime, "old time"),
+    (Sign::BreakMissing, "left out"),
+];
+
+/// A line of the dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Target,
+    Body,
+    Values,
+    Headers,
+    Query,
+    Sign,
+    Id,
+    Times,
+    Delay,
+    Jitter,
+    Concurrency,
+    Order,
+}
+
+impl Field {
+    /// In the order of the dialog, with their names and what to write.
+    pub(super) const ALL: [(Self, &'static str, &'static str); 12] = [
+        (Self::Target, "Target", "where it belongs; or a port, host:port or URL"),
+        (Self::Body, "Body", "e edits it in your editor"),
+        (Self::Values, "Set", "path=json; path=json"),
+        (Self::Headers, "Headers", "Name: value; -Name"),
+        (Self::Query, "Query", "name=value; -name"),
+        (Self::Sign, "Signature", "space chooses"),
+        (Self::Id, "Id", "space chooses"),
+        (Self::Times, "Times", "how often each is sent"),
+        (Self::Delay, "Delay", "such as 200ms"),
+        (Self::Jitter, "Jitter", "of the delay, in percent"),
+        (Self::Concurrency, "At once", "at most 64"),
+        (Self::Order, "Order", "space chooses"),
+    ];
+}
+
+/// The dialog.
+#[derive(Clone, Debug)]
+pub(super) struct Dialog {
+    pub(super) ids: Vec<EventId>,
+    pub(super) focus: Field,
+    texts: Vec<(Field, Input)>,
+    pub(super) body: Option<Bytes>,
+    pub(super) sign: Sign,
+    pub(super) new_id: bool,
+    pub(super) shuffle: bool,
+    /// Where it would go, not on this machine, and was not agreed to yet.
+    pub(super) external: Option<String>,
+    pub(super) run: Option<Run>,
+}
+
+/// What was sent so far.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) number: u64,
+    pub(super) requests: u64,
+    pub(super) tally: Tally,
+    pub(super) stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// What it would send is being found out.
+    Asked,
+    Sending,
+    /// It was told to stop.
+    Stopping,
+    Done,
+    Stopped,
+}
+
+impl Dialog {
+    fn new(ids: Vec<EventId>) -> Self {
+        let text = |field| {
+            let text = match field {
+                Field::Times | Field::Concurrency => "1",
+                Field::Jitter => "0",
+                Field::Target
+                | Field::Body
+                | Field::Values
+                | Field::Headers
+                | Field::Query
+                | Field::Sign
+                | Field::Id
+                | Field::Delay
+                | Field::Order => "",
+            };
+            (field, Input::new(text.to_owned()))
+        };
+        let is_text = |field: &Field| !matches!(field, Field::Body | Field::Sign | Field::Id | Field::Order);
+        let texts = Field::ALL.iter().map(|(field, _, _)| *field).filter(is_text).map(text).collect();
+        let (sign, body, external, run) = (Sign::Keep, None, None, None);
+        Self { ids, focus: Field::Target, texts, body, sign, new_id: false, shuffle: false, external, run }
+    }
+
+    /// What is typed into a field; nothing for one that is chosen.
+    pub(super) fn text(&self, field: Field) -> Option<&Input> {
+        self.texts.iter().find(|(known, _)| *known == field).map(|(_, input)| input)
+    }
+
+    fn value(&self, field: Field) -> &str {
+        self.text(field).map_or("", |input| input.value().trim())
+    }
+
+    /// Whether something is being sent.
+    pub(super) fn is_sending(&self) -> bool {
+        let is_under_way = |run: &Run| matches!(run.stage, Stage::Asked | Stage::Sending | Stage::Stopping);
+        self.run.as_ref().is_some_and(is_under_way)
+    }
+
+    /// What is different.
+    fn draft(&self) -> Result<Draft, String> {
+        let parts = |field| self.value(field).split("; ").map(str::trim).filter(|part| !part.is_empty());
+        let mut changes = Changes {
+            set_values: parts(Field::Values).map(str::to_owned).collect(),
+            id: if self.new_id { IdChange::New } else { IdChange::Keep },
+            sign: self.sign,
+            ..Changes::default()
+        };
+        for part in parts(Field::Headers) {
+            match (part.strip_prefix('-'), part.split_once(':')) {
+                (Some(name), _) => changes.remove_headers.push(name.trim().to_owned()),
+                (None, Some((name, value))) => {
+                    changes.set_headers.push((name.trim().to_owned(), value.trim().to_owned()));
+                }
+                (None, None) => return Err(format!("{part:?} is no header: write Name: value")),
+            }
+        }
+        for part in parts(Field::Query) {
+            match (part.strip_prefix('-'), part.split_once('=')) {
+                (Some(name), _) => changes.remove_query.push(name.to_owned()),
+                (None, Some((name, value))) => changes.set_query.push((name.to_owned(), value.to_owned())),
+                (None, None) => return Err(format!("{part:?} is no parameter: write name=value")),
+            }
+        }
+        Ok(Draft { body: self.body.clone(), changes })
+    }
+
+    /// What is to be sent.
+    pub(super) fn plan(&self) -> Result<Plan, String> {
+        let number = |field: Field, what: &str| {
+            self.value(field)
+                .trim_end_matches('%')
+                .parse::<u32>()
+                .map_err(|_| format!("{what} is a whole number"))
+        };
+        let to = match self.value(Field::Target) {
+            "" => None,
+            text => Some(text.parse::<Target>().map_err(|error| error.to_string())?),
+        };
+        let delay_ms = match self.value(Field::Delay) {
+            "" | "0" => 0,
+            text => parse_duration(text).map_err(|error| error.to_string())?.as_millis(),
+        };
+        let pace = Pace {
+            times: number(Field::Times, "how often")?,
+            delay_ms: u64::try_from(delay_ms).unwrap_or(u64::MAX),
+            jitter_percent: u8::try_from(number(Field::Jitter, "the jitter")?).unwrap_or(u8::MAX),
+            concurrency: number(Field::Concurrency, "how many at once")? as usize,
+            shuffle: self.shuffle,
+        };
+        let plan = Plan { ids: self.ids.clone(), to, draft: self.draft()?, pace };
+        plan.check().map_err(|error| error.to_string())?;
+        Ok(plan)
+    }
+
+    /// A key for the line that is typed.
+    fn type_key(&mut self, key: KeyEvent) {
+        let focus = self.focus;
+        if let Some((_, input)) = self.texts.iter_mut().find(|(field, _)| *field == focus) {
+            input.handle_event(&TerminalEvent::Key(key));
+            self.external = None;
+        }
+    }
+
+    /// Puts a text into the field, if it is one to type into.
+    pub(super) fn paste(&mut self, text: &str) {
+        let focus = self.focus;
+        if let Some((_, input)) = self.texts.iter_mut().find(|(field, _)| *field == focus) {
+            for letter in text.chars().filter(|letter| !letter.is_control()) {
+                input.handle(InputRequest::InsertChar(letter));
+            }
+            self.external = None;
+        }
+    }
+
+    fn step(&mut self, by: usize) {
+        let at = Field::ALL.iter().position(|(field, _, _)| *field == self.focus).unwrap_or(0);
+        self.focus = Field::ALL[(at + by) % Field::ALL.len()].0;
+    }
+
+    /// The next choice of the field; false when it is one to type into.
+    fn choose(&mut self) -> bool {
+        match self.focus {
+            Field::Sign => {
+                let at = SIGNS.iter().position(|(sign, _)| *sign == self.sign).unwrap_or(0);
+                self.sign = SIGNS[(at + 1) % SIGNS.len()].0;
+            }
+            Field::Id => {
+                self.new_id = !self.new_id;
+                if self.new_id && self.sign == Sign::Keep {
+                    self.sign = Sign::Fresh;
+                }
+            }
+            Field::Order => self.shuffle = !self.shuffle,
+            Field::Body
+            | Field::Target
+            | Field::Values
+            | Field::Headers
+            | Field::Query
+            | Field::Times
+            | Field::Delay
+            | Field::Jitter
+            | Field::Concurrency => return false,
+        }
+        true
+    }
+}
+
+/// Opens the dialog for the marked events, or for the selected one.
+pub(super) fn open(state: &mut State) {
+    let ids = state.chosen();
+    if !ids.is_empty() {
+        state.dialog = Some(Dialog::new(ids));
+    }
+}
+
+/// The body of an event was edited, or was left as it was: into the dialog that is open for it, else into a new one.
+pub(super) fn edited(state: &mut State, id: EventId, body: Option<Bytes>) {
+    match state.dialog.as_mut().filter(|dialog| dialog.ids == [id]) {
+        Some(dialog) => {
+            if body.is_some() {
+                dialog.body = body;
+            }
+        }
+        None => {
+            let sign = if body.is_some() { Sign::Fresh } else { Sign::Keep };
+            // Edited bytes are signed anew, unless somebody wants to see what a handler does otherwise.
+            state.dialog = Some(Dialog { body, sign, ..Dialog::new(vec![id]) });
+        }
+    }
+}
+
+/// A key while the dialog is open.
+pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
+    let Some(dialog) = &mut state.dialog else { return };
+    let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match (key.code, with_control) {
+        (KeyCode::Esc, _) if dialog.is_sending() => {
+            if let Some(run) = &mut dialog.run {
+                run.stage = Stage::Stopping;
+                effects.push(Effect::StopReplay(run.number));
+            }
+        }
+        (KeyCode::Esc, _) => state.dialog = None,
+        (KeyCode::Tab | KeyCode::Down, _) => dialog.step(1),
+        (KeyCode::BackTab | KeyCode::Up, _) => dialog.step(Field::ALL.len() - 1),
+        (KeyCode::F(5), _) => send(state, effects),
+        (KeyCode::Enter, true) => send(state, effects),
+        (KeyCode::F(6), _) => release(state, effects),
+        (KeyCode::Char('e'), _) if dialog.focus == Field::Body => {
+            if let [id] = dialog.ids[..] {
+                effects.push(Effect::Edit(id, dialog.body.clone()));
+            } else {
+                state.tell("the body of one event can be edited, not of several".to_owned(), ToastKind::Note);
+            }
+        }
+        (KeyCode::Char('d'), _) if dialog.focus == Field::Body => dialog.body = None,
+        (KeyCode::Char(' '), _) if dialog.choose() => {}
+        _ => dialog.type_key(key),
+    }
+}
+
+fn send(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(dialog) = &mut state.dialog else { return };
+    if dialog.is_sending() {
+        return;
+    }
+    match dialog.plan() {
+        Ok(plan) => {
+            state.runs += 1;
+            dialog.run = Some(Run {
+                number: state.runs,
+                requests: plan.requests(),
+                tally: Tally::default(),
+                stage: Stage::Asked,
+            });
+            effects.push(Effect::Preview(state.runs, Box::new(plan)));
+        }
+        Err(reason) => state.tell(reason, ToastKind::Bad),
+    }
+}
+
+/// The one event of the dialog is held, and goes on its way as it is edited here.
+fn release(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(dialog) = &state.dialog else { return };
+    let held = |id: &&EventId| state.row(**id).is_some_and(|row| row.state == EventState::Held);
+    match (dialog.ids.iter().find(held), dialog.draft()) {
+        (Some(&id), Ok(draft)) => {
+            effects.push(Effect::Decide(vec![id], Ruling::Forward(draft)));
+            state.dialog = None;
+        }
+        (None, _) => state.tell("it is not held; F5 sends it as a replay".to_owned(), ToastKind::Note),
+        (_, Err(reason)) => state.tell(reason, ToastKind::Bad),
+    }
+}
+
+/// What it would send is known: it is sent, unless somebody has to agree first.
+pub(super) fn previewed(
+    state: &mut State,
+    number: u64,
+    previewed: Result<Preview, String>,
+    effects: &mut Vec<Effect>,
+) {
+    let Some(dialog) = state.dialog.as_mut() else { return };
+    if !dialog.run.as_ref().is_some_and(|run| run.number == number && run.stage == Stage::Asked) {
+        return;
+    }
+    let external = previewed.as_ref().map(|preview| preview.external.join(", ")).unwrap_or_default();
+    let is_agreed = external.is_empty() || dialog.external.as_ref() == Some(&external);
+    match (previewed, dialog.plan()) {
+        (Ok(_), Ok(plan)) if is_agreed => {
+            if let Some(run) = dialog.run.as_mut() {
+                run.stage = Stage::Sending;
+            }
+            effects.push(Effect::CarryOut(number, Box::new(plan)));
+        }
+        (Ok(_), Ok(_)) => {
+            dialog.run = None;
+            dialog.external = Some(external.clone());
+            state
+                .tell(format!("{external} is not on this machine; F5 again sends it there"), ToastKind::Note);
+        }
+        (Err(reason), _) | (Ok(_), Err(reason)) => {
+            dialog.run = None;
+            state.tell(format!("not sent: {reason}"), ToastKind::Bad);
+        }
+    }
+}
+
+/// One request is done, or with nothing all are.
+pub(super) fn sent(state: &mut State, number: u64, sent: Option<Sent>) {
+    let run = state.dialog.as_mut().and_then(|dialog| dialog.run.as_mut());
+    let Some(run) = run.filter(|run| run.number == number) else { return };
+    match sent {
+        Some(sent) => {
+            run.tally.add(&sent.result);
+            if run.tally.done >= run.requests {
+                run.stage = Stage::Done;
+            }
+        }
+        None if run.tally.done < run.requests => run.stage = Stage::Stopped,
+        None => run.stage = Stage::Done,
+    }
+}

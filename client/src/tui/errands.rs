@@ -1,0 +1,218 @@
+//! What the inspector has done outside, beside its pictures; what comes of it are messages.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use inhaul_core::{
+    event::{Event, EventId},
+    filter::Filter,
+    signature::Catalogue,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    content::Opened,
+    editor,
+    exchange::Exchange,
+    message::{Effect, Message},
+};
+use crate::{
+    clock,
+    control::{Orders, ReplayRequest},
+    draft::Draft,
+    filtering::Filtered,
+    history::{History, Ruling},
+    listen::Shown,
+    live::Live,
+    pipeline::Signing,
+    replay::Plan,
+    row::{Attempt, EventState},
+};
+
+/// Results that the inspector has not taken in yet; what brings more waits.
+const RESULTS: usize = 64;
+
+/// Rows read from the history at once.
+const PAGE_ROWS: usize = 500;
+
+/// Does what is to be done outside, and brings back what came of it. A clone is another handle of the same.
+#[derive(Clone)]
+pub(super) struct Errands {
+    history: History,
+    orders: Orders,
+    catalogue: Catalogue,
+    exchange: Exchange,
+    results: mpsc::Sender<Message>,
+    /// What ends the replays under way, by their numbers.
+    runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
+}
+
+impl Errands {
+    /// With where their results come out.
+    pub(super) fn new(history: History, orders: Orders, shown: Shown) -> (Self, mpsc::Receiver<Message>) {
+        let (results, come_back) = mpsc::channel(RESULTS);
+        let Shown { catalogue, mask, ignore, .. } = shown;
+        let exchange = Exchange { history: history.clone(), mask, ignore };
+        (Self { history, orders, catalogue, exchange, results, runs: Arc::default() }, come_back)
+    }
+
+    /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
+    pub(super) fn go(&self, effect: Effect) {
+        if let Effect::StopReplay(number) = effect {
+            let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            return runs.get(&number).into_iter().for_each(CancellationToken::cancel);
+        }
+        let errands = self.clone();
+        tokio::spawn(async move {
+            if let Some(message) = errands.run(effect).await {
+                let _ = errands.results.send(message).await;
+            }
+        });
+    }
+
+    async fn run(&self, effect: Effect) -> Option<Message> {
+        Some(match effect {
+            Effect::LoadRows(before) => self.rows(before).await,
+            Effect::Load(id) => Message::Loaded(
+                id,
+                match self.history.event(id).await {
+                    Ok(Some((event, row))) => opened(event, row.provider, self.catalogue.clone()).await,
+                    Ok(None) => Err(format!("event {id} is gone")),
+                    Err(error) => Err(error.to_string()),
+                },
+            ),
+            Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
+            Effect::Judge(number, filter, ids) => {
+                Message::Judged(number, judge(&self.history, &filter, ids).await)
+            }
+            Effect::Preview(number, plan) => Message::Previewed(number, self.orders.preview(*plan).await),
+            Effect::CarryOut(number, plan) => {
+                self.carry_out(number, *plan).await;
+                Message::Sent(number, None)
+            }
+            Effect::Hold(change) => {
+                Message::Hold(self.orders.hold.change(&change).map_err(|error| error.to_string()))
+            }
+            Effect::Decide(ids, ruling) => {
+                let what = if matches!(ruling, Ruling::Forward(_)) { "released" } else { "dropped" };
+                Message::Decided(what, self.decide(ids, ruling).await)
+            }
+            Effect::ReleaseAll => {
+                let held = self.history.in_state(EventState::Held, None, usize::MAX).await;
+                let decided = match held {
+                    Ok(rows) => {
+                        let oldest_first = rows.into_iter().rev().map(|row| row.id).collect();
+                        self.decide(oldest_first, Ruling::Forward(Draft::default())).await
+                    }
+                    Err(error) => Err(error.to_string()),
+                };
+                Message::Decided("released", decided)
+            }
+            Effect::Copy { id, what, masks, url } => {
+                Message::Copied(self.exchange.copy(id, what, masks, url, &self.catalogue).await)
+            }
+            Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
+            Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
+            Effect::Edit(..)
+            | Effect::StopReplay(_)
+            | Effect::TakeMouse(_)
+            | Effect::Clipboard(_)
+            | Effect::Redraw
+            | Effect::Suspend
+            | Effect::Quit { .. } => return None,
+        })
+    }
+
+    async fn rows(&self, before: Option<EventId>) -> Message {
+        match self.history.rows(before, PAGE_ROWS).await {
+            Ok(rows) => Message::Rows { whole: rows.len() < PAGE_ROWS, rows },
+            Err(error) => {
+                let text = format!("older events cannot be read: {error}");
+                let _ = self.results.send(Message::Live(Live::Notice(text))).await;
+                Message::Rows { rows: Vec::new(), whole: true }
+            }
+        }
+    }
+
+    async fn replay(&self, id: EventId, signing: Signing) -> Result<Attempt, String> {
+        let (answer, answered) = oneshot::channel();
+        let stopping = || Err("the client is stopping".to_owned());
+        match self.orders.replays.send(ReplayRequest { id, to: None, signing, answer }).await {
+            Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
+            Err(_) => stopping(),
+        }
+    }
+
+    /// Tells of each request that is done, until all are or it is stopped.
+    async fn carry_out(&self, number: u64, plan: Plan) {
+        let stop = CancellationToken::new();
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+        match self.orders.carry_out(plan).await {
+            Ok(mut done) => loop {
+                let sent = tokio::select! {
+                    () = stop.cancelled() => break,
+                    sent = done.recv() => sent,
+                };
+                let Some(sent) = sent else { break };
+                if self.results.send(Message::Sent(number, Some(sent))).await.is_err() {
+                    break;
+                }
+            },
+            Err(reason) => drop(self.results.send(Message::Live(Live::Notice(reason))).await),
+        }
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    async fn decide(&self, ids: Vec<EventId>, ruling: Ruling) -> Result<u64, String> {
+        let mut decided = 0;
+        for id in ids {
+            self.orders.decide(id, ruling.clone()).await?;
+            decided += 1;
+        }
+        Ok(decided)
+    }
+
+    /// Has a body edited on the terminal, which must be free; what comes of it is a message.
+    pub(super) async fn edit(&self, id: EventId, edited: Option<Bytes>) {
+        let edited = match self.history.event(id).await {
+            Ok(Some((event, row))) => {
+                let body = edited.unwrap_or(event.body);
+                let before = body.clone();
+                let editing = move || editor::edit(&body, row.content_type.as_deref());
+                match tokio::task::spawn_blocking(editing).await {
+                    Ok(edited) => edited.map(|edited| (edited != before).then_some(edited)),
+                    Err(_) => Err("the body could not be edited".to_owned()),
+                }
+            }
+            Ok(None) => Err(format!("event {id} is gone")),
+            Err(error) => Err(error.to_string()),
+        };
+        let results = self.results.clone();
+        // The inspector takes it in once it has its terminal again.
+        tokio::spawn(async move { results.send(Message::Edited(id, edited)).await });
+    }
+}
+
+/// Takes an event apart where nobody waits for it: a body may be long.
+async fn opened(event: Event, provider: Option<String>, catalogue: Catalogue) -> Result<Box<Opened>, String> {
+    let opened = move || Box::new(Opened::new(event, provider.as_deref(), &catalogue));
+    tokio::task::spawn_blocking(opened).await.map_err(|_| "the event cannot be taken apart".to_owned())
+}
+
+/// Whether events pass a filter, by all there is of them. One that cannot be read does not.
+async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(EventId, bool)> {
+    let now = clock::now();
+    let mut verdicts = Vec::new();
+    for id in ids {
+        let passes = match history.event(id).await {
+            Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
+            Ok(None) | Err(_) => None,
+        };
+        verdicts.push((id, passes.unwrap_or(false)));
+    }
+    verdicts
+}

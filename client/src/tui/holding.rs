@@ -1,0 +1,119 @@
+//! Marked events, and events that are held: what keys do with them.
+
+use inhaul_core::{event::EventId, filter::Filter};
+use tui_input::Input;
+
+use super::{
+    dialog,
+    message::Effect,
+    state::{Prompt, PromptKind, State, ToastKind},
+};
+use crate::{
+    draft::Draft,
+    history::Ruling,
+    hold::{HoldChange, HoldState},
+    output::count_text,
+    row::EventState,
+};
+
+/// What a key does with events that are held, marked or edited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Holding {
+    /// Asks which are held from now on.
+    Ask,
+    /// Holds or does not hold those of the filter.
+    Turn,
+    Release,
+    ReleaseAll,
+    Drop,
+    Mark,
+    Unmark,
+    /// Opens the replay dialog.
+    Dialog,
+    /// Edits the body, and opens the dialog then.
+    Edit,
+}
+
+impl State {
+    /// The marked events, oldest first, or the selected one.
+    pub(super) fn chosen(&self) -> Vec<EventId> {
+        if self.marked.is_empty() {
+            return self.selected.into_iter().collect();
+        }
+        self.marked.iter().copied().collect()
+    }
+
+    /// Marks the selected event, or takes its mark away, and goes to the next.
+    pub(super) fn mark(&mut self) {
+        let Some(id) = self.selected else { return };
+        if !self.marked.remove(&id) {
+            self.marked.insert(id);
+        }
+        let next = self.position().map_or(0, |position| position + 1);
+        self.select(next);
+        // What is marked must not move away.
+        self.follows = false;
+    }
+}
+
+/// Does what a key asks for.
+pub(super) fn act(state: &mut State, action: Holding, effects: &mut Vec<Effect>) {
+    match action {
+        Holding::Ask => {
+            let input = Input::new(state.hold.filter.clone());
+            state.prompt = Some(Prompt { kind: PromptKind::Hold, input });
+        }
+        Holding::Turn => effects.push(Effect::Hold(HoldChange::Turn(!state.hold.is_on))),
+        Holding::Release => decide(state, &Ruling::Forward(Draft::default()), effects),
+        Holding::Drop => {
+            let ruling = Ruling::Drop { by: state.person.clone(), why: None };
+            decide(state, &ruling, effects);
+        }
+        Holding::Mark => state.mark(),
+        Holding::Unmark => state.marked.clear(),
+        Holding::Dialog => dialog::open(state),
+        Holding::Edit => effects.extend(state.selected.map(|id| Effect::Edit(id, None))),
+        Holding::ReleaseAll => effects.push(Effect::ReleaseAll),
+    }
+}
+
+fn decide(state: &mut State, ruling: &Ruling, effects: &mut Vec<Effect>) {
+    let held = |id: &EventId| state.row(*id).is_some_and(|row| row.state == EventState::Held);
+    let ids: Vec<EventId> = state.chosen().into_iter().filter(held).collect();
+    if ids.is_empty() {
+        state.tell("it is not held".to_owned(), ToastKind::Note);
+    } else {
+        state.marked.clear();
+        effects.push(Effect::Decide(ids, ruling.clone()));
+    }
+}
+
+/// The filter was typed to its end; one that is wrong is typed on.
+pub(super) fn asked(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
+    match Filter::parse(text) {
+        Ok(_) => {
+            state.prompt = None;
+            effects.push(Effect::Hold(HoldChange::Filter(text.to_owned())));
+        }
+        Err(error) => state.tell(format!("no filter: {error}"), ToastKind::Bad),
+    }
+}
+
+/// What is held from now on is known.
+pub(super) fn changed(state: &mut State, changed: Result<HoldState, String>) {
+    match changed {
+        Ok(hold) => {
+            state.tell(hold.words(), ToastKind::Note);
+            state.hold = hold;
+        }
+        Err(reason) => state.tell(reason, ToastKind::Bad),
+    }
+}
+
+/// So many were released or dropped, or why not.
+pub(super) fn decided(state: &mut State, what: &str, decided: Result<u64, String>) {
+    match decided {
+        Ok(events) => state.tell(format!("{what}: {}", count_text(events, "event")), ToastKind::Good),
+        Err(reason) => state.tell(format!("not {what}: {reason}"), ToastKind::Bad),
+    }
+}

@@ -1,0 +1,195 @@
+//! What keys do with held and marked events, and the replay dialog.
+
+use bytes::Bytes;
+
+use super::{Stage, answered, id, row};
+use crate::{
+    draft::{Changes, Draft, IdChange, Sign},
+    history::Ruling,
+    hold::{HoldChange, HoldState},
+    live::Live,
+    replay::{Pace, Plan, Preview, Sent},
+    row::{EventRow, EventState},
+    tui::message::{Effect, Message},
+};
+
+fn held(number: u8) -> EventRow {
+    EventRow { state: EventState::Held, attempts: Vec::new(), ..row(number) }
+}
+
+/// Five events, of which the second and the fourth are held.
+fn five() -> Stage {
+    let mut stage = Stage::new(120, 36);
+    for number in 1..=5 {
+        let row = if number % 2 == 0 { held(number) } else { row(number) };
+        stage.tell(Message::Live(Live::Event(Box::new(row))));
+    }
+    stage.effects.clear();
+    stage
+}
+
+/// What is to be done since the last time, but for the reading of events.
+fn done(stage: &mut Stage) -> Vec<Effect> {
+    let effects = std::mem::take(&mut stage.effects);
+    effects.into_iter().filter(|effect| !matches!(effect, Effect::Load(_) | Effect::LoadRows(_))).collect()
+}
+
+fn preview(external: &[&str]) -> Result<Preview, String> {
+    Ok(Preview {
+        requests: 1,
+        targets: vec!["http://localhost:3000".to_owned()],
+        external: external.iter().map(|&target| target.to_owned()).collect(),
+        changes: Vec::new(),
+        signature_is_old: false,
+        head: String::new(),
+        body_bytes: 0,
+    })
+}
+
+#[test]
+fn held_events_are_seen_released_and_dropped() {
+    let mut stage = five();
+    assert_eq!(stage.screen().matches("HLD").count(), 2, "{}", stage.screen());
+    stage.state.person = "ada".to_owned();
+    stage.keys("2gga");
+    let release = Ruling::Forward(Draft::default());
+    assert_eq!(done(&mut stage), [Effect::Decide(vec![id(2)], release.clone())]);
+    stage.tell(Message::Live(Live::Changed(Box::new(EventRow { state: EventState::Pending, ..held(2) }))));
+    stage.tell(Message::Decided("released", Ok(1)));
+    assert!(stage.screen().contains("released: 1 event"), "{}", stage.screen());
+    assert_eq!(stage.screen().matches("HLD").count(), 1);
+    stage.keys("a");
+    assert!(done(&mut stage).is_empty() && stage.screen().contains("it is not held"));
+    // Of those marked, the held ones.
+    stage.keys("gg     X");
+    let drop = Ruling::Drop { by: "ada".to_owned(), why: None };
+    assert_eq!(done(&mut stage), [Effect::Decide(vec![id(4)], drop)]);
+    stage.keys("A");
+    assert_eq!(done(&mut stage), [Effect::ReleaseAll]);
+}
+
+#[test]
+fn what_is_held_is_asked_for_and_a_mistake_is_typed_on() {
+    let mut stage = five();
+    stage.keys("itype:charge.* (<enter>");
+    assert!(stage.screen().contains("no filter: expected a word"), "{}", stage.screen());
+    assert!(done(&mut stage).is_empty() && stage.screen().contains("hold events that pass: type:charge.* ("));
+    stage.keys("<C-u>type:charge.*<enter>");
+    assert_eq!(done(&mut stage), [Effect::Hold(HoldChange::Filter("type:charge.*".to_owned()))]);
+    let hold = HoldState { is_on: true, filter: "type:charge.*".to_owned() };
+    stage.tell(Message::Hold(Ok(hold)));
+    assert!(stage.screen().contains("events are held that pass type:charge.*"));
+    stage.keys("I");
+    assert_eq!(done(&mut stage), [Effect::Hold(HoldChange::Turn(false))]);
+    stage.tell(Message::Live(Live::Hold(HoldState { is_on: false, filter: "type:charge.*".to_owned() })));
+    stage.keys("I");
+    assert_eq!(done(&mut stage), [Effect::Hold(HoldChange::Turn(true))]);
+    stage.keys("i<esc>");
+    assert!(done(&mut stage).is_empty());
+}
+
+#[test]
+fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
+    let mut stage = five();
+    stage.keys("gg  jR3001<tab><tab>n=2; a.b=\"x\"<tab>X-A: 1; -X-B<tab>q=1; -r<tab> <tab> <tab>");
+    stage.keys("<C-u>2<tab>200ms<tab><C-u>20%<tab><C-u>4<tab> <f5>");
+    let pair = |name: &str| (name.to_owned(), "1".to_owned());
+    let plan = Plan {
+        ids: vec![id(1), id(2)],
+        to: Some("3001".parse().unwrap()),
+        draft: Draft {
+            body: None,
+            changes: Changes {
+                set_values: vec!["n=2".to_owned(), "a.b=\"x\"".to_owned()],
+                remove_query: vec!["r".to_owned()],
+                set_query: vec![pair("q")],
+                remove_headers: vec!["X-B".to_owned()],
+                set_headers: vec![pair("X-A")],
+                id: IdChange::New,
+                sign: Sign::Fresh,
+            },
+        },
+        pace: Pace { times: 2, delay_ms: 200, jitter_percent: 20, concurrency: 4, shuffle: true },
+    };
+    assert_eq!(done(&mut stage), [Effect::Preview(1, Box::new(plan.clone()))]);
+    stage.tell(Message::Previewed(1, preview(&[])));
+    assert_eq!(done(&mut stage), [Effect::CarryOut(1, Box::new(plan))]);
+    for status in [200, 200, 503] {
+        stage.tell(Message::Sent(1, Some(Sent { id: id(1), result: Ok(answered(2, status)) })));
+    }
+    assert!(stage.screen().contains("sending 3 of 4"), "{}", stage.screen());
+    stage.keys("<f5>");
+    assert!(done(&mut stage).is_empty(), "one at a time");
+    stage.keys("<esc>");
+    assert_eq!(done(&mut stage), [Effect::StopReplay(1)]);
+    stage.tell(Message::Sent(1, None));
+    assert!(stage.screen().contains("stopped after 3 of 4 requests, 2 answered 2xx"), "{}", stage.screen());
+    stage.tell(Message::Sent(7, Some(Sent { id: id(1), result: Err("of another".to_owned()) })));
+    insta::assert_snapshot!("dialog_stopped_120x36", stage.screen());
+    stage.keys("<esc>");
+    assert!(stage.state.dialog.is_none() && stage.state.marked.len() == 2);
+    assert_eq!(stage.state.rows.len(), 5, "the stored events are as they were");
+}
+
+#[test]
+fn a_target_elsewhere_needs_a_second_word_and_a_mistake_is_told() {
+    let mut stage = five();
+    stage.keys("Rhttps://staging.example<f5>");
+    assert!(matches!(done(&mut stage)[..], [Effect::Preview(1, _)]));
+    stage.tell(Message::Previewed(1, preview(&["https://staging.example"])));
+    assert!(
+        done(&mut stage).is_empty() && stage.screen().contains("F5 again sends it there"),
+        "{}",
+        stage.screen()
+    );
+    stage.keys("<f5>");
+    stage.tell(Message::Previewed(2, preview(&["https://staging.example"])));
+    assert!(matches!(done(&mut stage)[..], [Effect::Preview(2, _), Effect::CarryOut(2, _)]));
+    stage.tell(Message::Sent(2, None));
+    stage.keys("<esc>Rno target<f5>");
+    assert!(done(&mut stage).is_empty() && stage.screen().contains("is no target"), "{}", stage.screen());
+    stage.keys("<esc>R<f5>");
+    stage.tell(Message::Previewed(3, Err("no secret of Stripe is configured".to_owned())));
+    assert!(stage.screen().contains("not sent: no secret of Stripe"), "{}", stage.screen());
+    stage.keys("<esc>R<tab><tab><tab><tab><tab><tab><tab><C-u>10001");
+    assert!(stage.screen().contains("10000 are the most"), "{}", stage.screen());
+}
+
+#[test]
+fn an_edited_body_opens_the_dialog_and_a_held_event_is_released_like_that() {
+    let mut stage = five();
+    stage.keys("4gge");
+    assert_eq!(done(&mut stage), [Effect::Edit(id(4), None)]);
+    stage.tell(Message::Edited(id(4), Err("there is no editor \"x\"".to_owned())));
+    assert!(stage.state.dialog.is_none() && stage.screen().contains("there is no editor"));
+    let body = Bytes::from_static(b"edited");
+    stage.tell(Message::Edited(id(4), Ok(Some(body.clone()))));
+    assert!(
+        stage.screen().contains("edited, 6 B") && stage.screen().contains("F6 releases it"),
+        "{}",
+        stage.screen()
+    );
+    stage.keys("<tab>e");
+    assert_eq!(done(&mut stage), [Effect::Edit(id(4), Some(body.clone()))]);
+    stage.tell(Message::Edited(id(4), Ok(None)));
+    stage.keys("<f6>");
+    let changes = Changes { sign: Sign::Fresh, ..Changes::default() };
+    let draft = Draft { body: Some(body), changes };
+    assert_eq!(done(&mut stage), [Effect::Decide(vec![id(4)], Ruling::Forward(draft))]);
+    assert!(stage.state.dialog.is_none());
+    stage.keys("ggR<f6>");
+    assert!(done(&mut stage).is_empty() && stage.screen().contains("it is not held"));
+}
+
+#[test]
+fn the_dialog_fits_where_the_inspector_does() {
+    for (width, height) in [(120, 36), (80, 24), (48, 16), (40, 10)] {
+        let mut stage = Stage::with_events(width, height);
+        stage.keys("ggR<tab>");
+        stage.tell(Message::Paste("not into the body".to_owned()));
+        stage.keys("<tab>");
+        stage.tell(Message::Paste("a=1\u{1b}".to_owned()));
+        assert!(stage.screen().contains("▸ Set") && stage.screen().contains("a=1"), "{}", stage.screen());
+        insta::assert_snapshot!(format!("dialog_{width}x{height}"), stage.screen());
+    }
+}

@@ -1,0 +1,139 @@
+//! The replay dialog over everything: a line for each field, and what came of it below.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+    widgets::{Clear, Paragraph},
+};
+
+use super::{
+    super::{
+        dialog::{Dialog, Field, SIGNS, Stage},
+        state::State,
+    },
+    pane,
+};
+use crate::{
+    output::{count_text, fit, size_text, tally_text},
+    row::EventState,
+};
+
+/// Widest the dialog gets.
+const WIDTH_MAX: u16 = 90;
+
+/// Columns of the names of the fields.
+const NAMES: usize = 11;
+
+/// Draws it, as far as there is room: the field with the keys stays on the screen.
+pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect) {
+    let width = area.width.min(WIDTH_MAX);
+    let inside = usize::from(width.saturating_sub(2));
+    let lines = lines(state, dialog, inside);
+    let height = area.height.min(u16::try_from(lines.len() + 2).unwrap_or(u16::MAX));
+    let place =
+        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    let shown = usize::from(height.saturating_sub(2));
+    let focus = Field::ALL.iter().position(|(field, _, _)| *field == dialog.focus).unwrap_or(0);
+    // While it sends, what came of it counts.
+    let focus = if dialog.run.is_some() { lines.len() - 1 } else { focus };
+    let scroll = (focus + 1).saturating_sub(shown);
+    let title = match dialog.ids.len() {
+        1 => " Replay one event ".to_owned(),
+        events => format!(" Replay {events} marked events "),
+    };
+    frame.render_widget(Clear, place);
+    let lines: Vec<Line> = lines.into_iter().skip(scroll).take(shown).collect();
+    frame.render_widget(Paragraph::new(lines).block(pane(state, title, true)), place);
+    let cursor = dialog.text(dialog.focus).filter(|_| dialog.run.is_none() && focus >= scroll);
+    if let Some(input) = cursor {
+        let column = u16::try_from(NAMES + 3 + input.visual_cursor()).unwrap_or(u16::MAX);
+        let line = u16::try_from(focus - scroll).unwrap_or(0);
+        frame.set_cursor_position((place.x + 1 + column.min(width.saturating_sub(3)), place.y + 1 + line));
+    }
+}
+
+fn lines(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
+    let theme = state.theme();
+    let mut lines: Vec<Line> = Field::ALL
+        .iter()
+        .map(|&(field, name, help)| {
+            let has_keys = field == dialog.focus && dialog.run.is_none();
+            let mark = if has_keys { "▸" } else { " " };
+            let (text, style) = match value(dialog, field) {
+                text if text.is_empty() => (help.to_owned(), theme.faint()),
+                text => (text, ratatui::style::Style::new()),
+            };
+            let text = fit(&text, 0, width.saturating_sub(NAMES + 3));
+            let name = Span::styled(format!("{mark} {} ", fit(name, NAMES, NAMES)), theme.name());
+            let line = Line::from(vec![name, Span::styled(text, style)]);
+            if has_keys { line.patch_style(theme.strong()) } else { line }
+        })
+        .collect();
+    lines.push(Line::default());
+    lines.extend(results(state, dialog, width));
+    lines
+}
+
+/// What a field says; nothing when it says what it says by itself.
+fn value(dialog: &Dialog, field: Field) -> String {
+    match field {
+        Field::Body => match &dialog.body {
+            Some(body) => format!(
+                "edited, {}; e edits it again, d takes the one received",
+                size_text(body.len() as u64)
+            ),
+            None => String::new(),
+        },
+        // All of them would not fit.
+        Field::Sign => {
+            let at = SIGNS.iter().position(|(sign, _)| *sign == dialog.sign).unwrap_or(0);
+            format!("(•) {}   {} of {}, space chooses", SIGNS[at].1, at + 1, SIGNS.len())
+        }
+        Field::Id => choice([(!dialog.new_id, "as received"), (dialog.new_id, "new for each copy")]),
+        Field::Order => choice([(!dialog.shuffle, "as listed"), (dialog.shuffle, "any")]),
+        Field::Target
+        | Field::Values
+        | Field::Headers
+        | Field::Query
+        | Field::Times
+        | Field::Delay
+        | Field::Jitter
+        | Field::Concurrency => dialog.text(field).map(|input| input.value().to_owned()).unwrap_or_default(),
+    }
+}
+
+fn choice<'n>(choices: impl IntoIterator<Item = (bool, &'n str)>) -> String {
+    let one =
+        |(is_it, name): (bool, &str)| if is_it { format!("(•) {name}") } else { format!("( ) {name}") };
+    choices.into_iter().map(one).collect::<Vec<_>>().join("  ")
+}
+
+fn results(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
+    let theme = state.theme();
+    let Some(run) = &dialog.run else {
+        let is_held = |row: &crate::row::EventRow| row.state == EventState::Held;
+        let held = dialog.ids.iter().any(|id| state.row(*id).is_some_and(is_held));
+        let text = match dialog.plan() {
+            Ok(plan) => format!(" F5 sends {}", count_text(plan.requests(), "request")),
+            Err(reason) => format!(" {reason}"),
+        };
+        let release = if held { "   F6 releases it like this" } else { "" };
+        let text = format!("{text}{release}   tab next field   esc close");
+        return vec![Line::styled(fit(&text, 0, width), theme.faint())];
+    };
+    let stage = match run.stage {
+        Stage::Asked => "asking what it would send".to_owned(),
+        Stage::Sending => format!("sending {} of {}   esc stops it", run.tally.done, run.requests),
+        Stage::Stopping => format!("stopping after {} of {}", run.tally.done, run.requests),
+        Stage::Done | Stage::Stopped => "F5 sends it again   esc close".to_owned(),
+    };
+    let mut lines = Vec::new();
+    if run.tally.done > 0 {
+        let whole = run.stage != Stage::Stopped && run.stage != Stage::Stopping;
+        let text = tally_text(&run.tally, run.requests, whole);
+        lines.extend(text.lines().map(|line| Line::from(fit(&format!(" {line}"), 0, width))));
+    }
+    lines.push(Line::styled(fit(&format!(" {stage}"), 0, width), theme.faint()));
+    lines
+}
