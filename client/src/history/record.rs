@@ -8,6 +8,7 @@
 //!  4     event id  empty: nothing more is to be forwarded by itself
 //!  5     event id  JSON of when and why the event was given up, which settles it too
 //!  6     event id  empty: it was held, and is to be forwarded now
+//!  11    event id  JSON of the attempt that ended, and nothing more is to be forwarded by itself: 3 and 4 in one
 //! ```
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
 
@@ -29,6 +30,7 @@ const ATTEMPT: u8 = 3;
 const SETTLED: u8 = 4;
 const GIVEN_UP: u8 = 5;
 const RELEASED: u8 = 6;
+const LAST_ATTEMPT: u8 = 11;
 
 /// What the client noted when an event arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +44,7 @@ pub(super) struct Arrived {
     pub(super) facts: Facts,
     /// The provider sent the same before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) repeat: Option<Repeat>,
+    pub(super) repeat: Option<Box<Repeat>>,
 }
 
 /// One thing that happened to an event.
@@ -54,6 +56,8 @@ pub(super) enum Change {
     Verdict(Verdict),
     /// An attempt began or ended.
     Attempt(Attempt),
+    /// An attempt ended, and nothing more is to be forwarded by itself.
+    LastAttempt(Attempt),
     /// Nothing more is to be forwarded by itself.
     Settled,
     /// It could not be delivered, and is not tried again.
@@ -85,6 +89,7 @@ impl Change {
             }
             Self::Verdict(verdict) => (VERDICT, vec![json(verdict)]),
             Self::Attempt(attempt) => (ATTEMPT, vec![json(attempt)]),
+            Self::LastAttempt(attempt) => (LAST_ATTEMPT, vec![json(attempt)]),
             Self::Settled => (SETTLED, Vec::new()),
             Self::GivenUp(given_up) => (GIVEN_UP, vec![json(given_up)]),
             Self::Released => (RELEASED, Vec::new()),
@@ -104,6 +109,7 @@ impl Change {
             }
             VERDICT => Self::Verdict(serde_json::from_slice(&payload)?),
             ATTEMPT => Self::Attempt(serde_json::from_slice(&payload)?),
+            LAST_ATTEMPT => Self::LastAttempt(serde_json::from_slice(&payload)?),
             SETTLED => Self::Settled,
             GIVEN_UP => Self::GivenUp(serde_json::from_slice(&payload)?),
             RELEASED => Self::Released,
@@ -126,18 +132,18 @@ mod tests {
         row::{AttemptCause, FailureKind, Outcome},
     };
 
-    fn attempt(outcome: Outcome) -> Change {
-        Change::Attempt(Attempt {
+    fn attempt(outcome: Outcome) -> Attempt {
+        Attempt {
             number: 2,
             target: "http://localhost:3000/".into(),
             cause: AttemptCause::Replay,
             started_at: UnixMillis(1_763_970_070_200),
             outcome,
-        })
+        }
     }
 
-    /// One that is like no other, one with every fact there is, and one from a file.
-    fn arrivals() -> [Change; 3] {
+    /// One that is like no other, one with every fact there was at first, one that was verified before it was stored, and one from a file.
+    fn arrivals() -> [Change; 4] {
         let facts = Facts {
             provider: Some("stripe".into()),
             event_type: Some("charge.failed".into()),
@@ -147,6 +153,8 @@ mod tests {
         };
         let stored_at_ms = UnixMillis(1_763_970_070_150);
         let all = Facts { held: true, late: true, sender_waits: true, missed: true, ..facts.clone() };
+        let verdict = Verdict::NoSecret { provider: "stripe".into() };
+        let verified = Facts { verdict: Some(Box::new(verdict)), ..facts.clone() };
         let repeat = Repeat {
             number: 3,
             first: sample_event(1, b"").id,
@@ -158,17 +166,19 @@ mod tests {
         let imported = Facts { forward: false, imported: true, ..facts.clone() };
         let imported = Arrived { arrival: 9, stored_at_ms, facts: imported, repeat: None };
         let first = Arrived { arrival: 7, stored_at_ms, facts, repeat: None };
-        let repeated = Arrived { arrival: 8, stored_at_ms, facts: all, repeat: Some(repeat) };
+        let repeated = Arrived { arrival: 8, stored_at_ms, facts: all, repeat: Some(Box::new(repeat)) };
+        let verified = Arrived { arrival: 9, stored_at_ms, facts: verified, repeat: None };
         [
             Change::Arrived(first, sample_event(1, b"{}")),
             Change::Arrived(repeated, sample_event(2, b"{}")),
+            Change::Arrived(verified, sample_event(3, b"{}")),
             Change::Arrived(imported, sample_event(3, b"{}")),
         ]
     }
 
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
-        let [first, repeated, imported] = arrivals();
+        let [first, repeated, verified, imported] = arrivals();
         let answered = Outcome::Answered {
             status: 204,
             headers: vec![("x-a".into(), "1".into())],
@@ -180,6 +190,7 @@ mod tests {
         vec![
             (first, EVENT, include_bytes!("../../../assets/golden/history-event-v1.bin")),
             (repeated, EVENT, include_bytes!("../../../assets/golden/history-event-repeated-v1.bin")),
+            (verified, EVENT, include_bytes!("../../../assets/golden/history-event-verified-v1.bin")),
             (imported, EVENT, include_bytes!("../../../assets/golden/history-event-imported-v1.bin")),
             (
                 Change::Verdict(Verdict::Unsigned),
@@ -187,17 +198,22 @@ mod tests {
                 include_bytes!("../../../assets/golden/history-verdict-v1.bin"),
             ),
             (
-                attempt(Outcome::Begun),
+                Change::Attempt(attempt(Outcome::Begun)),
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-begun-v1.bin"),
             ),
             (
-                attempt(answered),
+                Change::LastAttempt(attempt(answered.clone())),
+                LAST_ATTEMPT,
+                include_bytes!("../../../assets/golden/history-attempt-last-v1.bin"),
+            ),
+            (
+                Change::Attempt(attempt(answered)),
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-answered-v1.bin"),
             ),
             (
-                attempt(failed),
+                Change::Attempt(attempt(failed)),
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
             ),
@@ -234,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(kind in 0..8u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(kind in 0..14u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Change::from_record(kind, bytes.into());
         }
     }
