@@ -42,7 +42,7 @@ pub struct ExportArgs {
     /// How many events at most, the newest ones [default: all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Leave secrets in: signatures, tokens, cookies, what [mask] names
+    /// Leave secrets in: signatures, tokens, cookies, what `mask` names
     #[arg(long)]
     pub unmasked: bool,
     /// Your application, in commands [default: where the event last was sent]

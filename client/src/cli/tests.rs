@@ -31,12 +31,12 @@ fn every_line_of_short_help_fits_a_terminal() {
 
 #[test]
 fn every_command_has_an_example_and_its_exit_status() {
-    for name in ["listen", "events", "show", "replay", "demo"] {
+    for name in ["listen", "events", "show", "replay", "export", "import", "diff", "demo"] {
         let mut command = Cli::command();
         let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
         assert!(help.contains(&format!("inhaul {name}")), "{help}");
     }
-    for name in ["listen", "show", "replay"] {
+    for name in ["listen", "show", "replay", "export", "import", "diff"] {
         let mut command = Cli::command();
         let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
         assert!(help.contains("Exit status:\n  0  "), "{help}");
@@ -68,6 +68,12 @@ fn what_cannot_be_meant_is_refused() {
         ("listen --share --balance", ErrorKind::ArgumentConflict),
         ("show", ErrorKind::MissingRequiredArgument),
         ("show 01 --raw --json", ErrorKind::ArgumentConflict),
+        ("export", ErrorKind::MissingRequiredArgument),
+        ("export --format xml", ErrorKind::InvalidValue),
+        ("export --format fixture", ErrorKind::MissingRequiredArgument),
+        ("import", ErrorKind::MissingRequiredArgument),
+        ("diff 01 02 --unified --side-by-side", ErrorKind::ArgumentConflict),
+        ("diff 01 --ignore-json a..b", ErrorKind::ValueValidation),
     ] {
         let words = ["inhaul"].into_iter().chain(args.split_whitespace());
         assert_eq!(Cli::try_parse_from(words).unwrap_err().kind(), kind, "{args}");
