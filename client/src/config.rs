@@ -1,8 +1,10 @@
 //! What a run of `listen` is to do: defaults, under the configuration file, under the environment, under the arguments.
 //!
 //! ```text
+//!  described  the settings as the inspector shows them
 //!  error      what is wrong, and the file and line, argument or variable that says it
 //!  file       inhaul.toml and its keys
+//!  inspector  how the inspector looks, and its keys
 //!  relay_url  the address of a remote relay
 //!  route      which part of the request path goes where, and how it is verified
 //!  secret     signing secrets and tokens, read once at the start
@@ -22,8 +24,10 @@ use inhaul_core::signature::{Catalogue, Secret, catalogue};
 
 use crate::cli::{ListenArgs, SignatureArgs};
 
+mod described;
 mod error;
 mod file;
+mod inspector;
 mod relay_url;
 mod route;
 mod secret;
@@ -32,6 +36,7 @@ mod table;
 
 pub use error::{ConfigError, Origin, Problem};
 pub use file::{ConfigFile, FileRoute};
+pub use inspector::{FileInspector, ui};
 pub use relay_url::{RelayUrl, RelayUrlError};
 pub use route::{Route, RoutePath, RoutePathError, Routes};
 pub use secret::Token;

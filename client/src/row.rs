@@ -57,6 +57,22 @@ pub struct EventRow {
 }
 
 impl EventRow {
+    /// Whether the last attempt was answered otherwise than 2xx, or not at all.
+    pub fn last_attempt_failed(&self) -> bool {
+        self.attempts.last().is_some_and(|last| match &last.outcome {
+            Outcome::Answered { .. } => !last.outcome.is_success(),
+            Outcome::Failed { .. } => true,
+            Outcome::Begun | Outcome::Rejected => false,
+        })
+    }
+
+    /// Whether a person would look at it: not delivered, or its signature not valid.
+    pub fn has_failed(&self) -> bool {
+        self.last_attempt_failed()
+            || self.given_up.is_some()
+            || matches!(self.verdict, Some(Verdict::Invalid { .. } | Verdict::Stale { .. }))
+    }
+
     /// Puts an attempt in its place among the others, or in that of what was known of it before.
     pub fn put_attempt(&mut self, attempt: Attempt) {
         match self.attempts.binary_search_by_key(&attempt.number, |known| known.number) {

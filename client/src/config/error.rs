@@ -13,6 +13,7 @@ use crate::{
     cli::{ConcurrencyError, ScheduleError},
     config::{RelayUrlError, RoutePathError},
     forward::TargetError,
+    tui::KeysError,
 };
 
 /// Where a value comes from.
@@ -93,6 +94,12 @@ pub enum Problem {
     /// There is no such provider; the text has the name, and the one it was probably meant to be.
     #[error("unknown provider {0}")]
     UnknownProvider(String),
+    /// There is no such theme.
+    #[error("{0}")]
+    Theme(String),
+    /// The keys of the inspector are wrong.
+    #[error(transparent)]
+    Keys(Box<KeysError>),
     /// The table of a provider is wrong.
     #[error(transparent)]
     Row(#[from] RowError),
@@ -208,6 +215,8 @@ impl ConfigError {
             | Problem::VariableEmpty(_)
             | Problem::VariableNotText(_)
             | Problem::Row(_)
+            | Problem::Theme(_)
+            | Problem::Keys(_)
             | Problem::SecretUnreadable { .. }
             | Problem::SecretEmpty(_)
             | Problem::SecretNotText(_) => None,

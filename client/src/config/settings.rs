@@ -15,9 +15,10 @@ use crate::{
     cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
         ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, RelayUrl, Route, Routes, Token,
-        secret, table::Given,
+        inspector, secret, table::Given,
     },
     forward::Target,
+    tui::Ui,
 };
 
 /// Name of the embedded relay's endpoint, when none is given.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// What becomes of events that came while the client was away.
     pub catch_up: CatchUp,
+    /// How the inspector looks, and its keys.
+    pub ui: Ui,
 }
 
 /// Where events come from.
@@ -97,6 +100,7 @@ impl Settings {
             routes: routes(args, environment, file.as_ref())?,
             timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
             catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
+            ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
             file: file.map(|file| file.path),
         })
     }
