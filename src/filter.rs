@@ -18,7 +18,7 @@ mod subject;
 mod syntax;
 mod time;
 
-pub use field::{Flag, NumberField, Signature, TextField};
+pub use field::{Flag, NumberField, Path as JsonPath, Place as JsonPlace, Signature, TextField};
 pub use subject::{Outcome, Subject};
 
 use number::Numbers;

@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use crate::{
     control::{Remote, RemoteError},
-    history::{Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Status},
+    history::{
+        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Status, Stored,
+    },
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
@@ -161,6 +163,17 @@ impl Access {
         Ok(match self {
             Self::Direct(history) => history.decide(id, forward).await?,
             Self::Remote(remote) => remote.decide(id, forward).await?,
+        })
+    }
+
+    /// Stores an event from a file, as [`History::store`] does.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub async fn import(&self, event: Event, facts: Facts) -> Result<Stored, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.store(event, facts).await?,
+            Self::Remote(remote) => remote.import(&event, &facts).await?,
         })
     }
 

@@ -35,7 +35,7 @@ mod settings;
 mod table;
 
 pub use error::{ConfigError, Origin, Problem};
-pub use file::{ConfigFile, FileRoute};
+pub use file::{ConfigFile, FileRoute, Parts};
 pub use inspector::{FileInspector, ui};
 pub use relay_url::{RelayUrl, RelayUrlError};
 pub use route::{Route, RoutePath, RoutePathError, Routes};

@@ -112,6 +112,7 @@ impl Subject for Filtered<'_> {
             Flag::Rejected => self.last().is_some_and(|last| last.outcome == Outcome::Rejected),
             Flag::Missed => row.missed,
             Flag::Late => row.late,
+            Flag::Imported => row.imported,
             Flag::Repeat => row.repeat.is_some(),
             Flag::Dropped => row.repeat.as_ref().is_some_and(|repeat| repeat.dropped),
             Flag::Replayed => any_cause(AttemptCause::Replay),
@@ -144,7 +145,15 @@ impl Subject for Filtered<'_> {
         };
         let mut given =
             [&row.event_type, &row.provider, &row.provider_event_id, &status].into_iter().flatten();
-        let remarks = [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Repeat, Flag::Rejected];
+        let remarks = [
+            Flag::GivenUp,
+            Flag::Held,
+            Flag::Missed,
+            Flag::Late,
+            Flag::Imported,
+            Flag::Repeat,
+            Flag::Rejected,
+        ];
         given.any(|text| passes(text))
             || passes(&row.method)
             || passes(&row.target)

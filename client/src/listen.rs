@@ -20,6 +20,8 @@ use crate::{
     config::{RelaySettings, RelayUrl, Routes, Settings},
     control::{self, ControlError, ControlServer, Orders, Reach, ReplayRequest},
     data_dir::DataDir,
+    diff::Ignore,
+    export::Mask,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
     live::Live,
@@ -80,6 +82,10 @@ pub struct Shown {
     pub options: Vec<(String, String)>,
     /// How it looks.
     pub ui: Ui,
+    /// What copies of events replace.
+    pub mask: Mask,
+    /// What is not compared.
+    pub ignore: Ignore,
 }
 
 impl Shown {
@@ -88,6 +94,8 @@ impl Shown {
             catalogue: settings.routes.catalogue().clone(),
             options: settings.described(),
             ui: settings.ui.clone(),
+            mask: Mask::new(settings.routes.catalogue(), &settings.mask.headers, &settings.mask.json),
+            ignore: Ignore { headers: settings.diff.headers.clone(), json: settings.diff.json.clone() },
         }
     }
 }
@@ -120,8 +128,9 @@ impl Listening {
         let (orders, ordered) = Orders::new();
         let stop = CancellationToken::new();
         let reach = Arc::new(OnceLock::new());
+        let socket = data.control_socket();
         let served =
-            control::serve(&data.control_socket(), history.clone(), orders.clone(), Arc::clone(&reach));
+            control::serve(&socket, history.clone(), orders.clone(), Arc::clone(&reach), live.clone());
         let control = noting_failure(served, &live);
         let shown_settings = Shown::of(&settings);
         let routes = Arc::new(settings.routes);

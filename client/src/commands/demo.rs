@@ -114,5 +114,7 @@ fn settings(
         timeout: DEFAULT_TIMEOUT,
         catch_up: CatchUp::default(),
         ui,
+        mask: config::Parts::default(),
+        diff: config::Parts::default(),
     })
 }

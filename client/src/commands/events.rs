@@ -48,7 +48,7 @@ pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit>
 }
 
 /// Hands the newest events, of those in a state if one is named, to `print`, a page at a time, and counts them.
-async fn list(
+pub(super) async fn list(
     access: &Access,
     state: Option<EventState>,
     filter: &Filter,
@@ -94,7 +94,7 @@ async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Resul
 ///
 /// # Errors
 /// When it means none; the message shows where.
-fn filter(text: &str) -> Result<Filter, Failure> {
+pub(super) fn filter(text: &str) -> Result<Filter, Failure> {
     text.parse().map_err(|error: FilterError| {
         let wrong = error.span.clone();
         Failure::new(error)

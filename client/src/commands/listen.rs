@@ -19,7 +19,7 @@ use crate::{
     commands::{Exit, Failure},
     config,
     data_dir::DataDir,
-    listen::{ListenConfig, Listening, Shown},
+    listen::{ListenConfig, Listening},
     live::Live,
     output::{Color, PrintError, Printer},
     tui::{self, Inspector},
@@ -97,8 +97,7 @@ fn shower(
     let shown = listening.shown.clone();
     async move {
         if screen.mode == OutputMode::Tui {
-            let Shown { catalogue, options, ui } = shown;
-            let inspector = Inspector { history, live, replays, catalogue, options, color: screen.color, ui };
+            let inspector = Inspector { history, live, replays, color: screen.color, shown };
             return Ok(tui::run(inspector, stop).await?);
         }
         drop((history, replays));

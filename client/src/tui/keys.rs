@@ -44,6 +44,24 @@ pub(crate) enum Action {
     Change(Change),
     NextFailure,
     FailureBefore,
+    Copy(Copy),
+    SaveBody,
+    Compare,
+    DiffLayout,
+}
+
+/// What of an event is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Copy {
+    Body,
+    Curl,
+    Httpie,
+    Fetch,
+    Raw,
+    Signed,
+    Id,
+    Url,
+    Show,
 }
 
 /// What covers list and event.
@@ -55,6 +73,8 @@ pub(crate) enum View {
     Options,
     Log,
     Relay,
+    /// Two events compared.
+    Diff,
 }
 
 /// What of the look is changed.
@@ -359,6 +379,17 @@ impl Keymap {
             }
         }
         if more { Pressed::More } else { Pressed::Nothing }
+    }
+
+    /// What keys may follow those pressed so far, each with the name of what it does.
+    pub(super) fn continued(&self, keys: &[Key], scope: Scope) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        for (line, sequences) in self.lines().filter(|(line, _)| line.counts_in(scope)) {
+            for rest in sequences.iter().filter_map(|sequence| sequence.strip_prefix(keys)) {
+                found.push((written(rest), line.name));
+            }
+        }
+        found
     }
 
     /// The keys of a line of the table as people write them, such as `g g, home`.

@@ -29,7 +29,10 @@ use crate::{
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
+mod exchange;
+mod hostile;
 mod keys_typed;
+mod picture;
 mod screens;
 
 const AT: u64 = 1_763_970_070_118;
@@ -55,6 +58,7 @@ fn row(number: u8) -> EventRow {
         missed: false,
         sender_waited: false,
         taken_when_late: false,
+        imported: false,
         late: false,
         state: crate::row::EventState::Settled,
         repeat: None,

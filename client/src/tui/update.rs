@@ -14,6 +14,7 @@ use crate::{
     row::{Attempt, EventRow},
 };
 
+mod exchange;
 mod mouse;
 mod press;
 
@@ -86,6 +87,9 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             state.traffic.tick(now);
         }
         Message::Replayed(result) => replayed(state, result),
+        Message::Copied(result) => exchange::copied(state, result, effects),
+        Message::Saved(result) => exchange::saved(state, result),
+        Message::Compared(result) => exchange::compared(state, result),
     }
 }
 
