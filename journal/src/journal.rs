@@ -68,7 +68,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            segment_bytes: 64 << 20,
+            // What is written and what is partly drained takes a segment each, whatever is live.
+            segment_bytes: 16 << 20,
             queue_records: 4096,
             queue_bytes: 64 << 20,
             prefill: true,

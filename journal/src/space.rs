@@ -130,9 +130,9 @@ impl Space {
         least.is_less_than(HALF).then_some(number)
     }
 
-    /// More than a sixth of all sealed segments is not needed any more.
+    /// More than a tenth of all sealed segments is not needed any more.
     fn is_thin(&self) -> bool {
-        self.sealed_live_bytes * 6 < self.sealed_bytes * 5
+        self.sealed_live_bytes * 10 < self.sealed_bytes * 9
     }
 
     /// The records of this segment cannot be moved.

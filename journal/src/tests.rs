@@ -100,6 +100,41 @@ fn a_record_larger_than_a_segment_has_one_of_its_own() {
     assert_eq!(numbers(&journal, &found), [1, 2, 3]);
 }
 
+/// As those of an earlier release are, which also kept empty ones for reuse.
+#[test]
+fn segments_that_are_larger_than_new_ones_are_read_and_go_when_nobody_needs_them() {
+    let directory = tempdir().unwrap();
+    let (journal, ..) = open(directory.path(), Options { segment_bytes: 256 * 1024, ..Options::default() });
+    for number in 0..1000 {
+        let location = append(&journal, number, 700);
+        if number < 400 {
+            journal.release(location);
+        }
+    }
+    journal.close().unwrap();
+    let (journal, recovery, found) = open(directory.path(), small());
+    let mut expected = numbers(&journal, &found);
+    assert_eq!(recovery.problems(), Vec::<String>::new());
+    assert_eq!(expected.last(), Some(&999));
+    for number in 1000..1300 {
+        append(&journal, number, 700);
+        expected.push(number);
+    }
+    journal.close().unwrap();
+    let (journal, recovery, found) = open(directory.path(), small());
+    assert_eq!(recovery.problems(), Vec::<String>::new());
+    assert_eq!(numbers(&journal, &found), expected);
+    for (location, ..) in found {
+        journal.release(location);
+    }
+    append(&journal, 1300, 10);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while journal.stats().bytes_on_disk > 6 * 64 * 1024 {
+        assert!(Instant::now() < deadline, "{:?}", journal.stats());
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn many_threads_share_syncs_and_each_keeps_its_order() {
     let directory = tempdir().unwrap();

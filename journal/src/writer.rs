@@ -31,7 +31,7 @@ const PREFILL_STEP: u64 = 1 << 20;
 const SMALLEST_STEP: usize = 4096;
 
 /// Of a segment, this share is kept for records without a payload, which say that others are not needed any more: on a full disk they
-/// are what makes room. At the usual size it is a megabyte.
+/// are what makes room. At the usual size it is 256 KiB, which is thousands of them.
 const RESERVED_SHARE: u64 = 64;
 
 /// Bytes gathered before they are written; a part this long is written by itself.

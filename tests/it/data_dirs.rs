@@ -103,8 +103,8 @@ fn a_directory_that_cannot_be_written_is_named_at_the_start_and_nothing_in_it_is
     assert_eq!(handler.next().body, b"kept");
 }
 
-/// Bodies that fill a segment of a journal, so that it needs a new file.
-const BODY_BYTES: usize = 8 << 20;
+/// Nine bodies of these fill a segment of a journal, so that it needs a new file.
+const BODY_BYTES: usize = 2 << 20;
 
 #[test]
 fn a_relay_whose_directory_becomes_read_only_refuses_what_it_cannot_store_and_goes_on_later() {

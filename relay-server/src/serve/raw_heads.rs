@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
@@ -242,8 +243,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for RawHeads<IO> {
                 return Pin::new(&mut this.io).poll_read(context, buffer);
             }
             if !this.advance() {
-                let mut room = [0; READ_BYTES];
-                let mut read = ReadBuf::new(&mut room);
+                let mut room = [MaybeUninit::uninit(); READ_BYTES];
+                let mut read = ReadBuf::uninit(&mut room);
                 ready!(Pin::new(&mut this.io).poll_read(context, &mut read))?;
                 if read.filled().is_empty() {
                     this.state = State::Ended;
