@@ -6,6 +6,7 @@
 //!  update    what becomes of the state, without I/O and clock
 //!  view      the screen as a picture of the state
 //!  keys      every key, in one table
+//!  marks     which events something is to be done with
 //!  theme     styles by meaning
 //!  terminal  taken and given back
 //! ```
@@ -35,6 +36,7 @@ use crate::{
 };
 
 mod keys;
+mod marks;
 mod message;
 mod state;
 mod terminal;

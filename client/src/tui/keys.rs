@@ -13,6 +13,9 @@ pub(super) enum Action {
     ReplaySigned,
     Filter,
     Follow,
+    Mark,
+    MarkAndGoDown,
+    UnmarkAll,
     Help,
     Quit,
 }
@@ -44,7 +47,7 @@ const NONE: KeyModifiers = KeyModifiers::NONE;
 const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
 
 /// The table, in the order of the help.
-pub(super) const BINDINGS: [Binding; 15] = [
+pub(super) const BINDINGS: [Binding; 18] = [
     Binding {
         keys: "j ↓",
         text: "next event, or a line down in the detail",
@@ -128,6 +131,27 @@ pub(super) const BINDINGS: [Binding; 15] = [
         hint: Some("follow"),
         action: Action::Follow,
         codes: &[(KeyCode::Char('F'), NONE)],
+    },
+    Binding {
+        keys: "Space",
+        text: "mark the event, or take its mark away, and go to the next one",
+        hint: None,
+        action: Action::MarkAndGoDown,
+        codes: &[(KeyCode::Char(' '), NONE)],
+    },
+    Binding {
+        keys: "m",
+        text: "mark the event, or take its mark away",
+        hint: None,
+        action: Action::Mark,
+        codes: &[(KeyCode::Char('m'), NONE)],
+    },
+    Binding {
+        keys: "U",
+        text: "take every mark away",
+        hint: None,
+        action: Action::UnmarkAll,
+        codes: &[(KeyCode::Char('U'), NONE)],
     },
     Binding {
         keys: "?",

@@ -1,6 +1,6 @@
 //! Everything the screen shows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use inhaul_core::{
     event::{Event, EventId, UnixMillis},
@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) typing: Option<Input>,
     pub(super) filter_text: String,
     pub(super) selected: Option<EventId>,
+    /// Events that were marked, to do something with all of them.
+    pub(super) marked: BTreeSet<EventId>,
     /// The selection is the newest event.
     pub(super) follows: bool,
     pub(super) pane: Pane,
@@ -105,6 +107,7 @@ impl State {
             typing: None,
             filter_text: String::new(),
             selected: None,
+            marked: BTreeSet::new(),
             follows: true,
             pane: Pane::List,
             help: false,

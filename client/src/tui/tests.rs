@@ -279,6 +279,20 @@ fn it_follows_until_somebody_looks_around() {
 }
 
 #[test]
+fn marks_stay_with_their_events() {
+    let mut stage = Stage::with_events(120, 24);
+    stage.keys("gm");
+    stage.tell(Message::Live(Live::Event(Box::new(row(6)))));
+    stage.keys("j ");
+    assert_eq!(stage.state.selected, Some(id(3)), "the space went on to the next one");
+    assert_eq!(stage.state.marked, [id(1), id(2)].into());
+    stage.keys("gm");
+    assert_eq!(stage.state.marked, [id(2)].into());
+    assert!(stage.keys("U").screen().contains("1 mark taken away"));
+    assert!(stage.state.marked.is_empty());
+}
+
+#[test]
 fn a_filter_narrows_the_list_while_it_is_typed() {
     let mut stage = Stage::with_events(120, 16);
     stage.keys("/valid -inv");

@@ -6,6 +6,7 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     keys::{Action, Way, action, is_interrupt},
+    marks,
     message::{Effect, Message},
     state::{Pane, ROWS_MAX, State, Toast, ToastKind},
     view::detail,
@@ -137,6 +138,12 @@ fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         }
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
+        Action::Mark => marks::toggle(state),
+        Action::MarkAndGoDown => {
+            marks::toggle(state);
+            go(state, Way::Down);
+        }
+        Action::UnmarkAll => marks::clear(state),
         Action::Open => state.pane = if state.selected.is_some() { Pane::Detail } else { Pane::List },
         Action::OtherPane => {
             state.pane =

@@ -113,7 +113,8 @@ fn row_line(state: &State, row: &EventRow, selected: bool, width: usize) -> Line
         _ => String::new(),
     };
     let mut spans = vec![
-        Span::raw(if selected { "▸ " } else { "  " }),
+        Span::raw(if selected { "▸" } else { " " }),
+        Span::styled(if state.marked.contains(&row.id) { "*" } else { " " }, theme.strong()),
         Span::raw(format!("{} ", time_of_day(row))),
         Span::styled(verdict, verdict_style),
         Span::styled(format!(" {status} "), status_style),
