@@ -10,10 +10,12 @@ use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 use crate::{config::RelayUrl, forward::Target, pipeline::Signing};
 
 mod history;
+mod notes;
 mod signing;
 mod values;
 
 pub use history::{HistoryCommand, PruneArgs};
+pub use notes::{CommentArgs, TagArgs, ThreadArgs};
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
 pub use values::{
     AnswerMode, CatchUp, ConcurrencyError, Dedupe, DurationError, OnAbsent, OutputMode, ScheduleError,
@@ -91,6 +93,23 @@ pub enum Command {
     /// events --held` lists them.
     #[command(after_long_help = EXIT_STATUS)]
     Release(ReleaseArgs),
+    /// Give stored events tags, words to find them by, or take them away
+    ///
+    /// Example: `inhaul tag 0197a2c4 0197a2d0 +slow -fine`, and then `inhaul events tag:slow`. Prints the tags they have then. Works
+    /// while `inhaul listen` is running.
+    #[command(after_long_help = EXIT_STATUS, disable_help_flag = true)]
+    Tag(TagArgs),
+    /// Write a comment about a stored event; an empty one removes it
+    ///
+    /// Example: `inhaul comment 0197a2c4 'who sent this?'`, and then `inhaul events comment:who`. Works while `inhaul listen` is running.
+    #[command(after_long_help = EXIT_STATUS)]
+    Comment(CommentArgs),
+    /// Show the events of the same object in order, such as those of a call
+    ///
+    /// Example: `inhaul thread 0197a2c4`. Says what is missing between them, what came out of order, and the time between one and the next,
+    /// over the last seven days. Works while `inhaul listen` is running.
+    #[command(after_long_help = EXIT_STATUS)]
+    Thread(ThreadArgs),
     /// Look after the history: its size, whether it is whole, what of it may go
     #[command(subcommand)]
     History(HistoryCommand),

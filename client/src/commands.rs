@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 
+pub mod comment;
 pub mod demo;
 pub mod events;
 pub mod failure;
@@ -16,6 +17,8 @@ pub mod release;
 pub mod replay;
 pub mod show;
 pub mod sign;
+pub mod tag;
+pub mod thread;
 pub mod trigger;
 pub mod verify;
 
@@ -52,6 +55,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::History(command) => history::run(data, &command).await?,
         Command::Replay(args) => replay::run(data, &args).await?,
         Command::Release(args) => release::run(data, &args).await?,
+        Command::Tag(args) => tag::run(data, &args).await?,
+        Command::Comment(args) => comment::run(data, &args).await?,
+        Command::Thread(args) => thread::run(data, &args).await?,
         Command::Verify(args) => verify::run(data, &args).await?,
         Command::Sign(args) => sign::run(&args)?,
         Command::Trigger(args) => trigger::run(data, &args).await?,

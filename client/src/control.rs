@@ -28,8 +28,10 @@ use tokio::{
 use self::protocol::{Answer, REQUEST_MAX_BYTES, Request, read_line};
 pub use self::remote::{Remote, RemoteError};
 use crate::{
+    annotation::Annotation,
     data_dir::create_private_dir,
     history::{History, HistoryError, Holder, Status},
+    live::Live,
     pipeline::Signing,
     row::{Attempt, EventRow},
 };
@@ -156,7 +158,7 @@ impl Drop for ControlServer {
     }
 }
 
-/// Serves the history on a socket, inside a tokio runtime. Replays are passed on; when their queue is full, whoever
+/// Serves the history on a socket, inside a tokio runtime. What others change of an event is told to `live`. Replays are passed on; when their queue is full, whoever
 /// wants one more is told so.
 ///
 /// # Errors
@@ -165,12 +167,13 @@ pub fn serve(
     path: &Path,
     history: History,
     orders: Orders,
+    live: mpsc::Sender<Live>,
     reach: Arc<OnceLock<Reach>>,
 ) -> Result<ControlServer, ControlError> {
     let listener = listen(path, history.data_dir().path())?;
     let socket = Socket { path: path.to_owned(), history: history.clone() };
     history.announce(Some(path))?;
-    let task = tokio::spawn(accept(listener, Desk { history, orders, reach }));
+    let task = tokio::spawn(accept(listener, Desk { history, orders, live, reach }));
     Ok(ControlServer { task, _socket: socket })
 }
 
@@ -245,6 +248,7 @@ async fn accept(listener: UnixListener, desk: Desk) {
 struct Desk {
     history: History,
     orders: Orders,
+    live: mpsc::Sender<Live>,
     reach: Arc<OnceLock<Reach>>,
 }
 
@@ -286,6 +290,11 @@ impl Desk {
                 rows.map(|rows| Answer::Rows { rows })
             }
             Request::Decide { id, forward } => Ok(self.decide(id, forward).await),
+            Request::Annotate { id, annotation } => self.annotate(id, annotation).await,
+            Request::Related { id, relation, limit } => {
+                let related = self.history.related(id, relation, limit.min(ROWS_MAX)).await;
+                related.map(|rows| Answer::Rows { rows })
+            }
             Request::Find { prefix } => self.history.find(&prefix).await.map(|found| Answer::Found { found }),
             Request::Event { id } => match self.history.event(id).await {
                 Ok(Some((event, row))) => {
@@ -304,6 +313,14 @@ impl Desk {
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
+    }
+
+    /// Notes something on an event, and tells whoever watches.
+    async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<Answer, HistoryError> {
+        let row = Box::new(self.history.annotate(id, annotation).await?);
+        // Nobody may watch; it is on record.
+        let _ = self.live.send(Live::Changed(row.clone())).await;
+        Ok(Answer::Row { row })
     }
 
     async fn decide(&self, id: EventId, forward: bool) -> Answer {

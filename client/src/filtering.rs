@@ -120,6 +120,7 @@ impl Subject for Filtered<'_> {
             Flag::Dropped => row.repeat.as_ref().is_some_and(|repeat| repeat.dropped),
             Flag::Replayed => any_cause(AttemptCause::Replay),
             Flag::Retried => any_cause(AttemptCause::Retry),
+            Flag::Tagged => !row.tags.is_empty(),
         }
     }
 
@@ -146,10 +147,12 @@ impl Subject for Filtered<'_> {
             LastOutcome::Failed => Some("err".to_owned()),
             LastOutcome::None => None,
         };
-        let mut given =
-            [&row.event_type, &row.provider, &row.provider_event_id, &status].into_iter().flatten();
+        let mut given = [&row.event_type, &row.provider, &row.provider_event_id, &row.comment, &status]
+            .into_iter()
+            .flatten();
         let remarks = [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Repeat, Flag::Rejected];
         given.any(|text| passes(text))
+            || row.tags.iter().any(|tag| passes(tag))
             || passes(&row.method)
             || passes(&row.target)
             || passes(&id)
@@ -166,6 +169,12 @@ impl Subject for Filtered<'_> {
             TextField::Provider => optional(&row.provider, passes),
             TextField::Type => optional(&row.event_type, passes),
             TextField::Key => optional(&row.provider_event_id, passes),
+            TextField::Tag => row.tags.iter().any(|tag| passes(tag)),
+            TextField::Comment => optional(&row.comment, passes),
+            TextField::Object => optional(&row.object_id, passes),
+            TextField::Repeats => {
+                passes(&row.repeat.as_ref().map_or(row.id, |repeat| repeat.first).to_string())
+            }
             TextField::Endpoint => passes(row.endpoint.as_str()),
             TextField::Target => row.attempts.iter().any(|attempt| passes(&attempt.target)),
             TextField::Id => passes(&row.id.to_string()) || optional(&row.provider_event_id, passes),

@@ -51,6 +51,7 @@ use self::{
     worker::{Answer, Message, Request, Worker},
 };
 use crate::{
+    annotation::Annotation,
     clock,
     data_dir::DataDir,
     row::{Attempt, AttemptCause, EventRow, EventState},
@@ -72,6 +73,9 @@ pub struct Facts {
     pub event_type: Option<String>,
     /// The provider's own id of the event.
     pub provider_event_id: Option<String>,
+    /// The provider's id of the object it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_id: Option<String>,
     /// It has at least one target: it is pending until it is settled.
     pub forward: bool,
     /// The sender waits for the application's answer.
@@ -110,6 +114,16 @@ pub enum Found {
     None,
     /// Several, of which these are some.
     Many(Vec<EventId>),
+}
+
+/// What events may have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// They are deliveries of the same event.
+    SameEvent,
+    /// Their provider says that they are about the same object.
+    SameObject,
 }
 
 /// The history in numbers.
@@ -325,6 +339,29 @@ impl History {
     /// When the event is not held, or as [`History::settle`].
     pub async fn decide(&self, id: EventId, forward: bool) -> Result<EventRow, HistoryError> {
         self.ask(0, |answer| Request::Decide { id, forward, answer }).await
+    }
+
+    /// Records what a person notes on an event.
+    ///
+    /// # Errors
+    /// When it is beyond a limit, there is no such event, or it could not be written.
+    pub async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<EventRow, HistoryError> {
+        annotation.check()?;
+        self.ask(0, |answer| Request::Annotate { id, annotation, answer }).await
+    }
+
+    /// The last `limit` events that have something in common with one, itself among them, the one stored first first. Of older periods,
+    /// those of the last seven days are looked into.
+    ///
+    /// # Errors
+    /// When there is no such event, or the rows cannot be read.
+    pub async fn related(
+        &self,
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::Related { id, relation, limit, answer }).await
     }
 
     /// Every event that is to be forwarded, in order of storing.

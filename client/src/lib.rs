@@ -1,6 +1,7 @@
 //! The developer's side of inhaul.
 
 pub mod access;
+pub mod annotation;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -21,5 +22,6 @@ pub mod row;
 pub mod sample;
 pub mod sender;
 pub mod session;
+pub mod thread;
 pub mod tls;
 pub mod tui;

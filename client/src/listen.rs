@@ -18,7 +18,7 @@ use crate::{
     cli::CatchUp,
     commands::Failure,
     config::{RelaySettings, RelayUrl, Routes, Settings},
-    control::{self, ControlError, ControlServer, Orders, Reach, ReplayRequest},
+    control::{self, ControlServer, Orders, Reach, ReplayRequest},
     data_dir::DataDir,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
@@ -100,9 +100,7 @@ impl Listening {
             let _ = live.try_send(Live::Notice(note));
         }
         let reach = Arc::new(OnceLock::new());
-        let served =
-            control::serve(&data.control_socket(), history.clone(), orders.clone(), Arc::clone(&reach));
-        let control = noting_failure(served, &live);
+        let control = serve_others(&history, &orders, &live, &reach);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
             history: history.clone(),
@@ -197,11 +195,14 @@ impl Listening {
 }
 
 /// The control socket, or a notice of what does not work without it.
-fn noting_failure(
-    served: Result<ControlServer, ControlError>,
+fn serve_others(
+    history: &History,
+    orders: &Orders,
     live: &mpsc::Sender<Live>,
+    reach: &Arc<OnceLock<Reach>>,
 ) -> Option<ControlServer> {
-    served
+    let socket = history.data_dir().control_socket();
+    control::serve(&socket, history.clone(), orders.clone(), live.clone(), Arc::clone(reach))
         .map_err(|error| {
             let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");
             // There is room, as for the notes.

@@ -15,6 +15,8 @@ pub enum Live {
     Event(Box<EventRow>),
     /// An attempt has its outcome; the row has it already.
     Attempt(Box<EventRow>, Attempt),
+    /// A person changed what is known of an event: tags or a comment.
+    Changed(Box<EventRow>),
     /// The connection to the relay changed.
     Connection(ConnectionState),
     /// Something a person should know.

@@ -31,6 +31,9 @@ pub struct EventRow {
     pub event_type: Option<String>,
     /// The provider's own id of the event, the same on each of its deliveries.
     pub provider_event_id: Option<String>,
+    /// The provider's id of the object it is about, such as a call; the events of one object have the same.
+    #[serde(default)]
+    pub object_id: Option<String>,
     /// The sender was told to come again: the event is shown and not forwarded by itself.
     pub missed: bool,
     /// It waited at the relay for more than a minute, because no client was there.
@@ -50,6 +53,12 @@ pub struct EventRow {
     /// The event was not delivered and is not tried again by itself: a dead letter, until a replay succeeds.
     #[serde(default)]
     pub given_up: Option<GivenUp>,
+    /// Words a person gave it, in order, each once.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// What a person wrote about it.
+    #[serde(default)]
+    pub comment: Option<String>,
     /// What the signature check found; absent until it ran.
     pub verdict: Option<Verdict>,
     /// Every attempt to deliver it, oldest first.

@@ -47,6 +47,14 @@ pub enum TextField {
     Answer,
     /// The body.
     Body,
+    /// The words a person gave it.
+    Tag,
+    /// What a person wrote about it.
+    Comment,
+    /// The provider's id of the object it is about.
+    Object,
+    /// The relay's id of the first delivery of the same event.
+    Repeats,
 }
 
 /// A number of an event.
@@ -89,6 +97,8 @@ pub enum Flag {
     Replayed,
     /// It was tried again by itself.
     Retried,
+    /// A person gave it a tag.
+    Tagged,
 }
 
 /// What a signature check found.
@@ -109,7 +119,7 @@ pub enum Signature {
 }
 
 /// The words of `is:`, the first of each the usual one.
-pub(super) const FLAGS: [(Flag, &[&str]); 12] = [
+pub(super) const FLAGS: [(Flag, &[&str]); 13] = [
     (Flag::Pending, &["pending", "queued"]),
     (Flag::Held, &["held"]),
     (Flag::GivenUp, &["given-up", "dlq", "dead"]),
@@ -122,6 +132,7 @@ pub(super) const FLAGS: [(Flag, &[&str]); 12] = [
     (Flag::Dropped, &["dropped"]),
     (Flag::Replayed, &["replayed", "replay"]),
     (Flag::Retried, &["retried", "retry"]),
+    (Flag::Tagged, &["tagged"]),
 ];
 
 /// The words of `sig:`, the first of each the usual one.
@@ -150,7 +161,7 @@ pub(super) enum Field {
 }
 
 /// Every name without a dot.
-const NAMES: [(&str, Field); 31] = [
+const NAMES: [(&str, Field); 35] = [
     ("status", Field::Status),
     ("is", Field::Flags),
     ("state", Field::Flags),
@@ -179,6 +190,10 @@ const NAMES: [(&str, Field); 31] = [
     ("resp.header", Field::Text(TextField::AnswerHeaders)),
     ("answer", Field::Text(TextField::Answer)),
     ("body", Field::Text(TextField::Body)),
+    ("tag", Field::Text(TextField::Tag)),
+    ("comment", Field::Text(TextField::Comment)),
+    ("object", Field::Text(TextField::Object)),
+    ("repeats", Field::Text(TextField::Repeats)),
     ("exists", Field::Exists),
     ("signature", Field::Signature),
     ("latency", Field::Number(NumberField::Milliseconds)),

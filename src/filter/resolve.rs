@@ -10,7 +10,7 @@ use super::{
 };
 
 /// mitmproxy's letters: the name and the operator that do the same, and a value where the letter takes none.
-const ALIASES: [(&str, &str, &str, Option<&str>); 18] = [
+const ALIASES: [(&str, &str, &str, Option<&str>); 19] = [
     ("c", "status", ":", None),
     ("b", "body", ":", None),
     ("bq", "body", ":", None),
@@ -28,6 +28,7 @@ const ALIASES: [(&str, &str, &str, Option<&str>); 18] = [
     ("e", "status", ":", Some("err")),
     ("q", "status", ":", Some("none")),
     ("s", "status", "!=", Some("0")),
+    ("comment", "comment", "~", None),
     ("replay", "is", ":", Some("replayed")),
 ];
 

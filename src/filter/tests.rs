@@ -89,6 +89,10 @@ impl Subject for Sample {
             TextField::AnswerHeaders => &["Server: nginx"],
             TextField::Query(_) | TextField::Header(_) | TextField::AnswerHeader(_) => &[],
             TextField::Answer => &["upstream is down"],
+            TextField::Tag => &["bug/12", "slow"],
+            TextField::Comment => &["who sent this?"],
+            TextField::Object => &["call_220"],
+            TextField::Repeats => &["0193586a-1b2c-7def-8123-456789abcdef"],
             TextField::Body => &[r#"{"id":"evt_1","amount":150}"#],
         };
         let needs_bytes = matches!(
@@ -136,6 +140,11 @@ fn every_name_asks_for_what_it_says() {
         ("resp.header.server:nginx", "resp.header.server:apache"),
         ("resp:down", "resp:up!"),
         ("answer~d.wn$", "answer~^down"),
+        ("tag:slow,fast", "tag:fast"),
+        ("tag=bug/12", "tag=bug"),
+        ("comment:\"sent this\"", "comment:received"),
+        ("object=call_220", "object=call_22"),
+        ("repeats:0193586a", "repeats:0193586b"),
         ("body:evt_1", "body:evt_9"),
         ("body~/\"amount\":\\d+/", "body~/\"amount\":[a-z]/"),
         ("ms>200", "ms>210"),
@@ -250,6 +259,7 @@ fn letters_of_mitmproxy_mean_the_same() {
         ("~m POST", "method~POST"),
         ("~e", "status:err"),
         ("~q & !~e", "status:none -status:err"),
+        ("~comment sent.this", "comment~sent.this"),
         ("~replay | ~dst 3000", "is:replayed OR target~3000"),
     ] {
         assert_eq!(Filter::parse(letters).unwrap(), Filter::parse(filter).unwrap(), "{letters}");

@@ -119,6 +119,8 @@ fn print_one(printer: &mut Printer, live: Live) -> Result<(), PrintError> {
         Live::Ready(ready) => printer.ready(&ready),
         Live::Event(row) => printer.event(&row),
         Live::Attempt(row, attempt) => printer.attempt(&row, &attempt),
+        // Only a list that is on the screen changes.
+        Live::Changed(_) => Ok(()),
         Live::Connection(state) => printer.connection(&state, clock::now()),
         Live::Notice(text) => printer.notice(&text),
         Live::Told(text) => printer.told(&text),

@@ -8,7 +8,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use super::Running;
 use crate::{
-    history::{Found, PeriodInfo, Prune},
+    annotation::Annotation,
+    history::{Found, PeriodInfo, Prune, Relation},
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
@@ -37,6 +38,15 @@ pub(super) enum Request {
     Decide {
         id: EventId,
         forward: bool,
+    },
+    Annotate {
+        id: EventId,
+        annotation: Annotation,
+    },
+    Related {
+        id: EventId,
+        relation: Relation,
+        limit: usize,
     },
     Replay {
         id: EventId,

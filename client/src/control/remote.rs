@@ -20,7 +20,8 @@ use super::{
     protocol::{ANSWER_MAX_BYTES, Answer, Request, read_line, to_line},
 };
 use crate::{
-    history::{Found, PeriodInfo, Prune},
+    annotation::Annotation,
+    history::{Found, PeriodInfo, Prune, Relation},
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
@@ -130,6 +131,33 @@ impl Remote {
         }
     }
 
+    /// Notes something on an event.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot do it.
+    pub async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<EventRow, RemoteError> {
+        match self.ask(&Request::Annotate { id, annotation }).await? {
+            (Answer::Row { row }, _) => Ok(*row),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// As [`History::related`](crate::history::History::related).
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot do it.
+    pub async fn related(
+        &self,
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, RemoteError> {
+        match self.ask(&Request::Related { id, relation, limit }).await? {
+            (Answer::Rows { rows }, _) => Ok(rows),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
     /// Has an event sent again, and waits for what comes of it.
     ///
     /// # Errors
@@ -188,6 +216,8 @@ impl Remote {
             | Request::Find { .. }
             | Request::Event { .. }
             | Request::Decide { .. }
+            | Request::Annotate { .. }
+            | Request::Related { .. }
             | Request::Periods
             | Request::Prune(_)
             | Request::Status => {

@@ -9,9 +9,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use super::*;
 use crate::{
     access::{Access, AccessError},
+    annotation::{Comment, TagChange},
     data_dir::DataDir,
     history::{
-        Found, Options, Stored,
+        Found, Options, Relation, Stored,
         tests::{World, forwarded, sample_attempt, sample_event},
     },
     row::Outcome,
@@ -25,15 +26,23 @@ struct Listening {
     replays: mpsc::Receiver<ReplayRequest>,
     decisions: mpsc::Receiver<Decision>,
     orders: Orders,
+    told: mpsc::Receiver<Live>,
+}
+
+/// Nobody watches.
+fn unwatched() -> mpsc::Sender<Live> {
+    mpsc::channel(1).0
 }
 
 fn listening() -> Listening {
     let world = World::new();
     let history = world.open_well();
     let (orders, Ordered { replays, decisions }) = Orders::new();
+    let (live, told) = mpsc::channel(8);
     let server =
-        serve(&history.data_dir().control_socket(), history.clone(), orders.clone(), Arc::default()).unwrap();
-    Listening { world, history, server, replays, decisions, orders }
+        serve(&history.data_dir().control_socket(), history.clone(), orders.clone(), live, Arc::default())
+            .unwrap();
+    Listening { world, history, server, replays, decisions, orders, told }
 }
 
 async fn access(world: &World) -> Result<Access, AccessError> {
@@ -118,6 +127,29 @@ async fn a_replay_is_passed_on_and_its_outcome_comes_back() {
     assert_eq!(first, expected);
     assert_eq!(second, "no such target");
     assert_eq!(third, "it stopped before the replay ended");
+}
+
+#[tokio::test]
+async fn what_is_noted_on_an_event_is_told_to_whoever_watches() {
+    let mut running = listening();
+    let id = store(&running.history, 1, b"{}").await.id;
+    let access = access(&running.world).await.unwrap();
+    let tags = TagChange::parse(["+slow", "+bug/12"]).unwrap();
+    access.annotate(id, Annotation::Tags(tags)).await.unwrap();
+    let comment = Comment::new("who sent this?").unwrap();
+    let row = access.annotate(id, Annotation::Comment(comment)).await.unwrap();
+    assert_eq!(row.tags, ["bug/12", "slow"]);
+    assert_eq!(row.comment.as_deref(), Some("who sent this?"));
+    assert_eq!(access.related(id, Relation::SameEvent, 9).await.unwrap(), std::slice::from_ref(&row));
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        told.extend(running.told.recv().await);
+    }
+    let last = told.pop();
+    assert!(matches!(last, Some(Live::Changed(of)) if *of == row), "{told:?}");
+    let unknown = sample_event(9, b"").id;
+    let error = access.annotate(unknown, Annotation::Tags(TagChange::default())).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("no event {unknown} is stored"));
 }
 
 #[tokio::test]
@@ -246,7 +278,8 @@ async fn a_command_waits_for_one_that_is_just_starting() {
     let first = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
     assert!(first.is_err(), "nothing answers yet");
     let _server =
-        serve(&history.data_dir().control_socket(), history.clone(), orders, Arc::default()).unwrap();
+        serve(&history.data_dir().control_socket(), history.clone(), orders, unwatched(), Arc::default())
+            .unwrap();
     assert!(matches!(waiting.await.unwrap(), Access::Remote(_)));
 }
 
@@ -265,7 +298,7 @@ async fn what_is_in_the_way_of_the_socket() {
     let world = World::new();
     let history = world.open_well();
     let socket = history.data_dir().control_socket();
-    let try_serve = || serve(&socket, history.clone(), Orders::new().0, Arc::default());
+    let try_serve = || serve(&socket, history.clone(), Orders::new().0, unwatched(), Arc::default());
     // A dead process's socket is no obstacle.
     drop(StdListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -284,7 +317,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     let history = History::open_with(&path, options()).unwrap().history;
     let data = DataDir::open(Some(&path)).unwrap();
     let socket = data.control_socket();
-    let server = serve(&socket, history.clone(), Orders::new().0, Arc::default()).unwrap();
+    let server = serve(&socket, history.clone(), Orders::new().0, unwatched(), Arc::default()).unwrap();
     let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
     assert!(matches!(access, Access::Remote(_)));
     assert_eq!(access.rows(None, None, 1).await.unwrap(), []);
@@ -292,7 +325,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
 
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = serve(&socket, history, Orders::new().0, Arc::default()).unwrap_err();
+    let error = serve(&socket, history, Orders::new().0, unwatched(), Arc::default()).unwrap_err();
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();

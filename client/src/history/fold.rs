@@ -24,8 +24,18 @@ pub(super) struct Indexed {
     pub(super) latest: Location,
     /// What it has in common with other deliveries of the same event.
     pub(super) same: Option<SameKey>,
+    /// What it has in common with other events of the same object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) object: Option<SameKey>,
     /// What everyone else sees.
     pub(super) row: EventRow,
+}
+
+impl Indexed {
+    /// What it can be found by besides its id.
+    pub(super) fn keys(&self) -> impl Iterator<Item = SameKey> + use<> {
+        self.same.into_iter().chain(self.object)
+    }
 }
 
 /// What a record at `location` makes of an event's entry; nothing when its arrival is not on record.
@@ -39,7 +49,9 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             | Change::Attempt(_)
             | Change::Settled
             | Change::GivenUp(_)
-            | Change::Released => None,
+            | Change::Released
+            | Change::Tags(_)
+            | Change::Comment(_) => None,
         };
     };
     entry.latest = location;
@@ -63,6 +75,8 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
         }
         Change::Released if entry.row.state == EventState::Held => entry.row.state = EventState::Pending,
         Change::Released => {}
+        Change::Tags(change) => change.apply(&mut entry.row.tags),
+        Change::Comment(comment) => entry.row.comment = comment.text(),
     }
     Some(entry)
 }
@@ -83,6 +97,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
         location,
         latest: location,
         same: SameKey::of(event, facts),
+        object: SameKey::of_object(event, facts),
         row: EventRow {
             id: event.id,
             endpoint: event.endpoint.clone(),
@@ -95,6 +110,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
             provider: facts.provider.clone(),
             event_type: facts.event_type.clone(),
             provider_event_id: facts.provider_event_id.clone(),
+            object_id: facts.object_id.clone(),
             missed: facts.missed,
             late: facts.late,
             sender_waited: facts.sender_waits,
@@ -106,6 +122,8 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
             },
             repeat: arrived.repeat.clone(),
             given_up: None,
+            tags: Vec::new(),
+            comment: None,
             verdict: None,
             attempts: Vec::new(),
         },
@@ -139,6 +157,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        annotation::{Comment, TagChange},
         history::{
             Facts,
             tests::{sample_attempt, sample_event},
@@ -175,6 +194,8 @@ mod tests {
             Change::Attempt(sample_attempt(1, Outcome::Begun)),
             Change::Settled,
             Change::Released,
+            Change::Tags(TagChange::default()),
+            Change::Comment(Comment::default()),
             Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
         ] {
             assert_eq!(fold(None, at(9), &change), None);
@@ -202,6 +223,10 @@ mod tests {
             (1..4u32).prop_map(move |number| Change::Attempt(sample_attempt(number, ended()))),
             Just(Change::Settled),
             Just(Change::Released),
+            ("[ab]", "[ab]").prop_map(|(add, remove)| {
+                Change::Tags(TagChange { add: vec![add], remove: vec![remove] })
+            }),
+            "[ab]?".prop_map(|text| Change::Comment(Comment::new(&text).unwrap())),
             Just(Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() })),
         ]
     }

@@ -8,6 +8,8 @@
 //!  4     event id  empty: nothing more is to be forwarded by itself
 //!  5     event id  JSON of when and why the event was given up, which settles it too
 //!  6     event id  empty: it was held, and is to be forwarded now
+//!  7     event id  JSON of the tags a person gave it and took from it
+//!  8     event id  JSON of what a person wrote about it; an empty text removes it
 //! ```
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
 
@@ -20,7 +22,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Facts;
-use crate::row::{Attempt, GivenUp, Repeat};
+use crate::{
+    annotation::{Comment, TagChange},
+    row::{Attempt, GivenUp, Repeat},
+};
 
 /// The kind of the record an event arrives with.
 pub(super) const EVENT: u8 = 1;
@@ -29,6 +34,8 @@ const ATTEMPT: u8 = 3;
 const SETTLED: u8 = 4;
 const GIVEN_UP: u8 = 5;
 const RELEASED: u8 = 6;
+const TAGS: u8 = 7;
+const COMMENT: u8 = 8;
 
 /// What the client noted when an event arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +53,7 @@ pub(super) struct Arrived {
 }
 
 /// One thing that happened to an event.
+#[expect(clippy::large_enum_variant, reason = "there are never many of them at once")]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
     /// It arrived.
@@ -60,6 +68,10 @@ pub(super) enum Change {
     GivenUp(GivenUp),
     /// It was held, and is to be forwarded now.
     Released,
+    /// A person gave it tags, or took them away.
+    Tags(TagChange),
+    /// A person wrote something about it.
+    Comment(Comment),
 }
 
 /// Why a record of a known kind cannot be read.
@@ -88,6 +100,8 @@ impl Change {
             Self::Settled => (SETTLED, Vec::new()),
             Self::GivenUp(given_up) => (GIVEN_UP, vec![json(given_up)]),
             Self::Released => (RELEASED, Vec::new()),
+            Self::Tags(change) => (TAGS, vec![json(change)]),
+            Self::Comment(comment) => (COMMENT, vec![json(comment)]),
         }
     }
 
@@ -107,6 +121,8 @@ impl Change {
             SETTLED => Self::Settled,
             GIVEN_UP => Self::GivenUp(serde_json::from_slice(&payload)?),
             RELEASED => Self::Released,
+            TAGS => Self::Tags(serde_json::from_slice(&payload)?),
+            COMMENT => Self::Comment(serde_json::from_slice(&payload)?),
             _ => return Ok(None),
         }))
     }
@@ -160,6 +176,18 @@ mod tests {
         [Change::Arrived(first, sample_event(1, b"{}")), Change::Arrived(repeated, sample_event(2, b"{}"))]
     }
 
+    /// One whose provider says what it is about.
+    fn of_object() -> Change {
+        let facts = Facts {
+            provider: Some("callpaymin".into()),
+            object_id: Some("call_220".into()),
+            ..Facts::default()
+        };
+        let arrived =
+            Arrived { arrival: 9, stored_at_ms: UnixMillis(1_763_970_070_150), facts, repeat: None };
+        Change::Arrived(arrived, sample_event(3, b"{}"))
+    }
+
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
         let [first, repeated] = arrivals();
@@ -194,6 +222,17 @@ mod tests {
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
             ),
+            (of_object(), EVENT, include_bytes!("../../../assets/golden/history-event-object-v1.bin")),
+            (
+                Change::Tags(TagChange { add: vec!["bug/12".into()], remove: vec!["todo".into()] }),
+                TAGS,
+                include_bytes!("../../../assets/golden/history-tags-v1.bin"),
+            ),
+            (
+                Change::Comment(Comment::new("who sent \"this\"?").unwrap()),
+                COMMENT,
+                include_bytes!("../../../assets/golden/history-comment-v1.bin"),
+            ),
             (Change::Settled, SETTLED, b""),
             (Change::Released, RELEASED, b""),
             (
@@ -227,7 +266,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(kind in 0..8u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(kind in 0..10u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Change::from_record(kind, bytes.into());
         }
     }

@@ -5,6 +5,7 @@
 //! period, a full journal, and the end.
 
 mod arrival;
+mod note;
 mod periods;
 mod prune;
 mod read;
@@ -25,12 +26,15 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 pub(super) use self::periods::{check_format, period_names};
 use self::{arrival::Prepared, periods::Periods};
 use super::{
-    Facts, Found, HistoryError, Options, PeriodInfo, Prune, SharedLock, Status, Stored,
+    Facts, Found, HistoryError, Options, PeriodInfo, Prune, Relation, SharedLock, Status, Stored,
     notes::Notes,
     record::{Arrived, Change},
     same::SameKey,
 };
-use crate::row::{Attempt, AttemptCause, EventRow, EventState, GivenUp, Outcome};
+use crate::{
+    annotation::Annotation,
+    row::{Attempt, AttemptCause, EventRow, EventState, GivenUp, Outcome},
+};
 
 /// After how many records a busy thread notes how far the index is; an idle one does so at once.
 const MARKER_INTERVAL: u64 = 512;
@@ -86,6 +90,18 @@ pub(super) enum Request {
         id: EventId,
         forward: bool,
         answer: Answer<EventRow>,
+    },
+    Annotate {
+        id: EventId,
+        annotation: Annotation,
+        answer: Answer<EventRow>,
+    },
+    /// Events that have something in common with this one.
+    Related {
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+        answer: Answer<Vec<EventRow>>,
     },
     Event {
         id: EventId,
@@ -293,6 +309,10 @@ impl Worker {
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
             Request::Decide { id, forward, answer } => self.decide(id, forward, answer, room),
+            Request::Annotate { id, annotation, answer } => self.annotate(id, annotation, answer, room),
+            Request::Related { id, relation, limit, answer } => {
+                drop(answer.send(self.periods.related(id, relation, limit)));
+            }
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
             Request::Rows { state, before, limit, answer } => {
                 drop(answer.send(self.periods.rows(state, before, limit)));

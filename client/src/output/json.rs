@@ -50,11 +50,14 @@ pub struct EventRecord<'a> {
     provider: Option<&'a str>,
     event_type: Option<&'a str>,
     provider_event_id: Option<&'a str>,
+    object_id: Option<&'a str>,
     missed: bool,
     late: bool,
     state: EventState,
     repeat: Option<RepeatRecord>,
     given_up: Option<GivenUpRecord<'a>>,
+    tags: &'a [String],
+    comment: Option<&'a str>,
     verdict: Option<&'a Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptRecord<'a>>>,
@@ -95,6 +98,8 @@ pub struct RequestRecord {
     pub body_sha256: String,
     /// The body.
     pub body: Text,
+    /// The deliveries of the same event, this one among them, the one stored first first.
+    pub deliveries: Vec<EventId>,
 }
 
 /// One header.
@@ -203,6 +208,7 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         provider: row.provider.as_deref(),
         event_type: row.event_type.as_deref(),
         provider_event_id: row.provider_event_id.as_deref(),
+        object_id: row.object_id.as_deref(),
         missed: row.missed,
         late: row.late,
         state: row.state,
@@ -218,6 +224,8 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
             .given_up
             .as_ref()
             .map(|given_up| GivenUpRecord { at: given_up.at.to_string(), reason: &given_up.reason }),
+        tags: &row.tags,
+        comment: row.comment.as_deref(),
         verdict: row.verdict.as_ref(),
         attempts: None,
         request: None,

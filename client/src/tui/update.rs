@@ -83,7 +83,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
 fn happened(state: &mut State, live: Live) {
     match live {
         Live::Ready(ready) => state.ready = Some(*ready),
-        Live::Event(row) | Live::Attempt(row, _) => put(state, *row),
+        Live::Event(row) | Live::Attempt(row, _) | Live::Changed(row) => put(state, *row),
         Live::Connection(connection) => state.connection = connection,
         Live::Notice(text) | Live::Told(text) => state.toast = Some(Toast { text, kind: ToastKind::Note }),
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Found, HistoryError, Status,
+        Found, HistoryError, Relation, Status,
         error::with_causes,
         fold::Indexed,
         index::{Extent, OpenEvents},
@@ -96,6 +96,28 @@ impl Periods {
                 periods.with(number, |period| period.index().deliveries(key, wanted))
             })?;
             rows.extend(entries.into_iter().map(|entry| entry.row));
+        }
+        Ok(rows)
+    }
+
+    /// Events that have something in common with one, itself among them, the one stored first first.
+    pub(super) fn related(
+        &mut self,
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        let (_, entry) = self.locate(id)?.ok_or(HistoryError::Unknown(id))?;
+        let key = match relation {
+            Relation::SameEvent => entry.same,
+            Relation::SameObject => entry.object,
+        };
+        let Some(key) = key else { return Ok(vec![entry.row]) };
+        let mut rows = self.deliveries(key, limit)?;
+        rows.reverse();
+        // Its period may be older than those that are looked into.
+        if !rows.iter().any(|row| row.id == id) {
+            rows.insert(0, entry.row);
         }
         Ok(rows)
     }
