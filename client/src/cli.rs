@@ -286,6 +286,9 @@ pub struct EventsArgs {
     /// Only events that could not be delivered and are not tried again
     #[arg(long)]
     pub given_up: bool,
+    /// Read filters that are named as @NAME from this file [default: ./inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Only events that are held until `inhaul release` decides on them
     #[arg(long, conflicts_with = "given_up")]
     pub held: bool,

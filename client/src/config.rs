@@ -3,6 +3,7 @@
 //! ```text
 //!  error      what is wrong, and the file and line, argument or variable that says it
 //!  file       inhaul.toml and its keys
+//!  filters    filters that have a name
 //!  relay_url  the address of a remote relay
 //!  route      which part of the request path goes where, and how it is verified
 //!  secret     signing secrets and tokens, read once at the start
@@ -17,13 +18,19 @@ use std::{
 };
 
 use etcetera::{BaseStrategy, base_strategy::Xdg};
+use inhaul_core::{
+    filter::Saved,
+    signature::{Catalogue, Secret, catalogue},
+};
 
-use inhaul_core::signature::{Catalogue, Secret, catalogue};
-
-use crate::cli::{ListenArgs, SignatureArgs};
+use crate::{
+    cli::{ListenArgs, SignatureArgs},
+    data_dir::DataDir,
+};
 
 mod error;
 mod file;
+mod filters;
 mod relay_url;
 mod route;
 mod secret;
@@ -32,6 +39,7 @@ mod table;
 
 pub use error::{ConfigError, Origin, Problem};
 pub use file::{ConfigFile, FileRoute};
+pub use filters::{save_filters, saved_filters};
 pub use relay_url::{RelayUrl, RelayUrlError};
 pub use route::{Route, RoutePath, RoutePathError, Routes};
 pub use secret::Token;
@@ -91,6 +99,15 @@ pub fn load_routes(named: Option<&Path>, signatures: &SignatureArgs) -> Result<R
 /// At the first thing that is wrong with that file.
 pub fn load_catalogue(named: Option<&Path>) -> Result<Catalogue, ConfigError> {
     Ok(load_file(named)?.map_or_else(|| catalogue().clone(), |file| file.catalogue))
+}
+
+/// Every filter that has a name: those of the configuration file that applies, and those saved in the inspector.
+///
+/// # Errors
+/// At the first thing that is wrong with either file.
+pub fn load_filters(named: Option<&Path>, data: &DataDir) -> Result<Saved, ConfigError> {
+    let of_file = load_file(named)?.map(|file| file.filters).unwrap_or_default();
+    Ok(saved_filters(&data.filters())?.with(&of_file))
 }
 
 /// What the configuration file says about a provider's events.

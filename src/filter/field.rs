@@ -219,6 +219,19 @@ impl Field {
         if name.starts_with('$') || name.contains('.') { Path::parse(name).map(Self::Json) } else { None }
     }
 
+    /// The first name of what a name stands for, as `provider` for `p`.
+    pub(super) fn usual_name(name: &str) -> Option<&'static str> {
+        let field = Self::named(name)?;
+        NAMES.iter().find(|(_, known)| *known == field).map(|(name, _)| *name)
+    }
+
+    /// Names to choose from: of several for the same thing, the first.
+    pub(super) fn names_to_offer() -> impl Iterator<Item = &'static str> {
+        let is_first =
+            |(at, (_, field)): &(usize, &(&str, Self))| !NAMES[..*at].iter().any(|(_, known)| known == field);
+        NAMES.iter().enumerate().filter(is_first).map(|(_, (name, _))| *name)
+    }
+
     /// Names that a slip of the finger may have meant.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)

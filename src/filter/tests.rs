@@ -349,6 +349,96 @@ fn the_normal_form_says_the_same_in_one_way() {
     }
 }
 
+/// What was seen, by the names of fields.
+struct Account;
+
+impl Seen for Account {
+    fn values(&self, field: &str) -> Vec<(String, u64)> {
+        let values: &[(&str, u64)] = match field {
+            "type" => &[("charge.failed", 3), ("charge.succeeded", 40), ("refund.created", 40)],
+            "provider" => &[("stripe", 80)],
+            "tag" => &[("bug/12", 1)],
+            "status" => &[("200", 70), ("503", 2)],
+            _ => &[],
+        };
+        values.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect()
+    }
+}
+
+/// The text with each of the first candidates in its place, `|` being the cursor.
+fn completed(text: &str, most: usize) -> Vec<String> {
+    let mut saved = Saved::default();
+    saved.insert("slow", "ms>500");
+    let cursor = text.find('|').unwrap();
+    let text = text.replace('|', "");
+    let Some(completion) = complete(&text, cursor, &saved, &Account) else { return Vec::new() };
+    let put = |candidate: &Candidate| {
+        let mut text = text.clone();
+        text.replace_range(completion.span.clone(), &candidate.text);
+        let count = candidate.count.map(|count| format!(" ({count})")).unwrap_or_default();
+        text + &count
+    };
+    completion.candidates.iter().take(most).map(put).collect()
+}
+
+#[test]
+fn names_and_values_that_were_seen_complete_what_is_begun() {
+    for (text, expected) in [
+        ("pro|", &["provider:"][..]),
+        ("stripe -prov|", &["stripe -provider:"]),
+        ("(is:late OR ty| ms>1", &["(is:late OR type: ms>1"]),
+        ("type:|", &["type:charge.succeeded (40)", "type:refund.created (40)", "type:charge.failed (3)"]),
+        ("type:cha|", &["type:charge.succeeded (40)", "type:charge.failed (3)"]),
+        ("type:fail|", &["type:charge.failed (3)"]),
+        ("type!=ref|", &["type!=refund.created (40)"]),
+        ("p:s|", &["p:stripe (80)"]),
+        ("tag:x,bu|", &["tag:x,\"bug/12\" (1)"]),
+        ("status:|", &["status:200 (70)", "status:503 (2)", "status:2xx"]),
+        ("is:giv|", &["is:given-up"]),
+        ("sig:INV|", &["sig:invalid"]),
+        ("@s|", &["@slow"]),
+        ("resp.h|", &["resp.header:", "resp.header."]),
+        ("body:\"a |", &[]),
+        ("\"a b\" typ|", &["\"a b\" type:"]),
+        ("provider:|stripe", &["provider:stripestripe (80)"]),
+        ("zzz|", &[]),
+        ("ms>|", &[]),
+    ] {
+        assert_eq!(completed(text, 3), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_saved_filter_means_what_it_says() {
+    let mut saved = Saved::default();
+    for (name, text) in [
+        ("slow", "ms>500"),
+        ("bad", "status:5xx OR @slow"),
+        ("a", "@b"),
+        ("b", "@a"),
+        ("x", "ms>"),
+        ("none", " "),
+    ] {
+        saved.insert(name, text);
+    }
+    let normal = |text: &str| Filter::parse_with(text, &saved).map(|filter| filter.to_string());
+    assert_eq!(normal("stripe @bad").unwrap(), "stripe (status:5xx OR ms>500)");
+    assert_eq!(normal("-@slow").unwrap(), "-ms>500");
+    assert_eq!(normal("\"@slow\"").unwrap(), "\"@slow\"", "in quotes it is a word");
+    for (text, said) in [
+        ("ok @other", "no filter is saved as \"other\""),
+        ("ok @a", "in @a: in @b:"),
+        ("ok @x", "in @x: expected a value"),
+        ("ok @none", "in @none: it is empty"),
+    ] {
+        let error = normal(text).unwrap_err();
+        assert!(error.message.contains(said), "{text}: {error}");
+        assert_eq!(error.span, 3..text.len(), "{text}");
+    }
+    assert!(saved.check("bad").is_ok() && saved.check("a").is_err());
+    assert!(Saved::is_name("my-filter_2") && !Saved::is_name("two words") && !Saved::is_name(""));
+}
+
 /// Texts that are more or less filters.
 fn any_filter() -> impl Strategy<Value = String> {
     let value = prop_oneof![
@@ -394,6 +484,13 @@ proptest! {
             let truth = filter.test(&whole);
             prop_assert!(truth.is_some());
             prop_assert!(filter.test(&listed).is_none_or(|early| Some(early) == truth), "decided early and wrongly");
+        }
+    }
+
+    #[test]
+    fn at_any_place_of_any_text_there_is_a_completion_within_it_or_none(text in "[a-z:,\"'(é -]{0,12}", at in 0..16usize) {
+        if let Some(completion) = complete(&text, at, &Saved::default(), &Account) {
+            prop_assert!(completion.span.end == at && text.get(completion.span).is_some());
         }
     }
 

@@ -42,6 +42,10 @@ fn what_is_noted_on_an_event_is_shown_and_found() {
     assert_eq!(found("is:tagged"), [other.clone(), one.clone()]);
     assert_eq!(found("comment:who"), std::slice::from_ref(&one));
     assert_eq!(found("bug/12 object:call_1"), [other.clone(), one.clone()]);
+    world.write("inhaul.toml", "[filters]\nmine = 'tag:slow comment:who'\n");
+    assert_eq!(found("@mine"), std::slice::from_ref(&one));
+    let (code, said) = world.fails(&["events", "@other"]);
+    assert!(code == 2 && said.contains("no filter is saved as \"other\""), "{said}");
     let line = text(world.stdout(&["events", "tag:slow"]));
     assert!(line.contains("+bug/12 +slow ; who sent \\x1b[2Jthis?"), "{line}");
     world.stdout(&["comment", &one, ""]);

@@ -3,7 +3,10 @@
 use std::{future::pending, path::Path, sync::Arc};
 
 use aws_lc_rs::rand;
-use inhaul_core::signature::{Provider, Secret, catalogue};
+use inhaul_core::{
+    filter::Saved,
+    signature::{Provider, Secret, catalogue},
+};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -107,5 +110,6 @@ fn settings(provider: Arc<Provider>, secret: &Secret, handler: &Handler) -> Resu
         routes: Routes::new(route, Vec::new()),
         timeout: DEFAULT_TIMEOUT,
         catch_up: CatchUp::default(),
+        filters: Saved::default(),
     })
 }

@@ -4,6 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use inhaul_core::{
     event::EndpointNameError,
+    filter::FilterError,
     signature::{Catalogue, RowError},
     visible::visible,
 };
@@ -96,6 +97,12 @@ pub enum Problem {
     /// The table of a provider is wrong.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// A name that no filter can have.
+    #[error("{0:?} is no name of a filter: letters, digits, - and _, at most 40")]
+    FilterName(String),
+    /// The text is no filter.
+    #[error("{}", .0.message)]
+    Filter(FilterError),
     /// A key that must be there is not.
     #[error("`{0}` is missing")]
     Missing(&'static str),
@@ -197,6 +204,8 @@ impl ConfigError {
             Problem::Syntax(_)
             | Problem::WrongType { .. }
             | Problem::UnknownWord { .. }
+            | Problem::FilterName(_)
+            | Problem::Filter(_)
             | Problem::Missing(_)
             | Problem::DuplicateRoute { .. }
             | Problem::RoutePath(_)

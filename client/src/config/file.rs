@@ -8,6 +8,7 @@ use std::{
 
 use inhaul_core::{
     event::EndpointName,
+    filter::Saved,
     retry::Schedule,
     signature::{Catalogue, Provider, catalogue},
     wire::Sharing,
@@ -17,7 +18,7 @@ use toml::{Spanned, de::DeTable};
 use crate::{
     cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
     config::{
-        ConfigError, Origin, Problem, RelayUrl, RoutePath,
+        ConfigError, Origin, Problem, RelayUrl, RoutePath, filters,
         table::{Given, Place, Table},
     },
     data_dir::read_small_file,
@@ -29,7 +30,7 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
 pub(super) const KEYS: &[&str] =
-    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "route", "provider"];
+    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "filters", "route", "provider"];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
@@ -74,6 +75,8 @@ pub struct ConfigFile {
     pub sharing: Option<Sharing>,
     /// `catch_up`
     pub catch_up: Option<CatchUp>,
+    /// `[filters]`
+    pub filters: Saved,
     /// Every provider there is: those of `[provider.NAME]`, before those inhaul knows by itself.
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
@@ -143,6 +146,7 @@ impl ConfigFile {
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
+            filters: filters::read(&table)?,
             routes: table
                 .tables("route")?
                 .iter()

@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use inhaul_core::{
     event::EndpointName,
+    filter::Saved,
     signature::{Catalogue, Provider, Secret, catalogue},
     wire::Sharing,
 };
@@ -46,6 +47,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// What becomes of events that came while the client was away.
     pub catch_up: CatchUp,
+    /// Filters that have a name.
+    pub filters: Saved,
 }
 
 /// Where events come from.
@@ -97,6 +100,7 @@ impl Settings {
             routes: routes(args, environment, file.as_ref())?,
             timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
             catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
+            filters: file.as_ref().map(|file| file.filters.clone()).unwrap_or_default(),
             file: file.map(|file| file.path),
         })
     }

@@ -98,6 +98,31 @@ fn the_examples_of_the_sample_can_be_used() {
 }
 
 #[test]
+fn filters_of_the_inspector_are_read_as_written_and_those_of_the_file_come_before() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("filters.toml");
+    assert_eq!(saved_filters(&path).unwrap(), Saved::default(), "there is no file yet");
+    let mut saved = Saved::default();
+    saved.insert("slow", "ms>500");
+    saved.insert("odd", "\"a \\\"b\\\" \" path~/^\\/a/ 'é'");
+    save_filters(&path, &saved).unwrap();
+    assert_eq!(saved_filters(&path).unwrap(), saved);
+    let file =
+        ConfigFile::parse(Path::new("inhaul.toml"), "[filters]\nslow = 'ms>900'\nall = '@slow OR is:late'")
+            .unwrap();
+    let both = saved.with(&file.filters);
+    assert_eq!(both.text("slow"), Some("ms>900"));
+    assert_eq!(both.iter().count(), 3);
+    fs::write(&path, "[filters]\nslow = 'ms>x'").unwrap();
+    assert!(
+        saved_filters(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("filters.toml:2: filters.slow: expected a time")
+    );
+}
+
+#[test]
 fn every_key_is_documented() {
     let page = include_str!("../../../docs/configuration.md");
     for key in file::KEYS.iter().chain(file::ROUTE_KEYS) {
