@@ -14,6 +14,7 @@ mod complete;
 mod field;
 mod number;
 mod pattern;
+mod prepared;
 mod resolve;
 mod saved;
 mod subject;
@@ -22,6 +23,7 @@ mod time;
 
 pub use complete::{Candidate, Completion, Seen, complete};
 pub use field::{Flag, NumberField, Signature, TextField};
+pub use prepared::{Listed, ListedWord, Prepared, REMARKS, Vocabulary};
 pub use saved::Saved;
 pub use subject::{Outcome, Subject};
 
@@ -147,7 +149,7 @@ fn decide(expressions: &[Expression], subject: &impl Subject, decisive: bool) ->
 impl Test {
     fn test(&self, subject: &impl Subject) -> Option<bool> {
         match self {
-            Self::Word(pattern) => Some(subject.any_word(&mut |text| pattern.is_in(text))),
+            Self::Word(pattern) => subject.any_word(&mut |text| pattern.is_in(text)),
             Self::Text(field, patterns) => {
                 subject.any_text(field, &mut |text| patterns.iter().any(|pattern| pattern.matches(text)))
             }

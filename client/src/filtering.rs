@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::OnceCell, str};
 
 use inhaul_core::{
     event::{Event, Head, UnixMillis},
-    filter::{Flag, NumberField, Outcome as LastOutcome, Signature, Subject, TextField},
+    filter::{Flag, NumberField, Outcome as LastOutcome, REMARKS, Signature, Subject, TextField},
     signature::Verdict,
 };
 use serde_json::Value;
@@ -139,7 +139,7 @@ impl Subject for Filtered<'_> {
         }
     }
 
-    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> bool {
+    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
         let row = self.row;
         let id = row.id.to_string();
         let status = match self.outcome() {
@@ -150,15 +150,15 @@ impl Subject for Filtered<'_> {
         let mut given = [&row.event_type, &row.provider, &row.provider_event_id, &row.comment, &status]
             .into_iter()
             .flatten();
-        let remarks = [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Repeat, Flag::Rejected];
-        given.any(|text| passes(text))
+        let found = given.any(|text| passes(text))
             || row.tags.iter().any(|tag| passes(tag))
             || passes(&row.method)
             || passes(&row.target)
             || passes(&id)
             || passes(&self.signature().to_string())
             || row.given_up.as_ref().is_some_and(|given_up| passes(&given_up.reason))
-            || remarks.into_iter().any(|flag| self.has(flag) && passes(&flag.to_string()))
+            || REMARKS.into_iter().any(|flag| self.has(flag) && passes(&flag.to_string()));
+        Some(found)
     }
 
     fn any_text(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {

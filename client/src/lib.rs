@@ -14,6 +14,7 @@ pub mod filtering;
 pub mod forward;
 pub mod history;
 pub mod listen;
+pub mod listing;
 pub mod live;
 pub mod output;
 pub mod pipeline;

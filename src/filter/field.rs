@@ -238,6 +238,13 @@ impl Field {
     }
 }
 
+impl Flag {
+    /// Every flag.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FLAGS.into_iter().map(|(flag, _)| flag)
+    }
+}
+
 impl NumberField {
     pub(super) fn unit(self) -> Unit {
         match self {
