@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 
-use crate::{config::RelayUrl, forward::Target, pipeline::Signing};
+use crate::{config::RelayUrl, forward::Target, pipeline::Signing, tui::Palette};
 
 mod history;
 mod notes;
@@ -130,6 +130,10 @@ pub enum Command {
     Trigger(Box<TriggerArgs>),
     /// List the providers whose signatures are known, or tell about one
     Providers(ProvidersArgs),
+    /// Print the inspector's keys as configuration, with what each does
+    ///
+    /// What it prints can stand in inhaul.toml, changed. Where the file's own keys clash, it says so.
+    Keys(KeysArgs),
     /// See it all work in a minute: a relay, a handler and signed events
     ///
     /// Example: `inhaul demo --once` plays the events, prints what happens and ends by itself.
@@ -272,6 +276,28 @@ pub struct OutputArgs {
     /// Write every address in use to this file once webhooks would arrive
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// How the inspector looks.
+    #[command(flatten)]
+    pub ui: UiArgs,
+}
+
+/// Arguments of `inhaul keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of the inspector.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct UiArgs {
+    /// The inspector's colours [default: dark]
+    #[arg(long, value_name = "dark|light|high-contrast|color-blind|mono")]
+    pub theme: Option<Palette>,
+    /// Draw nothing but ASCII [default: if the locale has no UTF-8]
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 /// Arguments of `inhaul events`.
@@ -388,6 +414,9 @@ pub struct DemoArgs {
     /// How to show events [default: tui on a terminal, lines elsewhere]
     #[arg(long, value_name = "tui|lines|json|quiet", hide_possible_values = true)]
     pub output: Option<OutputMode>,
+    /// How the inspector looks.
+    #[command(flatten)]
+    pub ui: UiArgs,
 }
 
 impl DemoArgs {

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod events;
 pub mod failure;
 pub mod history;
+pub mod keys;
 pub mod listen;
 pub mod log;
 pub mod lookup;
@@ -62,6 +63,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sign(args) => sign::run(&args)?,
         Command::Trigger(args) => trigger::run(data, &args).await?,
         Command::Providers(args) => providers::run(&args)?,
+        Command::Keys(args) => keys::run(args.config.as_deref())?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "relay")]
         Command::Relay(command) => return Ok(inhaul_relay::cli::run(command).await),

@@ -1,9 +1,11 @@
 //! What a run of `listen` is to do: defaults, under the configuration file, under the environment, under the arguments.
 //!
 //! ```text
+//!  described  the settings as the inspector shows them
 //!  error      what is wrong, and the file and line, argument or variable that says it
 //!  file       inhaul.toml and its keys
 //!  filters    filters that have a name
+//!  inspector  how the inspector looks, and its keys
 //!  relay_url  the address of a remote relay
 //!  route      which part of the request path goes where, and how it is verified
 //!  secret     signing secrets and tokens, read once at the start
@@ -28,9 +30,11 @@ use crate::{
     data_dir::DataDir,
 };
 
+mod described;
 mod error;
 mod file;
 mod filters;
+mod inspector;
 mod relay_url;
 mod route;
 mod secret;
@@ -40,6 +44,7 @@ mod table;
 pub use error::{ConfigError, Origin, Problem};
 pub use file::{ConfigFile, FileRoute};
 pub use filters::{save_filters, saved_filters};
+pub use inspector::{FileInspector, ui};
 pub use relay_url::{RelayUrl, RelayUrlError};
 pub use route::{Route, RoutePath, RoutePathError, Routes};
 pub use secret::Token;

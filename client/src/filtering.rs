@@ -108,11 +108,7 @@ impl Subject for Filtered<'_> {
             Flag::Held => row.state == EventState::Held,
             Flag::GivenUp => row.given_up.is_some(),
             Flag::Delivered => row.attempts.iter().any(|attempt| attempt.outcome.is_success()),
-            Flag::Failed => self.last().is_some_and(|last| match &last.outcome {
-                Outcome::Answered { .. } => !last.outcome.is_success(),
-                Outcome::Failed { .. } => true,
-                Outcome::Begun | Outcome::Rejected => false,
-            }),
+            Flag::Failed => row.last_attempt_failed(),
             Flag::Rejected => self.last().is_some_and(|last| last.outcome == Outcome::Rejected),
             Flag::Missed => row.missed,
             Flag::Late => row.late,

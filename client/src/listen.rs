@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use inhaul_core::wire::HelloEndpoint;
+use inhaul_core::{signature::Catalogue, wire::HelloEndpoint};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinHandle},
@@ -27,6 +27,7 @@ use crate::{
     pipeline::{Disk, Pipeline},
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
     tls,
+    tui::Ui,
 };
 
 #[cfg(feature = "relay")]
@@ -58,6 +59,8 @@ pub struct Listening {
     pub history: History,
     /// Takes what a person wants.
     pub orders: Orders,
+    /// What the inspector is told at its start.
+    pub shown: Shown,
     stop: CancellationToken,
     session: JoinHandle<Result<(), SessionRefused>>,
     pipeline: JoinHandle<Result<(), HistoryError>>,
@@ -66,6 +69,27 @@ pub struct Listening {
     control: Option<ControlServer>,
     #[cfg(feature = "relay")]
     relay: Option<inhaul_relay::relay::RelayHandle>,
+}
+
+/// What the inspector is told of a running client.
+#[derive(Clone)]
+pub struct Shown {
+    /// Who signs how.
+    pub catalogue: Catalogue,
+    /// The options in effect: names and values.
+    pub options: Vec<(String, String)>,
+    /// How it looks.
+    pub ui: Ui,
+}
+
+impl Shown {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            catalogue: settings.routes.catalogue().clone(),
+            options: settings.described(),
+            ui: settings.ui.clone(),
+        }
+    }
 }
 
 /// Where events come from, once it is known.
@@ -89,18 +113,15 @@ impl Listening {
         let source = source(&settings, &data).await?;
         let tls = source.url.is_tls().then(|| tls::client_config(source.cacert.as_deref())).transpose()?;
         let client_id = data.client_id()?;
-        let (live, shown) = mpsc::channel(LIVE);
+        let (live, shown) = live(notes);
         let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
         let (reports, reported) = mpsc::channel(REPORTS);
         let (news, told) = mpsc::channel(NEWS);
         let (orders, ordered) = Orders::new();
         let stop = CancellationToken::new();
-        for note in notes {
-            // There is room: nobody else has sent anything yet, and notes are few.
-            let _ = live.try_send(Live::Notice(note));
-        }
         let reach = Arc::new(OnceLock::new());
         let control = serve_others(&history, &orders, &live, &reach);
+        let shown_settings = Shown::of(&settings);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
             history: history.clone(),
@@ -135,6 +156,7 @@ impl Listening {
             session: tokio::spawn(session::run(session, ports)),
             history,
             orders,
+            shown: shown_settings,
             stop,
             control,
             #[cfg(feature = "relay")]
@@ -192,6 +214,16 @@ impl Listening {
             tracing::warn!(%error, "the history was not closed cleanly; its next start repairs it");
         }
     }
+}
+
+/// What happens, with the first notices in it.
+fn live(notes: Vec<String>) -> (mpsc::Sender<Live>, mpsc::Receiver<Live>) {
+    let (live, shown) = mpsc::channel(LIVE);
+    for note in notes {
+        // There is room: nobody has sent anything yet, and notes are few.
+        let _ = live.try_send(Live::Notice(note));
+    }
+    (live, shown)
 }
 
 /// The control socket, or a notice of what does not work without it.

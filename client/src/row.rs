@@ -65,6 +65,24 @@ pub struct EventRow {
     pub attempts: Vec<Attempt>,
 }
 
+impl EventRow {
+    /// Whether the last attempt was answered otherwise than 2xx, or not at all.
+    pub fn last_attempt_failed(&self) -> bool {
+        self.attempts.last().is_some_and(|last| match &last.outcome {
+            Outcome::Answered { .. } => !last.outcome.is_success(),
+            Outcome::Failed { .. } => true,
+            Outcome::Begun | Outcome::Rejected => false,
+        })
+    }
+
+    /// Whether a person would look at it: not delivered, or its signature not valid.
+    pub fn has_failed(&self) -> bool {
+        self.last_attempt_failed()
+            || self.given_up.is_some()
+            || matches!(self.verdict, Some(Verdict::Invalid { .. } | Verdict::Stale { .. }))
+    }
+}
+
 /// What is left to do for a stored event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

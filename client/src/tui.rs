@@ -5,6 +5,8 @@
 //!  state     everything the screen shows
 //!  update    what becomes of the state, without I/O and clock
 //!  view      the screen as a picture of the state
+//!  content   an event taken apart, and tree its JSON
+//!  traffic   what came when
 //!  keys      every key, in one table
 //!  marks     which events something is to be done with
 //!  theme     styles by meaning
@@ -12,30 +14,48 @@
 //! ```
 
 use std::{
+    fmt::Write as _,
     io,
     time::{Duration, Instant},
 };
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures_util::StreamExt;
-use inhaul_core::{event::EventId, filter::Filter};
+use inhaul_core::{
+    event::{Event, EventId},
+    filter::Filter,
+    signature::Catalogue,
+};
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use rustix::process::{Signal, getpid, kill_process};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    content::Opened,
     message::{Effect, Message},
-    state::State,
+    state::{Layout, Look, State, Times},
     terminal::Screen,
     theme::Theme,
     update::update,
     view::view,
 };
 use crate::{
-    clock, control::ReplayRequest, filtering::Filtered, history::History, live::Live, output::Color,
+    clock,
+    control::ReplayRequest,
+    filtering::Filtered,
+    history::History,
+    live::Live,
+    output::{Color, write_stdout},
 };
 
-mod keys;
+mod content;
+pub mod keys;
 mod marks;
 mod message;
 mod state;
@@ -43,8 +63,13 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod traffic;
+mod tree;
 mod update;
 mod view;
+
+pub use keys::{Keymap, KeysError};
+pub use theme::Palette;
 
 /// Rows read from the history at once.
 const PAGE_ROWS: usize = 500;
@@ -55,6 +80,31 @@ const BATCH: usize = 4096;
 /// Shortest time between two pictures: 60 a second are more than anybody sees.
 const FRAME: Duration = Duration::from_millis(16);
 
+/// How often ages and rates are drawn anew when nothing happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Share of the width that the list has at first, in percent.
+const LIST_PERCENT: u16 = 55;
+
+/// How the inspector looks, and which keys it has.
+#[derive(Clone, Debug)]
+pub struct Ui {
+    /// The colours.
+    pub palette: Palette,
+    /// Draw nothing but ASCII.
+    pub ascii: bool,
+    /// Take the mouse.
+    pub mouse: bool,
+    /// The keys.
+    pub keymap: Keymap,
+}
+
+impl Default for Ui {
+    fn default() -> Self {
+        Self { palette: Palette::default(), ascii: false, mouse: true, keymap: Keymap::default() }
+    }
+}
+
 /// What the inspector needs.
 pub struct Inspector {
     /// Every event stored.
@@ -63,8 +113,14 @@ pub struct Inspector {
     pub live: mpsc::Receiver<Live>,
     /// Takes what is to be sent again.
     pub replays: mpsc::Sender<ReplayRequest>,
+    /// Who signs how.
+    pub catalogue: Catalogue,
+    /// The options in effect, for the page of options: names and values.
+    pub options: Vec<(String, String)>,
     /// Whether the terminal takes colours.
     pub color: Color,
+    /// How it looks.
+    pub ui: Ui,
 }
 
 /// Why the inspector ended.
@@ -80,21 +136,28 @@ pub enum TuiError {
 /// # Errors
 /// When the terminal cannot be used.
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
-    let Inspector { history, mut live, replays, color } = inspector;
-    let mut screen = Screen::take()?;
+    let Inspector { history, mut live, replays, catalogue, options, color, ui } = inspector;
+    let mut screen = Screen::take(ui.mouse)?;
     let (results_sender, mut results) = mpsc::channel(64);
-    let errands = Errands { history, replays, results: results_sender };
-    let size = screen.terminal.size()?;
-    let mut state = State::new(size.width, size.height, Theme::new(color));
+    let errands = Errands { history, replays, catalogue, results: results_sender };
+    let mut state = state(&screen, ui, color)?;
+    state.options = options;
     let mut keys = EventStream::new();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     errands.go(Effect::LoadRows(None));
+    // What happens while the terminal takes nothing is drawn once it does.
+    let mut is_shown = false;
     loop {
         let drawn = Instant::now();
-        screen.terminal.draw(|frame| view(&state, frame))?;
+        if !is_shown && screen.is_drawn() {
+            screen.draw(|frame| view(&state, frame))?;
+            is_shown = true;
+        }
         let first = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             key = keys.next() => match key {
-                Some(event) => terminal_message(&event?),
+                Some(event) => terminal_message(event?),
                 None => return Ok(()),
             },
             happened = live.recv() => match happened {
@@ -102,38 +165,81 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
                 None => return Ok(()),
             },
             Some(result) = results.recv() => Some(result),
+            _ = ticks.tick() => None,
+            () = screen.drawn(), if !is_shown => continue,
         };
-        let is_key = matches!(first, Some(Message::Key(_)));
+        let is_key = matches!(first, Some(Message::Key(_) | Message::Mouse(_)));
         let mut messages: Vec<Message> = vec![Message::Time(clock::now())];
         messages.extend(first);
         if !is_key {
             // What comes in a burst is drawn once.
             tokio::time::sleep_until((drawn + FRAME).into()).await;
-            while messages.len() < BATCH
-                && let Ok(happened) = live.try_recv()
-            {
-                messages.push(Message::Live(happened));
-            }
+            messages.extend(std::iter::from_fn(|| live.try_recv().ok()).take(BATCH).map(Message::Live));
         }
+        is_shown = false;
         for effect in update(&mut state, messages) {
-            if effect == Effect::Quit {
-                return Ok(());
+            match effect {
+                Effect::Quit { keep } => return quit(screen, &state, keep),
+                Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
+                Effect::Redraw => screen.clear()?,
+                Effect::Suspend => {
+                    let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
+                    stopped.map_err(io::Error::from)?;
+                }
+                effect
+                @ (Effect::LoadRows(_) | Effect::Load(..) | Effect::Judge(..) | Effect::Replay(..)) => {
+                    errands.go(effect);
+                }
             }
-            errands.go(effect);
         }
     }
 }
 
+/// The state of an inspector that has just begun.
+fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
+    let size = screen.size()?;
+    let look = Look {
+        theme: Theme::new(ui.palette, color, ui.ascii),
+        times: Times::Utc,
+        zone: TimeZone::system(),
+        layout: Layout::Auto,
+        list_percent: LIST_PERCENT,
+        hints: true,
+        mouse: ui.mouse,
+        masks: true,
+    };
+    Ok(State::new(size.width, size.height, look, ui.keymap))
+}
+
+/// Gives the terminal back, with the last picture on it when it is kept.
+fn quit(mut screen: Screen, state: &State, keep: bool) -> Result<(), TuiError> {
+    if keep {
+        let last = text(&screen.draw(|frame| view(state, frame))?);
+        drop(screen);
+        // A terminal that is gone needs nothing.
+        let _ = write_stdout(last.as_bytes());
+    }
+    Ok(())
+}
+
+/// A picture as plain text.
+fn text(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for line in buffer.content.chunks(usize::from(buffer.area.width).max(1)) {
+        let line: String = line.iter().map(ratatui::buffer::Cell::symbol).collect();
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
 /// What a terminal's event means for the inspector, if anything.
-fn terminal_message(event: &TerminalEvent) -> Option<Message> {
+fn terminal_message(event: TerminalEvent) -> Option<Message> {
     match event {
-        TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Key(*key)),
-        TerminalEvent::Resize(width, height) => Some(Message::Resize(*width, *height)),
-        TerminalEvent::Key(_)
-        | TerminalEvent::FocusGained
-        | TerminalEvent::FocusLost
-        | TerminalEvent::Mouse(_)
-        | TerminalEvent::Paste(_) => None,
+        TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Key(key)),
+        TerminalEvent::Resize(width, height) => Some(Message::Resize(width, height)),
+        TerminalEvent::Mouse(mouse) => Some(Message::Mouse(mouse)),
+        TerminalEvent::Paste(text) => Some(Message::Paste(text)),
+        TerminalEvent::Key(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
     }
 }
 
@@ -141,6 +247,7 @@ fn terminal_message(event: &TerminalEvent) -> Option<Message> {
 struct Errands {
     history: History,
     replays: mpsc::Sender<ReplayRequest>,
+    catalogue: Catalogue,
     results: mpsc::Sender<Message>,
 }
 
@@ -148,6 +255,7 @@ impl Errands {
     /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
     fn go(&self, effect: Effect) {
         let (history, replays, results) = (self.history.clone(), self.replays.clone(), self.results.clone());
+        let catalogue = self.catalogue.clone();
         tokio::spawn(async move {
             let message = match effect {
                 Effect::LoadRows(before) => match history.rows(before, PAGE_ROWS).await {
@@ -161,7 +269,7 @@ impl Errands {
                 Effect::Load(id) => Message::Loaded(
                     id,
                     match history.event(id).await {
-                        Ok(Some((event, _))) => Ok(Box::new(event)),
+                        Ok(Some((event, row))) => opened(event, row.provider, catalogue).await,
                         Ok(None) => Err(format!("event {id} is gone")),
                         Err(error) => Err(error.to_string()),
                     },
@@ -178,11 +286,17 @@ impl Errands {
                 Effect::Judge(number, filter, ids) => {
                     Message::Judged(number, judge(&history, &filter, ids).await)
                 }
-                Effect::Quit => return,
+                Effect::TakeMouse(_) | Effect::Redraw | Effect::Suspend | Effect::Quit { .. } => return,
             };
             let _ = results.send(message).await;
         });
     }
+}
+
+/// Takes an event apart where nobody waits for it: a body may be long.
+async fn opened(event: Event, provider: Option<String>, catalogue: Catalogue) -> Result<Box<Opened>, String> {
+    let opened = move || Box::new(Opened::new(event, provider.as_deref(), &catalogue));
+    tokio::task::spawn_blocking(opened).await.map_err(|_| "the event cannot be taken apart".to_owned())
 }
 
 /// Whether events pass a filter, by all there is of them. One that cannot be read does not.

@@ -16,10 +16,11 @@ use crate::{
         Exit, Failure,
         listen::{Screen, Signals, show},
     },
-    config::{DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Route, Routes, Settings},
+    config::{self, DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Route, Routes, Settings},
     data_dir::DataDir,
     demo::{Cast, Handler, Pace, StoryError, play},
     listen::{ListenConfig, Listening},
+    tui::Ui,
 };
 
 /// Who sends in the demo.
@@ -41,7 +42,7 @@ pub async fn run(data: Option<&Path>, args: &DemoArgs) -> anyhow::Result<Exit> {
         catalogue().provider(PROVIDER).ok_or_else(|| Failure::new("the demo's provider is unknown"))?;
     let secret = random_secret()?;
     let handler = Handler::start(Arc::clone(&provider), secret.clone()).await.map_err(Failure::new)?;
-    let settings = settings(Arc::clone(&provider), &secret, &handler)?;
+    let settings = settings(Arc::clone(&provider), &secret, &handler, config::ui(&args.ui))?;
     let (listening, live) = Listening::start(ListenConfig { settings, data, ready_file: None }).await?;
     let screen = Screen::new(args.output_mode());
     let (shown, shown_live) = mpsc::channel(SHOWN);
@@ -89,7 +90,12 @@ fn random_secret() -> Result<Secret, Failure> {
     Ok(Secret::new("demo", hex::encode(bytes)))
 }
 
-fn settings(provider: Arc<Provider>, secret: &Secret, handler: &Handler) -> Result<Settings, Failure> {
+fn settings(
+    provider: Arc<Provider>,
+    secret: &Secret,
+    handler: &Handler,
+    ui: Ui,
+) -> Result<Settings, Failure> {
     let route = Route {
         targets: vec![handler.address().to_string().parse().map_err(Failure::new)?],
         provider: Some(provider),
@@ -111,5 +117,6 @@ fn settings(provider: Arc<Provider>, secret: &Secret, handler: &Handler) -> Resu
         timeout: DEFAULT_TIMEOUT,
         catch_up: CatchUp::default(),
         filters: Saved::default(),
+        ui,
     })
 }

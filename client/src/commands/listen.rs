@@ -19,7 +19,7 @@ use crate::{
     commands::{Exit, Failure},
     config,
     data_dir::DataDir,
-    listen::{ListenConfig, Listening},
+    listen::{ListenConfig, Listening, Shown},
     live::Live,
     output::{Color, PrintError, Printer},
     tui::{self, Inspector},
@@ -94,9 +94,11 @@ fn shower(
     stop: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
     let (history, replays) = (listening.history.clone(), listening.orders.replays.clone());
+    let shown = listening.shown.clone();
     async move {
         if screen.mode == OutputMode::Tui {
-            let inspector = Inspector { history, live, replays, color: screen.color };
+            let Shown { catalogue, options, ui } = shown;
+            let inspector = Inspector { history, live, replays, catalogue, options, color: screen.color, ui };
             return Ok(tui::run(inspector, stop).await?);
         }
         drop((history, replays));

@@ -14,6 +14,7 @@ use crate::{
     cli::{ConcurrencyError, ScheduleError},
     config::{RelayUrlError, RoutePathError},
     forward::TargetError,
+    tui::KeysError,
 };
 
 /// Where a value comes from.
@@ -94,6 +95,12 @@ pub enum Problem {
     /// There is no such provider; the text has the name, and the one it was probably meant to be.
     #[error("unknown provider {0}")]
     UnknownProvider(String),
+    /// There is no such theme.
+    #[error("{0}")]
+    Theme(String),
+    /// The keys of the inspector are wrong.
+    #[error(transparent)]
+    Keys(Box<KeysError>),
     /// The table of a provider is wrong.
     #[error(transparent)]
     Row(#[from] RowError),
@@ -217,6 +224,8 @@ impl ConfigError {
             | Problem::VariableEmpty(_)
             | Problem::VariableNotText(_)
             | Problem::Row(_)
+            | Problem::Theme(_)
+            | Problem::Keys(_)
             | Problem::SecretUnreadable { .. }
             | Problem::SecretEmpty(_)
             | Problem::SecretNotText(_) => None,

@@ -19,6 +19,7 @@ use crate::{
     cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath, filters,
+        inspector::FileInspector,
         table::{Given, Place, Table},
     },
     data_dir::read_small_file,
@@ -29,8 +30,19 @@ use crate::{
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Every key at the top of the file.
-pub(super) const KEYS: &[&str] =
-    &["relay", "endpoint", "token_file", "cacert", "sharing", "catch_up", "filters", "route", "provider"];
+pub(super) const KEYS: &[&str] = &[
+    "relay",
+    "endpoint",
+    "token_file",
+    "cacert",
+    "sharing",
+    "catch_up",
+    "filters",
+    "route",
+    "provider",
+    "inspector",
+    "keys",
+];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
@@ -81,6 +93,8 @@ pub struct ConfigFile {
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
     pub routes: Vec<FileRoute>,
+    /// `[inspector]` and `[keys]`.
+    pub inspector: FileInspector,
 }
 
 /// One `[[route]]`.
@@ -152,6 +166,7 @@ impl ConfigFile {
                 .iter()
                 .map(|route| FileRoute::read(route, &catalogue))
                 .collect::<Result<_, _>>()?,
+            inspector: FileInspector::read(&table)?,
             catalogue,
         };
         file.deny_duplicate_routes()?;

@@ -16,9 +16,10 @@ use crate::{
     cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
         ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, RelayUrl, Route, Routes, Token,
-        secret, table::Given,
+        inspector, secret, table::Given,
     },
     forward::Target,
+    tui::Ui,
 };
 
 /// Name of the embedded relay's endpoint, when none is given.
@@ -49,6 +50,8 @@ pub struct Settings {
     pub catch_up: CatchUp,
     /// Filters that have a name.
     pub filters: Saved,
+    /// How the inspector looks, and its keys.
+    pub ui: Ui,
 }
 
 /// Where events come from.
@@ -101,6 +104,7 @@ impl Settings {
             timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
             catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
             filters: file.as_ref().map(|file| file.filters.clone()).unwrap_or_default(),
+            ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
             file: file.map(|file| file.path),
         })
     }

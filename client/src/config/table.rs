@@ -155,6 +155,16 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The table of a key that is written as `[key]`, and where it stands.
+    pub(super) fn table(&self, key: &'static str) -> Result<Option<(Range<usize>, Table<'a>)>, ConfigError> {
+        let place = self.place.below(key);
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(wrong_type(&place, value, "a table of its own"));
+        };
+        Ok(Some((value.span(), Table { place, table })))
+    }
+
     /// The tables of a key that are written as `[key.NAME]`: each name and its table.
     pub(super) fn named_tables(
         &self,

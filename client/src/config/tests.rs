@@ -64,7 +64,7 @@ fn the_sample_says_the_defaults() {
     let is_default = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase() || first == '[');
     let defaults: Vec<&str> =
         SAMPLE.lines().filter_map(|line| line.strip_prefix('#')).filter(is_default).collect();
-    assert_eq!(defaults.len(), 12, "{defaults:#?}");
+    assert_eq!(defaults.len(), 16, "{defaults:#?}");
     let sample = resolve("", &[], Some(&defaults.join("\n"))).unwrap();
     let nothing = resolve("", &[], None).unwrap();
     assert!(resolve("", &[], Some("[[route]]\npath = '/'\nretry = '1s,2'\n")).is_err());
@@ -92,6 +92,7 @@ fn the_examples_of_the_sample_can_be_used() {
     let file = ConfigFile::parse(Path::new("inhaul.toml"), &examples.join("\n")).unwrap();
     assert!(file.relay.is_some() && file.token_file.is_some() && file.cacert.is_some());
     assert_eq!(file.sharing, Some(Sharing::Share));
+    assert_eq!(file.inspector.keymap.unwrap().written("replay"), "r, f7");
     assert_eq!(file.routes.len(), 2);
     assert_eq!(file.routes[1].targets.len(), 2);
     assert_eq!(file.routes[0].verify, Some(VerifyMode::Reject));
@@ -125,7 +126,7 @@ fn filters_of_the_inspector_are_read_as_written_and_those_of_the_file_come_befor
 #[test]
 fn every_key_is_documented() {
     let page = include_str!("../../../docs/configuration.md");
-    for key in file::KEYS.iter().chain(file::ROUTE_KEYS) {
+    for key in file::KEYS.iter().chain(file::ROUTE_KEYS).chain(inspector::KEYS) {
         assert!(page.contains(&format!("`{key}`")), "{key}");
         assert!(SAMPLE.contains(key), "{key}");
     }

@@ -1,11 +1,12 @@
 //! What reaches the inspector, and what it wants done.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use inhaul_core::{
-    event::{Event, EventId, UnixMillis},
+    event::{EventId, UnixMillis},
     filter::Filter,
 };
 
+use super::content::Opened;
 use crate::{
     live::Live,
     pipeline::Signing,
@@ -16,6 +17,10 @@ use crate::{
 pub(super) enum Message {
     /// A key was pressed.
     Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse was used.
+    Mouse(MouseEvent),
     /// The terminal has this many columns and lines.
     Resize(u16, u16),
     /// The client tells something.
@@ -28,7 +33,7 @@ pub(super) enum Message {
         whole: bool,
     },
     /// An event's bytes, or why there are none.
-    Loaded(EventId, Result<Box<Event>, String>),
+    Loaded(EventId, Result<Box<Opened>, String>),
     /// Which of some events pass the filter of this number.
     Judged(u64, Vec<(EventId, bool)>),
     /// It is this time.
@@ -48,6 +53,15 @@ pub(super) enum Effect {
     Judge(u64, Filter, Vec<EventId>),
     /// Send an event once more.
     Replay(EventId, Signing),
-    /// End.
-    Quit,
+    /// Take the mouse, or leave it to the terminal.
+    TakeMouse(bool),
+    /// Draw everything anew.
+    Redraw,
+    /// Give the terminal to the shell until it is given back.
+    Suspend,
+    /// End, and leave the last screen when `keep`.
+    Quit {
+        /// Whether the screen stays.
+        keep: bool,
+    },
 }

@@ -1,21 +1,31 @@
 //! Everything the screen shows.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use inhaul_core::{
-    event::{Event, EventId, UnixMillis},
+    event::{EventId, UnixMillis},
     filter::{Filter, FilterError},
 };
+use jiff::tz::TimeZone;
 use tui_input::Input;
 
-use super::theme::Theme;
+use super::{
+    content::{Content, Opened},
+    keys::{Key, Keymap, Scope, Tab, View},
+    theme::Theme,
+    traffic::Traffic,
+    view::{
+        areas::{Areas, areas},
+        detail::{self, Laid},
+    },
+};
 use crate::{connection::ConnectionState, filtering::Filtered, output::Ready, row::EventRow};
 
 /// Rows kept in memory; older ones are read from the history again.
 pub(super) const ROWS_MAX: usize = 10_000;
 
-/// Columns from which on list and detail stand side by side.
-pub(super) const SPLIT_FROM: u16 = 100;
+/// Lines of the log that are kept.
+const LOG_MAX: usize = 1000;
 
 /// The state of the inspector.
 pub(super) struct State {
@@ -39,27 +49,83 @@ pub(super) struct State {
     pub(super) judging: bool,
     /// Events whose rows do not tell, and whose bytes have not been read; the newest first.
     pub(super) unjudged: Vec<EventId>,
-    /// The text of the filter while it is being typed.
-    pub(super) typing: Option<Input>,
     pub(super) filter_text: String,
+    /// What is being typed.
+    pub(super) prompt: Option<Prompt>,
+    /// What was looked for last, in an event or a view.
+    pub(super) search: String,
     pub(super) selected: Option<EventId>,
     /// Events that were marked, to do something with all of them.
     pub(super) marked: BTreeSet<EventId>,
     /// The selection is the newest event.
     pub(super) follows: bool,
     pub(super) pane: Pane,
-    pub(super) help: bool,
+    /// What covers list and event.
+    pub(super) view: Option<View>,
+    /// Of the view, in lines; in the commands, the chosen one.
+    pub(super) view_scroll: usize,
+    pub(super) tab: Tab,
     pub(super) detail: Option<Detail>,
-    /// Of the detail, in lines.
+    /// Of the event, in lines.
     pub(super) scroll: usize,
+    /// What is shown of the event, laid out for its room.
+    pub(super) laid: Laid,
     pub(super) connection: ConnectionState,
+    pub(super) traffic: Traffic,
+    /// Whether each target took what it was sent last.
+    pub(super) targets: BTreeMap<String, bool>,
     pub(super) ready: Option<Ready>,
     pub(super) toast: Option<Toast>,
+    /// What was told so far, the newest last.
+    pub(super) log: VecDeque<(UnixMillis, Toast)>,
+    pub(super) look: Look,
+    pub(super) keymap: Keymap,
+    /// The keys of a sequence that is not complete.
+    pub(super) pressed: Vec<Key>,
+    /// The number typed before a key.
+    pub(super) count: Option<usize>,
     pub(super) width: u16,
     pub(super) height: u16,
-    pub(super) theme: Theme,
+    /// The options in effect: names and values.
+    pub(super) options: Vec<(String, String)>,
     /// The time, as the last message told it.
     pub(super) now: UnixMillis,
+}
+
+/// How things are shown.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub(super) theme: Theme,
+    pub(super) times: Times,
+    /// The time zone of times that are not UTC.
+    pub(super) zone: TimeZone,
+    pub(super) layout: Layout,
+    /// Of the width, for the list.
+    pub(super) list_percent: u16,
+    pub(super) hints: bool,
+    pub(super) mouse: bool,
+    /// Credentials in headers are not shown.
+    pub(super) masks: bool,
+}
+
+/// How times are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Times {
+    Utc,
+    Local,
+    Age,
+    /// Since the event before.
+    Gap,
+}
+
+/// Where list and event are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Beside each other when there is room, else one at a time.
+    Auto,
+    Side,
+    Stacked,
+    Single,
 }
 
 /// Where keys go.
@@ -69,11 +135,36 @@ pub(super) enum Pane {
     Detail,
 }
 
+/// A line that is being typed.
+#[derive(Clone, Debug)]
+pub(super) struct Prompt {
+    pub(super) kind: PromptKind,
+    pub(super) input: Input,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PromptKind {
+    Filter,
+    Search,
+    Command,
+}
+
 /// The event shown in the detail.
 pub(super) struct Detail {
     pub(super) id: EventId,
     /// `None` while it is being read.
-    pub(super) event: Option<Result<Box<Event>, String>>,
+    pub(super) opened: Option<Result<Box<Opened>, String>>,
+}
+
+impl Detail {
+    pub(super) fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()?.as_ref().ok().map(|opened| &**opened)
+    }
+
+    pub(super) fn tree_mut(&mut self) -> Option<&mut super::tree::Tree> {
+        let content = &mut self.opened.as_mut()?.as_mut().ok()?.content;
+        if let Content::Json(tree) = content { Some(tree) } else { None }
+    }
 }
 
 /// A line that stays until the next key.
@@ -91,7 +182,7 @@ pub(super) enum ToastKind {
 }
 
 impl State {
-    pub(super) fn new(width: u16, height: u16, theme: Theme) -> Self {
+    pub(super) fn new(width: u16, height: u16, look: Look, keymap: Keymap) -> Self {
         Self {
             rows: VecDeque::new(),
             whole: false,
@@ -103,33 +194,52 @@ impl State {
             judged: HashMap::new(),
             judging: false,
             unjudged: Vec::new(),
-            now: UnixMillis(0),
-            typing: None,
             filter_text: String::new(),
+            prompt: None,
+            search: String::new(),
             selected: None,
             marked: BTreeSet::new(),
             follows: true,
             pane: Pane::List,
-            help: false,
+            view: None,
+            view_scroll: 0,
+            tab: Tab::default(),
             detail: None,
             scroll: 0,
+            laid: Laid::default(),
             connection: ConnectionState::Connecting { attempt: 1 },
+            traffic: Traffic::default(),
+            targets: BTreeMap::new(),
             ready: None,
             toast: None,
+            log: VecDeque::new(),
+            look,
+            keymap,
+            pressed: Vec::new(),
+            count: None,
             width,
             height,
-            theme,
+            options: Vec::new(),
+            now: UnixMillis(0),
         }
     }
 
-    /// Whether list and detail stand side by side.
-    pub(super) fn is_split(&self) -> bool {
-        self.width >= SPLIT_FROM
+    pub(super) fn theme(&self) -> Theme {
+        self.look.theme
     }
 
-    /// Lines of a pane, without its frame.
-    pub(super) fn pane_lines(&self) -> usize {
-        usize::from(self.height.saturating_sub(6)).max(1)
+    /// Where keys count.
+    pub(super) fn scope(&self) -> Scope {
+        match (self.view, self.pane) {
+            (Some(_), _) => Scope::View,
+            (None, Pane::Detail) => Scope::Event,
+            (None, Pane::List) => Scope::List,
+        }
+    }
+
+    /// Where everything is on the screen.
+    pub(super) fn areas(&self) -> Areas {
+        areas(self)
     }
 
     /// The row of an event.
@@ -148,6 +258,21 @@ impl State {
         let last = self.matching.len().saturating_sub(1);
         self.selected = self.matching.get(position.min(last)).map(|&index| self.rows[index].id);
         self.follows = position >= last;
+    }
+
+    /// Tells a person something, now and in the log.
+    pub(super) fn tell(&mut self, text: String, kind: ToastKind) {
+        let toast = Toast { text, kind };
+        self.note(toast.clone());
+        self.toast = Some(toast);
+    }
+
+    /// Writes something into the log.
+    pub(super) fn note(&mut self, toast: Toast) {
+        if self.log.len() == LOG_MAX {
+            self.log.pop_front();
+        }
+        self.log.push_back((self.now, toast));
     }
 
     /// Puts the selection and the places right after rows or filter changed.
@@ -170,8 +295,21 @@ impl State {
         }
         let shown = self.detail.as_ref().map(|detail| detail.id);
         if shown != self.selected {
-            self.detail = self.selected.map(|id| Detail { id, event: None });
+            self.detail = self.selected.map(|id| Detail { id, opened: None });
             self.scroll = 0;
         }
+    }
+
+    /// Lays out what is shown of the event, if that is not what is laid out already.
+    pub(super) fn lay_out(&mut self) {
+        if let Some(laid) = detail::lay_out(self) {
+            self.laid = laid;
+        }
+        self.scroll = self.scroll.min(self.last_scroll());
+    }
+
+    /// The last line an event can begin with.
+    pub(super) fn last_scroll(&self) -> usize {
+        detail::line_count(self).saturating_sub(detail::lines_shown(self))
     }
 }

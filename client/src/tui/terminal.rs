@@ -1,49 +1,198 @@
 //! The terminal: taken when the inspector starts, and given back however it ends.
+//!
+//! What is drawn is written by a thread of its own, a picture at a time: a terminal that takes nothing, as a slow line or one that was
+//! stopped with Ctrl-S, keeps nobody waiting but that thread.
 
 use std::{
-    io::{self, Stdout},
+    io::{self, Write},
     panic,
-    sync::Once,
+    sync::{Arc, Condvar, Mutex, Once, PoisonError, mpsc},
+    thread,
+    time::Duration,
 };
 
 use crossterm::{
-    cursor, execute,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    cursor,
+    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
+    execute,
+    terminal::{
+        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+        disable_raw_mode, enable_raw_mode,
+    },
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::{Frame, Terminal, backend::CrosstermBackend, buffer::Buffer};
+use tokio::sync::Notify;
 
 use crate::history::panic_is_contained;
 
+/// How long the end waits for the last picture. A terminal that takes nothing must not keep the program.
+const LAST_PICTURE: Duration = Duration::from_millis(500);
+
 /// The terminal of the inspector. Dropping it gives the terminal back.
 pub(super) struct Screen {
-    pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Pictures>>,
+    pictures: Arc<Pending>,
 }
 
 impl Screen {
-    pub(super) fn take() -> io::Result<Self> {
+    pub(super) fn take(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
-        enable_raw_mode()?;
-        let taken = execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)
-            .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        let pictures = Arc::new(Pending::default());
+        let taken = take(mouse).and_then(|()| {
+            let writer = Pictures::start(Arc::clone(&pictures), io::stdout())?;
+            Terminal::new(CrosstermBackend::new(writer))
+        });
         match taken {
-            Ok(terminal) => Ok(Self { terminal }),
+            Ok(terminal) => Ok(Self { terminal, pictures }),
             Err(error) => {
                 restore();
                 Err(error)
             }
         }
     }
+
+    pub(super) fn size(&self) -> io::Result<ratatui::layout::Size> {
+        self.terminal.size()
+    }
+
+    /// Whether the last picture is on the terminal.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.pictures.count() == 0
+    }
+
+    /// Waits until the last picture is on the terminal.
+    pub(super) async fn drawn(&self) {
+        while !self.is_drawn() {
+            self.pictures.written.notified().await;
+        }
+    }
+
+    /// Draws a picture, and returns it.
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame)) -> io::Result<Buffer> {
+        let backend = self.terminal.backend_mut();
+        crossterm::queue!(backend, BeginSynchronizedUpdate)?;
+        let buffer = self.terminal.draw(draw)?.buffer.clone();
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
+        Ok(buffer)
+    }
+
+    /// Has the next picture be drawn wholly.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub(super) fn take_mouse(&mut self, mouse: bool) -> io::Result<()> {
+        if mouse {
+            execute!(self.terminal.backend_mut(), EnableMouseCapture)
+        } else {
+            execute!(self.terminal.backend_mut(), DisableMouseCapture)
+        }
+    }
+
+    /// Gives the terminal away, does something with it, and takes it again.
+    pub(super) fn lend<T>(&mut self, mouse: bool, meanwhile: impl FnOnce() -> T) -> io::Result<T> {
+        self.pictures.wait(LAST_PICTURE);
+        restore();
+        let done = meanwhile();
+        take(mouse)?;
+        self.clear()?;
+        Ok(done)
+    }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        self.pictures.wait(LAST_PICTURE);
         restore();
     }
 }
 
+/// Pictures that are not on the terminal yet.
+#[derive(Default)]
+struct Pending {
+    count: Mutex<usize>,
+    less: Condvar,
+    written: Notify,
+}
+
+impl Pending {
+    fn count(&self) -> usize {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self) {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    fn remove(&self) {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.less.notify_all();
+        self.written.notify_waiters();
+        self.written.notify_one();
+    }
+
+    fn wait(&self, at_most: Duration) {
+        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.less.wait_timeout_while(count, at_most, |count| *count > 0);
+    }
+}
+
+/// Collects what is drawn, and hands it to the thread that writes.
+struct Pictures {
+    collected: Vec<u8>,
+    to_thread: mpsc::Sender<Vec<u8>>,
+    pending: Arc<Pending>,
+}
+
+impl Pictures {
+    fn start(pending: Arc<Pending>, mut terminal: impl Write + Send + 'static) -> io::Result<Self> {
+        let (to_thread, pictures) = mpsc::channel::<Vec<u8>>();
+        let written = Arc::clone(&pending);
+        thread::Builder::new().name("inhaul-screen".to_owned()).spawn(move || {
+            for picture in pictures {
+                // A terminal that is gone is noticed where keys are read.
+                let _ = terminal.write_all(&picture).and_then(|()| terminal.flush());
+                written.remove();
+            }
+        })?;
+        Ok(Self { collected: Vec::new(), to_thread, pending })
+    }
+}
+
+impl Write for Pictures {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.collected.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.collected.is_empty() {
+            return Ok(());
+        }
+        self.pending.add();
+        self.to_thread
+            .send(std::mem::take(&mut self.collected))
+            .map_err(|_| io::Error::other("the thread that draws has ended"))
+    }
+}
+
+fn take(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+    if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
+}
+
 /// Gives the terminal back. A terminal that is gone needs nothing.
 fn restore() {
-    let _ = execute!(io::stdout(), LeaveAlternateScreen, cursor::Show);
+    let _ = execute!(
+        io::stdout(),
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        EndSynchronizedUpdate,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = disable_raw_mode();
 }
 
@@ -72,10 +221,39 @@ mod tests {
     /// Set for the process that is to panic.
     const PANIC: &str = "INHAUL_TEST_PANIC";
 
+    /// A terminal that takes nothing until it is let.
+    struct Stopped(mpsc::Receiver<()>);
+
+    impl Write for Stopped {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_takes_nothing_keeps_nobody_waiting() {
+        let (go_on, stopped) = mpsc::channel();
+        let pending = Arc::new(Pending::default());
+        let mut pictures = Pictures::start(Arc::clone(&pending), Stopped(stopped)).unwrap();
+        for _ in 0..3 {
+            pictures.write_all(b"picture").unwrap();
+            pictures.flush().unwrap();
+        }
+        assert_eq!(pending.count(), 3);
+        (0..3).for_each(|_| go_on.send(()).unwrap());
+        pending.wait(Duration::from_secs(60));
+        assert_eq!(pending.count(), 0);
+    }
+
     #[test]
     fn a_panic_gives_the_terminal_back_before_it_speaks() {
         if env::var_os(PANIC).is_some() {
-            let _screen = Screen::take().unwrap();
+            let _screen = Screen::take(false).unwrap();
             panic!("on purpose");
         }
         let pair = native_pty_system().openpty(PtySize::default()).unwrap();

@@ -6,16 +6,18 @@ use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use inhaul_core::{
     event::{Event, EventId, Peer, PeerSource, UnixMillis},
-    signature::Verdict,
+    signature::{Verdict, catalogue},
 };
-use proptest::prelude::*;
+use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use uuid::Builder;
 
 use super::{
+    content::Opened,
+    keys::Keymap,
     message::{Effect, Message},
-    state::State,
-    theme::Theme,
+    state::{Layout, Look, State, Times},
+    theme::{Palette, Theme},
     update::update,
     view::view,
 };
@@ -26,6 +28,9 @@ use crate::{
     pipeline::Signing,
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
+
+mod keys_typed;
+mod screens;
 
 const AT: u64 = 1_763_970_070_118;
 
@@ -96,6 +101,10 @@ fn event(number: u8, body: &'static [u8]) -> Event {
     }
 }
 
+fn opened(number: u8, body: &'static [u8]) -> Box<Opened> {
+    Box::new(Opened::new(event(number, body), Some("callpaymin"), catalogue()))
+}
+
 /// One event of every kind.
 fn one_of_each() -> Vec<EventRow> {
     let failed = Outcome::Failed {
@@ -141,7 +150,21 @@ struct Stage {
 
 impl Stage {
     fn new(width: u16, height: u16) -> Self {
-        let state = State::new(width, height, Theme::new(Color::Off));
+        Self::looking(width, height, Theme::new(Palette::Dark, Color::Off, false))
+    }
+
+    fn looking(width: u16, height: u16, theme: Theme) -> Self {
+        let look = Look {
+            theme,
+            times: Times::Utc,
+            zone: TimeZone::UTC,
+            layout: Layout::Auto,
+            list_percent: 55,
+            hints: true,
+            mouse: true,
+            masks: true,
+        };
+        let state = State::new(width, height, look, Keymap::default());
         let mut stage = Self { state, effects: Vec::new() };
         let ready = Ready {
             relay_url: "http://127.0.0.1:8780".to_owned(),
@@ -213,6 +236,7 @@ fn named(name: &str) -> (KeyCode, KeyModifiers) {
         "enter" => (KeyCode::Enter, KeyModifiers::NONE),
         "esc" => (KeyCode::Esc, KeyModifiers::NONE),
         "tab" => (KeyCode::Tab, KeyModifiers::NONE),
+        "C-r" => (KeyCode::Char('r'), KeyModifiers::CONTROL),
         "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
         other => panic!("{other}"),
@@ -235,7 +259,7 @@ fn every_kind_of_event_side_by_side_with_the_newest() {
     let mut stage = Stage::with_events(120, 24);
     let newest = stage.state.selected.unwrap();
     assert_eq!(newest, id(5), "it follows");
-    stage.tell(Message::Loaded(newest, Ok(Box::new(event(5, br#"{"b":1.10,"a":[]}"#)))));
+    stage.tell(Message::Loaded(newest, Ok(opened(5, br#"{"b":1.10,"a":[]}"#))));
     insta::assert_snapshot!(stage.screen());
 }
 
@@ -244,7 +268,7 @@ fn on_a_narrow_terminal_list_and_detail_take_turns() {
     let mut stage = Stage::with_events(80, 24);
     insta::assert_snapshot!(stage.keys("kk").screen());
     assert_eq!(stage.state.selected, Some(id(3)));
-    stage.tell(Message::Loaded(id(3), Ok(Box::new(event(3, b"\xff\x00 no text")))));
+    stage.tell(Message::Loaded(id(3), Ok(opened(3, b"\xff\x00 no text"))));
     insta::assert_snapshot!(stage.keys("<enter>").screen());
     stage.keys("<esc>");
     assert!(stage.screen().contains("Events 3/5"));
@@ -257,10 +281,10 @@ fn what_is_given_up_is_marked_and_told_why() {
     let given_up = Some(GivenUp { at: UnixMillis(0), reason });
     let row = EventRow { given_up, attempts: vec![answered(1, 404)], ..row(1) };
     stage.tell(Message::Live(Live::Event(Box::new(row))));
-    stage.tell(Message::Loaded(id(1), Ok(Box::new(event(1, b"{}")))));
+    stage.tell(Message::Loaded(id(1), Ok(opened(1, b"{}"))));
     let screen = stage.screen();
     assert!(screen.contains(" dead "), "{screen}");
-    assert!(screen.contains("given up  http://localhost:3000 answered 404"), "{screen}");
+    assert!(screen.contains("given up: http://localhost:3000 answered 404"), "{screen}");
     assert!(!screen.contains('\u{1b}'), "{screen}");
     stage.keys("/given up<enter>");
     assert!(stage.screen().contains("Events 1/1"), "{}", stage.screen());
@@ -275,7 +299,7 @@ fn it_follows_until_somebody_looks_around() {
     stage.keys("G");
     stage.tell(Message::Live(Live::Event(Box::new(row(7)))));
     assert_eq!(stage.state.selected, Some(id(7)));
-    stage.keys("g");
+    stage.keys("gg");
     assert_eq!(stage.state.selected, Some(id(1)));
     stage.keys("F");
     assert_eq!(stage.state.selected, Some(id(7)));
@@ -359,7 +383,7 @@ fn bodies_are_read_for_a_filter_that_asks_for_them() {
 #[test]
 fn a_replay_is_asked_for_and_its_outcome_told() {
     let mut stage = Stage::with_events(120, 16);
-    stage.keys("gr");
+    stage.keys("ggr");
     assert!(stage.effects.contains(&Effect::Replay(id(1), Signing::AsReceived)), "{:?}", stage.effects);
     let replayed = Attempt { cause: AttemptCause::Replay, ..answered(2, 503) };
     let mut after = row(1);
@@ -384,10 +408,10 @@ fn the_help_lists_every_key_and_back_leads_out() {
     stage.keys("q");
     assert!(stage.effects.is_empty(), "out of the detail first");
     stage.keys("q");
-    assert_eq!(stage.effects, [Effect::Quit]);
+    assert_eq!(stage.effects, [Effect::Quit { keep: false }]);
     stage.effects.clear();
     stage.keys("/text<C-c>");
-    assert!(stage.effects.contains(&Effect::Quit), "wherever one is");
+    assert!(stage.effects.contains(&Effect::Quit { keep: false }), "wherever one is");
 }
 
 #[test]
@@ -396,13 +420,13 @@ fn older_events_are_read_when_the_oldest_is_near() {
     stage.state.whole = false;
     stage.tell(Message::Rows { rows: (20..=60).rev().map(row).collect(), whole: false });
     stage.effects.clear();
-    stage.keys("g");
+    stage.keys("gg");
     assert_eq!(stage.effects.last(), Some(&Effect::LoadRows(Some(id(20)))));
     stage.tell(Message::Rows { rows: (1..20).rev().map(row).collect(), whole: true });
     assert_eq!(stage.state.selected, Some(id(20)), "the selection stays");
     assert_eq!(stage.state.rows.len(), 60);
     stage.effects.clear();
-    stage.keys("g");
+    stage.keys("gg");
     assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::LoadRows(_))));
 }
 
@@ -410,7 +434,7 @@ fn older_events_are_read_when_the_oldest_is_near() {
 fn a_long_detail_scrolls_to_its_end_and_no_further() {
     let mut stage = Stage::with_events(120, 16);
     let body: &[u8] = b"{\"list\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]}";
-    stage.tell(Message::Loaded(id(5), Ok(Box::new(event(5, body.to_vec().leak())))));
+    stage.tell(Message::Loaded(id(5), Ok(opened(5, body.to_vec().leak()))));
     stage.keys("<tab>G");
     let end = stage.screen();
     assert!(end.contains('}'), "{end}");
@@ -423,7 +447,7 @@ fn nothing_from_outside_reaches_the_terminal_as_it_is() {
     let mut stage = Stage::with_events(120, 30);
     stage.keys("kk");
     let evil = "{\"a\":\"\u{202e}\u{200b}\u{9b}31m\"}\x07".as_bytes();
-    stage.tell(Message::Loaded(id(3), Ok(Box::new(event(3, evil)))));
+    stage.tell(Message::Loaded(id(3), Ok(opened(3, evil))));
     stage.tell(Message::Live(Live::Notice("\x1b]0;title\x07".to_owned())));
     let screen = stage.screen();
     let harmful =
@@ -431,19 +455,5 @@ fn nothing_from_outside_reaches_the_terminal_as_it_is() {
     assert!(!screen.contains(harmful), "{screen:?}");
     for visible in [r"\x1b[2J", r"\u{202e}", r"\u{200b}", r"\x1b]0;title"] {
         assert!(screen.contains(visible), "{visible} in {screen}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_size_and_no_keys_make_it_fail(width in 0..140u16, height in 0..40u16, keys in "[jkgGrF?/q a]{0,12}") {
-        let mut stage = Stage::with_events(width, height);
-        stage.tell(Message::Loaded(id(5), Ok(Box::new(event(5, b"{\"a\":1}")))));
-        for letter in keys.chars() {
-            stage.tell(Message::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE)));
-            stage.buffer();
-        }
-        stage.tell(Message::Resize(height, width));
-        stage.buffer();
     }
 }

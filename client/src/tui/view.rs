@@ -1,67 +1,87 @@
 //! The screen as a picture of the state.
 //!
 //! ```text
-//!  status   one line: connection, where to post, where events go
+//!  areas    where everything is
+//!  status   one line: connection, what came, where to post, where events go
 //!  list     events, oldest first
-//!  detail   one event
-//!  help     every key
+//!  detail   one event: a few lines about it, and a tab of it
+//!  page     what covers both: help, commands, options, log, relay
 //! ```
 
 use inhaul_core::visible::visible;
 use ratatui::{
     Frame,
-    layout::{Constraint, Layout, Rect},
+    layout::Rect,
     style::Style,
+    symbols::border,
     text::{Line, Span},
     widgets::{Block, Paragraph},
 };
 
 use super::{
-    keys::BINDINGS,
-    state::{Pane, State, ToastKind},
+    keys::{Action, BINDINGS},
+    state::{Prompt, PromptKind, State, ToastKind},
 };
 use crate::output::fit;
 
+pub(super) mod areas;
 pub(super) mod detail;
-mod help;
-mod list;
+pub(super) mod list;
+pub(super) mod page;
+mod relay;
 mod status;
 
 /// Draws everything.
 pub(super) fn view(state: &State, frame: &mut Frame) {
-    let [status, filter, main, toast, hints] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-        Constraint::Length(1),
-    ])
-    .areas(frame.area());
-    frame.render_widget(status::line(state, status.width), status);
-    draw_filter(state, frame, filter);
-    if state.help {
-        help::draw(state, frame, main);
-    } else if state.rows.is_empty() {
-        list::draw_empty(state, frame, main);
-    } else if state.is_split() {
-        let [left, right] =
-            Layout::horizontal([Constraint::Percentage(55), Constraint::Percentage(45)]).areas(main);
-        list::draw(state, frame, left);
-        detail::draw(state, frame, right);
-    } else if state.pane == Pane::Detail {
-        detail::draw(state, frame, main);
+    let areas = state.areas();
+    if state.width < areas::COLUMNS_MIN || state.height < areas::LINES_MIN {
+        draw_too_small(state, frame);
     } else {
-        list::draw(state, frame, main);
+        frame.render_widget(status::line(state, areas.status.width), areas.status);
+        draw_filter(state, frame, areas.filter);
+        if state.view.is_some() {
+            page::draw(state, frame, areas.main);
+        } else if state.rows.is_empty() {
+            list::draw_empty(state, frame, areas.main);
+        }
+        if let Some(area) = areas.list {
+            list::draw(state, frame, area, &areas);
+        }
+        if let Some(area) = areas.event {
+            detail::draw(state, frame, area);
+        }
+        draw_toast(state, frame, areas.toast);
+        if let Some(area) = areas.hints {
+            frame.render_widget(hint_line(state, area.width), area);
+        }
     }
-    draw_toast(state, frame, toast);
-    frame.render_widget(hint_line(state, hints.width), hints);
+    state.theme().finish(frame.buffer_mut());
+}
+
+fn draw_too_small(state: &State, frame: &mut Frame) {
+    let text = format!(
+        "inhaul goes on; the inspector needs {}x{}, this is {}x{}",
+        areas::COLUMNS_MIN,
+        areas::LINES_MIN,
+        state.width,
+        state.height
+    );
+    let area = frame.area();
+    let lines: Vec<Line> = text
+        .chars()
+        .collect::<Vec<_>>()
+        .chunks(usize::from(area.width).max(1))
+        .map(|line| Line::from(line.iter().collect::<String>()))
+        .collect();
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 /// A framed pane.
 fn pane<'t>(state: &State, title: String, has_focus: bool) -> Block<'t> {
     Block::bordered()
-        .border_style(state.theme.border(has_focus))
-        .title(Span::styled(title, state.theme.strong()))
+        .border_set(border::PLAIN)
+        .border_style(state.theme().border(has_focus))
+        .title(Span::styled(title, state.theme().strong()))
 }
 
 fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
@@ -79,52 +99,81 @@ fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
     let width = usize::from(area.width);
     // What is typed needs room before what is said of it.
     let left_width = width.saturating_sub(right.chars().count() + 1).max(width / 3);
-    let text = match &state.typing {
-        Some(input) => format!("/{}", input.value()),
-        None if state.filter_text.is_empty() => "/ filter".to_owned(),
-        None => format!("/{}", state.filter_text),
-    };
-    let style = match (&state.typing, state.filter_text.is_empty()) {
-        (Some(_), _) => state.theme.strong(),
-        (None, true) => state.theme.faint(),
-        (None, false) => Style::new(),
+    let theme = state.theme();
+    let (text, style) = match &state.prompt {
+        Some(Prompt { kind, input }) => (format!("{}{}", prefix(*kind), input.value()), theme.strong()),
+        None if state.filter_text.is_empty() => ("/ filter".to_owned(), theme.faint()),
+        None => (format!("/{}", state.filter_text), Style::new()),
     };
     let left = Span::styled(fit(&text, left_width, left_width), style);
-    let right_style = if state.filter_error.is_some() { state.theme.bad() } else { state.theme.faint() };
+    let right_style = if state.filter_error.is_some() { theme.bad() } else { theme.faint() };
     let right = Span::styled(fit(&right, 0, width.saturating_sub(left_width + 1)), right_style);
     frame.render_widget(Paragraph::new(Line::from(vec![left, Span::raw(" "), right])), area);
-    if let Some(input) = &state.typing
+    if let Some(Prompt { kind, input }) = &state.prompt
         && area.width > 0
     {
-        let cursor = u16::try_from(input.visual_cursor() + 1).unwrap_or(u16::MAX);
+        let before = prefix(*kind).chars().count() + input.visual_cursor();
+        let cursor = u16::try_from(before).unwrap_or(u16::MAX);
         frame.set_cursor_position((area.x + cursor.min(area.width - 1), area.y));
     }
 }
 
+/// What stands before the text of a prompt.
+fn prefix(kind: PromptKind) -> &'static str {
+    match kind {
+        PromptKind::Filter => "/",
+        PromptKind::Search => "look for: ",
+        PromptKind::Command => ":",
+    }
+}
+
 fn draw_toast(state: &State, frame: &mut Frame, area: Rect) {
-    let Some(toast) = &state.toast else { return };
-    let (glyph, style) = match toast.kind {
-        ToastKind::Good => ("✓", state.theme.good()),
-        ToastKind::Bad => ("✗", state.theme.bad()),
-        ToastKind::Note => ("»", state.theme.doubtful()),
+    let waiting = || {
+        let keys = super::keys::written(&state.pressed);
+        let text = format!("{}{keys}", state.count.map(|count| format!("{count} ")).unwrap_or_default());
+        (!text.is_empty()).then_some((text, "", state.theme().faint()))
     };
-    let width = usize::from(area.width);
-    let text = fit(&format!(" {glyph} {}", toast.text), 0, width);
+    let told = state.toast.as_ref().map(|toast| {
+        let (glyph, style) = toast_look(state, toast.kind);
+        (toast.text.clone(), glyph, style)
+    });
+    let Some((text, glyph, style)) = told.or_else(waiting) else { return };
+    let text = fit(&format!(" {glyph} {text}"), 0, usize::from(area.width));
     frame.render_widget(Paragraph::new(Span::styled(text, style)), area);
 }
 
+/// The glyph and the style of something told.
+fn toast_look(state: &State, kind: ToastKind) -> (&'static str, Style) {
+    match kind {
+        ToastKind::Good => ("✓", state.theme().good()),
+        ToastKind::Bad => ("✗", state.theme().bad()),
+        ToastKind::Note => ("»", state.theme().doubtful()),
+    }
+}
+
 fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
-    let mut text = String::new();
-    if state.typing.is_some() {
-        text.push_str(" Enter keep  Esc clear");
-    } else {
-        for binding in &BINDINGS {
-            if let Some(hint) = binding.hint {
-                let key = binding.keys.split(' ').next().unwrap_or_default();
-                text.push_str(&format!(" {key} {hint} "));
+    let mut hints = Vec::new();
+    match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
+        (Some(PromptKind::Filter), _) => hints.push("enter keep  esc clear".to_owned()),
+        (Some(PromptKind::Search), _) => hints.push("enter look for it  esc cancel".to_owned()),
+        (Some(PromptKind::Command), _) => {
+            hints.push("type a name  ↑ ↓ choose  enter do it  esc cancel".to_owned());
+        }
+        (None, Some(_)) => {
+            let key = |action| state.keymap.first(action);
+            hints.push(format!("{} back", key(Action::Quit)));
+            hints.push(format!("{} look for text", key(Action::Search)));
+            hints.push(format!("{} next", key(Action::SearchNext)));
+        }
+        (None, None) => {
+            let scope = state.scope();
+            for line in BINDINGS.iter().filter(|line| line.counts_in(scope)) {
+                if let Some(hint) = line.hint {
+                    hints.push(format!("{} {hint}", state.keymap.first(line.action)));
+                }
             }
         }
     }
-    let width = usize::from(width);
-    Paragraph::new(Span::styled(fit(&text, 0, width), state.theme.faint()))
+    let text = format!(" {}", hints.join("  "));
+    Paragraph::new(Span::styled(fit(&text, 0, usize::from(width)), state.theme().faint()))
 }

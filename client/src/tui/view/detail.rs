@@ -1,182 +1,289 @@
-//! One event: request, verdict, attempts, body.
+//! One event: a few lines about it, and a tab of it.
+//!
+//! ```text
+//!  headers    request line and headers
+//!  body       JSON as a tree, text, forms, parts, bytes
+//!  signature  what the check found, and how this provider signs
+//!  attempts   every attempt to deliver it, on a scale of time
+//! ```
+//! Lines that do not change are laid out once. A tree, and the bytes of a body, are drawn as far as they are on the screen.
 
-use inhaul_core::{
-    event::Event,
-    visible::{multiline, visible, visible_bytes},
+use inhaul_core::visible::visible;
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Modifier, Style},
+    text::{Line, Span},
+    widgets::Paragraph,
 };
-use ratatui::{Frame, layout::Rect, style::Style, text::Line, widgets::Paragraph};
-use unicode_width::UnicodeWidthChar;
 
 use super::{
-    super::state::{Pane, SPLIT_FROM, State},
-    pane,
+    super::{
+        content::{Content, Opened},
+        keys::Tab,
+        state::{Pane, State},
+        theme::Theme,
+    },
+    page, pane,
 };
 use crate::{
-    output::{attempt_text, body, remark_texts, size_text, verdict_text},
+    output::{attempt_text, fit, remark_texts, size_text, verdict_text},
     row::{EventRow, Outcome},
 };
 
-/// How much of a body is shown.
-const BODY_MAX_BYTES: usize = 256 * 1024;
+mod attempts;
+mod body;
+mod headers;
+mod signature;
 
-/// Draws the selected event.
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
-    let lines = lines(state, usize::from(area.width.saturating_sub(2)));
-    let height = usize::from(area.height.saturating_sub(2));
-    let scroll = state.scroll.min(lines.len().saturating_sub(height));
-    let title = if lines.len() > height {
-        format!(" Event, line {}/{} ", scroll + 1, lines.len())
-    } else {
-        " Event ".to_owned()
+/// Lines of an event below which nothing is said above its tab.
+const FACTS_FROM: u16 = 12;
+
+/// The lines of a tab, and what they were made of.
+#[derive(Default)]
+pub(in super::super) struct Laid {
+    made_of: Option<MadeOf>,
+    lines: Vec<Line<'static>>,
+    tail: Tail,
+}
+
+/// What is drawn behind the lines, as far as it is on the screen.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Tail {
+    #[default]
+    Nothing,
+    Tree,
+    Hex,
+}
+
+/// Everything that lines depend on.
+#[derive(PartialEq)]
+struct MadeOf {
+    row: EventRow,
+    is_read: bool,
+    tab: Tab,
+    width: usize,
+    theme: Theme,
+    masks: bool,
+}
+
+/// The lines of what is shown, unless they are there already.
+pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
+    let area = state.areas().event?;
+    let detail = state.detail.as_ref()?;
+    let row = state.row(detail.id)?;
+    let width = usize::from(area.width.saturating_sub(2)).max(1);
+    let made_of = MadeOf {
+        row: row.clone(),
+        is_read: detail.opened.is_some(),
+        tab: state.tab,
+        width,
+        theme: state.theme(),
+        masks: state.look.masks,
     };
-    let block = pane(state, title, state.pane == Pane::Detail);
-    let shown: Vec<Line> = lines.into_iter().skip(scroll).take(height).collect();
-    frame.render_widget(Paragraph::new(shown).block(block), area);
+    if state.laid.made_of.as_ref() == Some(&made_of) {
+        return None;
+    }
+    let mut page = Page { lines: Vec::new(), width, theme: state.theme(), masks: state.look.masks };
+    let mut tail = Tail::Nothing;
+    match &detail.opened {
+        None => page.put("reading …", state.theme().faint()),
+        Some(Err(reason)) => page.put(&visible(reason).to_string(), state.theme().bad()),
+        Some(Ok(opened)) => match state.tab {
+            Tab::Body => tail = body::put(&mut page, opened),
+            Tab::Headers => headers::put(&mut page, opened, row),
+            Tab::Signature => signature::put(&mut page, opened, row),
+            Tab::Attempts => attempts::put(&mut page, opened, row),
+            Tab::Raw => {
+                headers::put_raw(&mut page, opened);
+                tail = Tail::Hex;
+            }
+        },
+    }
+    Some(Laid { made_of: Some(made_of), lines: page.lines, tail })
 }
 
 /// How many lines there are to scroll through.
 pub(in super::super) fn line_count(state: &State) -> usize {
-    let width = if state.width >= SPLIT_FROM {
-        usize::from(state.width) * 45 / 100
-    } else {
-        usize::from(state.width)
+    let opened = state.detail.as_ref().and_then(|detail| detail.opened());
+    let tail = match (state.laid.tail, opened) {
+        (Tail::Hex, Some(opened)) => body::hex_lines(opened.event.body.len(), width(state)),
+        (Tail::Tree, Some(Opened { content: Content::Json(tree), .. })) => tree.len(),
+        (Tail::Nothing | Tail::Hex | Tail::Tree, _) => 0,
     };
-    lines(state, width.saturating_sub(2)).len()
+    state.laid.lines.len() + tail
 }
 
-/// The detail, wrapped.
-fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
-    let mut page = Page { lines: Vec::new(), width: width.max(1) };
-    let Some(detail) = &state.detail else { return page.lines };
-    let row = state.row(detail.id);
-    match &detail.event {
-        None => page.put("reading …", state.theme.faint()),
-        Some(Err(reason)) => page.put(&visible(reason).to_string(), state.theme.bad()),
-        Some(Ok(event)) => {
-            request(&mut page, state, event);
-            if let Some(row) = row {
-                facts(&mut page, state, row);
-                attempts(&mut page, state, row);
-            }
-            show_body(&mut page, state, event);
-        }
+/// How many of them are on the screen.
+pub(in super::super) fn lines_shown(state: &State) -> usize {
+    let Some(area) = state.areas().event else { return 1 };
+    usize::from(parts(state, area).tab.height).max(1)
+}
+
+/// The next line with a text, behind or before this one, and around the end. Bytes are not looked through.
+pub(in super::super) fn find(state: &State, text: &str, from: usize, backwards: bool) -> Option<usize> {
+    page::find_in(&state.laid.lines, text, from, backwards)
+}
+
+fn width(state: &State) -> usize {
+    state.laid.made_of.as_ref().map_or(1, |made_of| made_of.width)
+}
+
+/// Inside the frame: the lines about the event, the names of the tabs, and the tab.
+struct Parts {
+    facts: Rect,
+    names: Rect,
+    tab: Rect,
+}
+
+fn parts(state: &State, area: Rect) -> Parts {
+    let inside = Rect {
+        x: area.x + 1.min(area.width),
+        y: area.y + 1.min(area.height),
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
+    };
+    let count = if inside.height < FACTS_FROM { 0 } else { facts(state, usize::from(inside.width)).len() };
+    let count = u16::try_from(count).unwrap_or(u16::MAX).min(inside.height / 2);
+    let [facts, names, tab] =
+        Layout::vertical([Constraint::Length(count), Constraint::Length(1), Constraint::Fill(1)])
+            .areas(inside);
+    Parts { facts, names, tab }
+}
+
+/// Draws the selected event.
+pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+    let parts = parts(state, area);
+    let (count, height) = (line_count(state), usize::from(parts.tab.height));
+    let opened = state.detail.as_ref().and_then(|detail| detail.opened());
+    let tree = match (state.laid.tail, opened) {
+        (Tail::Tree, Some(Opened { content: Content::Json(tree), .. })) => Some(tree),
+        (Tail::Nothing | Tail::Hex | Tail::Tree, _) => None,
+    };
+    let scroll = match tree {
+        Some(tree) => tree.cursor().saturating_sub(height / 2).min(count.saturating_sub(height)),
+        None => state.scroll,
+    };
+    let title =
+        if count > height { format!(" Event, line {}/{count} ", scroll + 1) } else { " Event ".to_owned() };
+    let mut block = pane(state, title, state.pane == Pane::Detail);
+    if let Some(tree) = tree.filter(|_| state.pane == Pane::Detail) {
+        let room = usize::from(area.width.saturating_sub(4));
+        block = block
+            .title_bottom(Span::styled(format!(" {} ", fit(&tree.path(), 0, room)), state.theme().faint()));
     }
-    page.lines
+    frame.render_widget(block, area);
+    let width = usize::from(parts.tab.width);
+    frame.render_widget(Paragraph::new(facts(state, width)), parts.facts);
+    frame.render_widget(Paragraph::new(names(state, width)), parts.names);
+    let lines: Vec<Line> = (scroll..count.min(scroll + height))
+        .map(|index| {
+            let line = match (state.laid.lines.get(index), tree, opened) {
+                (Some(line), _, _) => line.clone(),
+                (None, Some(tree), _) => body::tree_line(state, tree, index - state.laid.lines.len(), width),
+                (None, None, Some(opened)) => {
+                    body::hex_line(state.theme(), &opened.event.body, index - state.laid.lines.len(), width)
+                }
+                (None, None, None) => Line::default(),
+            };
+            if page::has(&line, &state.search) { line.patch_style(Modifier::UNDERLINED) } else { line }
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines), parts.tab);
 }
 
+/// What is always said of an event, from its row.
+fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
+    let theme = state.theme();
+    let Some(row) = state.detail.as_ref().and_then(|detail| state.row(detail.id)) else { return Vec::new() };
+    let line = |text: &str, style| Line::styled(fit(text, 0, width), style);
+    let kind = row.content_type.as_deref().map(|kind| format!("  {kind}")).unwrap_or_default();
+    let mut lines = vec![line(
+        &format!("{} {}  {}{kind}", row.method, row.target, size_text(row.body_bytes)),
+        theme.strong(),
+    )];
+    if let Some(event_type) = &row.event_type {
+        let id = row.provider_event_id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
+        lines.push(line(&format!("{event_type}{id}"), Style::new()));
+    }
+    let (glyph, style) = signature::verdict_look(theme, row.verdict.as_ref());
+    let verdict = row.verdict.as_ref().map_or_else(|| "not checked yet".to_owned(), verdict_text);
+    lines.push(line(&format!("{glyph} {verdict}"), style));
+    match row.attempts.last() {
+        Some(attempt) => {
+            let text = format!("attempt {}: {}, {}", attempt.number, attempt_text(attempt), attempt.target);
+            lines.push(line(&text, outcome_style(theme, &attempt.outcome)));
+        }
+        None => lines.push(line("not forwarded so far", theme.faint())),
+    }
+    lines.extend(
+        remark_texts(row)
+            .into_iter()
+            .map(|(name, remark)| line(&format!("{name}: {remark}"), theme.doubtful())),
+    );
+    lines
+}
+
+/// The names of the tabs, with the one that is open.
+fn names(state: &State, width: usize) -> Line<'static> {
+    let theme = state.theme();
+    let mut spans = Vec::new();
+    let mut room = width;
+    for (index, tab) in Tab::ALL.into_iter().enumerate() {
+        let more = match tab {
+            Tab::Attempts => {
+                let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
+                row.map(|row| format!(" {}", row.attempts.len())).unwrap_or_default()
+            }
+            Tab::Body | Tab::Headers | Tab::Signature | Tab::Raw => String::new(),
+        };
+        let text = fit(&format!(" {} {}{more}", index + 1, tab.name()), 0, room);
+        room = room.saturating_sub(text.chars().count());
+        spans.push(Span::styled(text, if tab == state.tab { theme.selected() } else { theme.faint() }));
+    }
+    Line::from(spans)
+}
+
+fn outcome_style(theme: Theme, outcome: &Outcome) -> Style {
+    match outcome {
+        Outcome::Begun | Outcome::Rejected => theme.doubtful(),
+        Outcome::Answered { .. } if outcome.is_success() => theme.good(),
+        Outcome::Answered { .. } | Outcome::Failed { .. } => theme.bad(),
+    }
+}
+
+/// Lines of a width.
 struct Page {
     lines: Vec<Line<'static>>,
     width: usize,
+    theme: Theme,
+    masks: bool,
 }
 
 impl Page {
     /// Adds a text that is harmless already, wrapped at the width.
     fn put(&mut self, text: &str, style: Style) {
-        let mut line = String::new();
-        let mut used = 0;
-        for letter in text.chars() {
-            let columns = letter.width().unwrap_or(0);
-            if used + columns > self.width {
-                self.lines.push(Line::styled(std::mem::take(&mut line), style));
-                used = 0;
-            }
-            line.push(letter);
-            used += columns;
-        }
-        self.lines.push(Line::styled(line, style));
+        let parts = page::wrapped(text, self.width).into_iter();
+        self.lines.extend(parts.map(|part| Line::styled(part, style)));
     }
 
-    fn gap(&mut self) {
-        self.lines.push(Line::default());
-    }
-}
-
-fn request(page: &mut Page, state: &State, event: &Event) {
-    match event.parsed_head() {
-        Ok(head) => {
-            let line = format!(
-                "{} {} {}",
-                visible_bytes(&head.method),
-                visible_bytes(&head.target),
-                head.version.as_str()
-            );
-            page.put(&line, state.theme.strong());
-            for header in &head.headers {
-                let line = format!("{}: {}", visible_bytes(&header.name), visible_bytes(&header.value));
-                page.put(&line, Style::new());
-            }
-        }
-        Err(error) => page.put(&error.to_string(), state.theme.bad()),
-    }
-    page.gap();
-}
-
-fn facts(page: &mut Page, state: &State, row: &EventRow) {
-    let theme = state.theme;
-    page.put(&format!("event     {}", row.id), Style::new());
-    page.put(&format!("received  {}", row.received_at), Style::new());
-    if let Some(event_type) = &row.event_type {
-        page.put(&format!("type      {}", visible(event_type)), Style::new());
-    }
-    if let Some(id) = &row.provider_event_id {
-        page.put(&format!("their id  {}", visible(id)), Style::new());
-    }
-    let (text, style) = match &row.verdict {
-        None => ("not checked yet".to_owned(), theme.faint()),
-        Some(verdict) => {
-            use inhaul_core::signature::Verdict;
-            let (glyph, style) = match verdict {
-                Verdict::Valid { .. } => ("✓", theme.good()),
-                Verdict::Invalid { .. } | Verdict::Stale { .. } => ("✗", theme.bad()),
-                Verdict::NoSecret { .. } => ("?", theme.doubtful()),
-                Verdict::Unsigned => ("-", theme.faint()),
-            };
-            (format!("{glyph} {}", verdict_text(verdict)), style)
-        }
-    };
-    page.put(&format!("verdict   {text}"), style);
-    for (name, remark) in remark_texts(row) {
-        page.put(&format!("{name:8}  {remark}"), theme.doubtful());
-    }
-    page.gap();
-}
-
-fn attempts(page: &mut Page, state: &State, row: &EventRow) {
-    let theme = state.theme;
-    for attempt in &row.attempts {
-        let style = match &attempt.outcome {
-            outcome if outcome.is_success() => theme.good(),
-            Outcome::Begun | Outcome::Rejected => theme.doubtful(),
-            Outcome::Answered { .. } | Outcome::Failed { .. } => theme.bad(),
-        };
-        let text = attempt_text(attempt);
-        page.put(&format!("attempt {} {text}  {}", attempt.number, visible(&attempt.target)), style);
-        if let Outcome::Answered { body_excerpt, .. } = &attempt.outcome
-            && !body_excerpt.is_empty()
-        {
-            page.put(&format!("          {}", visible_bytes(body_excerpt)), theme.faint());
+    /// Adds a name in its own style and a value behind it, both harmless already; what does not fit goes on below the value.
+    fn pair(&mut self, name: &str, name_width: usize, value: &str, style: Style) {
+        let indent = (name_width + 2).min(self.width / 2);
+        let room = self.width.saturating_sub(indent).max(1);
+        let name_width = indent.saturating_sub(2);
+        for (index, part) in page::wrapped(value, room).into_iter().enumerate() {
+            let name = if index == 0 { fit(name, name_width, name_width) } else { " ".repeat(name_width) };
+            let name = Span::styled(format!("{name}  "), self.theme.name());
+            self.lines.push(Line::from(vec![name, Span::styled(part, style)]));
         }
     }
-    if row.attempts.is_empty() {
-        page.put("attempt   none", theme.faint());
-    }
-    page.gap();
-}
 
-fn show_body(page: &mut Page, state: &State, event: &Event) {
-    let size = size_text(event.body.len() as u64);
-    page.put(&format!("── body {size} ──"), state.theme.faint());
-    let cut = event.body.len() > BODY_MAX_BYTES;
-    let text = if cut {
-        multiline(&String::from_utf8_lossy(&event.body[..BODY_MAX_BYTES])).to_string()
-    } else {
-        body::text(&event.body, true)
-    };
-    for line in text.lines().filter(|_| !event.body.is_empty()) {
-        page.put(line, Style::new());
-    }
-    if cut {
-        let rest = size_text((event.body.len() - BODY_MAX_BYTES) as u64);
-        page.put(&format!("… and {rest} more; `inhaul show ID --raw` writes all"), state.theme.doubtful());
+    /// Adds the name of a part.
+    fn heading(&mut self, text: &str) {
+        if !self.lines.is_empty() {
+            self.lines.push(Line::default());
+        }
+        self.put(text, self.theme.strong());
     }
 }

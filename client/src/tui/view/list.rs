@@ -10,7 +10,8 @@ use ratatui::{
 };
 
 use super::{
-    super::state::{Pane, State},
+    super::state::{Pane, State, Times},
+    areas::Areas,
     pane,
 };
 use crate::{
@@ -25,7 +26,7 @@ const LATENCY: usize = 7;
 const FLAGS: usize = 6;
 
 /// Draws the list, the selection in the middle when there is more than fits.
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) {
     let position = state.position();
     let title = match position {
         Some(position) => format!(" Events {}/{} ", position + 1, state.matching.len()),
@@ -34,21 +35,41 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let block = pane(state, title, state.pane == Pane::List);
     let inside = block.inner(area);
     frame.render_widget(block, area);
-    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
-    if height == 0 {
-        return;
-    }
-    let mut lines = vec![header(state, width)];
-    let room = height - 1;
-    let selected = position.unwrap_or(0);
-    let first = selected.saturating_sub(room / 2).min(state.matching.len().saturating_sub(room));
-    for (place, &index) in state.matching.iter().enumerate().skip(first).take(room) {
-        lines.push(row_line(state, &state.rows[index], Some(place) == position, width));
+    let width = usize::from(inside.width);
+    let mut lines = vec![header(state, width, areas.row_lines())];
+    let first = first_shown(state, areas);
+    for (place, &index) in state.matching.iter().enumerate().skip(first).take(areas.rows_shown()) {
+        let row = &state.rows[index];
+        let before = place.checked_sub(1).map(|before| &state.rows[state.matching[before]]);
+        let is_selected = Some(place) == position;
+        let columns = Columns { time: time(state, row, before), state, row, is_selected };
+        if areas.row_lines() == 2 {
+            lines.extend(columns.two_lines(width));
+        } else {
+            lines.push(columns.line(width));
+        }
     }
     if state.matching.is_empty() {
         lines.push(Line::from("no event passes the filter; Esc clears it"));
     }
     frame.render_widget(Paragraph::new(lines), inside);
+}
+
+/// The place of the first event that is on the screen.
+fn first_shown(state: &State, areas: &Areas) -> usize {
+    let room = areas.rows_shown();
+    let selected = state.position().unwrap_or(0);
+    selected.saturating_sub(room / 2).min(state.matching.len().saturating_sub(room))
+}
+
+/// The place of the event that is on a line of the screen.
+pub(in super::super) fn place_at(state: &State, line: u16) -> Option<usize> {
+    let areas = state.areas();
+    // The frame and the names of the columns are above.
+    let below = line.checked_sub(areas.list?.y + 2)?;
+    let row = usize::from(below) / areas.row_lines();
+    let place = first_shown(state, &areas) + row;
+    (row < areas.rows_shown() && place < state.matching.len()).then_some(place)
 }
 
 /// What to do while there is nothing to show.
@@ -61,7 +82,7 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
         let url = &ready.endpoint_url;
         lines.push(Line::from("1  Give this URL to the sender, or send one yourself:"));
         lines.push(Line::default());
-        lines.push(Line::styled(format!("   curl -d '{{\"id\":\"evt_1\"}}' {url}"), state.theme.strong()));
+        lines.push(Line::styled(format!("   curl -d '{{\"id\":\"evt_1\"}}' {url}"), state.theme().strong()));
         lines.push(Line::default());
         lines.push(Line::from(if ready.targets.is_empty() {
             "2  Events are stored and shown. `inhaul listen 3000` also forwards them to your application."
@@ -74,67 +95,114 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inside);
 }
 
-fn header(state: &State, width: usize) -> Line<'static> {
+fn header(state: &State, width: usize, row_lines: usize) -> Line<'static> {
+    let time = match state.look.times {
+        Times::Utc => "TIME UTC",
+        Times::Local => "TIME",
+        Times::Age => "AGE",
+        Times::Gap => "AFTER",
+    };
     let kind = width.saturating_sub(FIXED_COLUMNS);
-    let text = format!(
-        "  {:8} {:1} {:3} {:PROVIDER$} {} {:>LATENCY$} {}",
-        "TIME UTC",
-        "V",
-        "ST",
-        "PROVIDER",
-        fit("TYPE", kind, kind),
-        "MS",
-        "FLAGS"
-    );
-    Line::styled(fit(&text, 0, width), state.theme.faint())
+    let text = if row_lines == 2 {
+        format!("  {time:8} V ST  PROVIDER, TYPE BELOW")
+    } else {
+        let kind = fit("TYPE", kind, kind);
+        format!("  {time:8} V ST  {:PROVIDER$} {kind} {:>LATENCY$} FLAGS", "PROVIDER", "MS")
+    };
+    Line::styled(fit(&text, 0, width), state.theme().faint())
 }
 
-fn row_line(state: &State, row: &EventRow, selected: bool, width: usize) -> Line<'static> {
-    let theme = state.theme;
-    let (verdict, verdict_style) = match &row.verdict {
-        Some(Verdict::Valid { .. }) => ("✓", theme.good()),
-        Some(Verdict::Invalid { .. } | Verdict::Stale { .. }) => ("✗", theme.bad()),
-        Some(Verdict::NoSecret { .. }) => ("?", theme.doubtful()),
-        Some(Verdict::Unsigned) => ("-", theme.faint()),
-        None => ("·", theme.faint()),
-    };
-    let (status, status_style, latency) = outcome(state, row);
-    let kind_width = width.saturating_sub(FIXED_COLUMNS);
-    let kind = match &row.event_type {
-        Some(event_type) => event_type.clone(),
-        None => format!("{} {}", row.method, row.target),
-    };
-    let flags = match row.attempts.len() {
+/// An event as the list shows it.
+struct Columns<'a> {
+    state: &'a State,
+    row: &'a EventRow,
+    time: String,
+    is_selected: bool,
+}
+
+impl Columns<'_> {
+    fn line(&self, width: usize) -> Line<'static> {
+        let kind_width = width.saturating_sub(FIXED_COLUMNS);
+        let (mut spans, latency) = self.beginning();
+        let provider = self.row.provider.as_deref().unwrap_or("-");
+        spans.extend([
+            Span::raw(fit(provider, PROVIDER, PROVIDER) + " "),
+            Span::raw(fit(&self.kind(), kind_width, kind_width)),
+            Span::styled(format!(" {latency:>LATENCY$} "), self.state.theme().faint()),
+            Span::styled(fit(&flags(self.row), FLAGS, FLAGS), self.state.theme().doubtful()),
+        ]);
+        self.finish(spans)
+    }
+
+    /// For a narrow list: who and when above, what below.
+    fn two_lines(&self, width: usize) -> [Line<'static>; 2] {
+        let (mut first, latency) = self.beginning();
+        let used = FIXED_COLUMNS - PROVIDER - LATENCY - FLAGS - 3;
+        let provider = self.row.provider.as_deref().unwrap_or("-");
+        let room = width.saturating_sub(used);
+        first.push(Span::raw(fit(provider, room, room)));
+        let rest = format!(" {latency:>LATENCY$} {}", fit(&flags(self.row), FLAGS, FLAGS));
+        let room = width.saturating_sub(4 + rest.chars().count());
+        let second = vec![
+            Span::raw("    "),
+            Span::raw(fit(&self.kind(), room, room)),
+            Span::styled(rest, self.state.theme().faint()),
+        ];
+        [self.finish(first), self.finish(second)]
+    }
+
+    /// What every shape begins with, and the latency, which comes later.
+    fn beginning(&self) -> (Vec<Span<'static>>, String) {
+        let theme = self.state.theme();
+        let (verdict, verdict_style) = match &self.row.verdict {
+            Some(Verdict::Valid { .. }) => ("✓", theme.good()),
+            Some(Verdict::Invalid { .. } | Verdict::Stale { .. }) => ("✗", theme.bad()),
+            Some(Verdict::NoSecret { .. }) => ("?", theme.doubtful()),
+            Some(Verdict::Unsigned) => ("-", theme.faint()),
+            None => ("·", theme.faint()),
+        };
+        let (status, status_style, latency) = outcome(self.state, self.row);
+        let spans = vec![
+            Span::raw(if self.is_selected { "▸ " } else { "  " }),
+            Span::raw(format!("{:8} ", self.time)),
+            Span::styled(verdict, verdict_style),
+            Span::styled(format!(" {status} "), status_style),
+        ];
+        (spans, latency)
+    }
+
+    fn kind(&self) -> String {
+        match &self.row.event_type {
+            Some(event_type) => event_type.clone(),
+            None => format!("{} {}", self.row.method, self.row.target),
+        }
+    }
+
+    fn finish(&self, mut spans: Vec<Span<'static>>) -> Line<'static> {
+        let theme = self.state.theme();
+        if self.is_selected && self.state.pane == Pane::List {
+            // Colours reversed one by one would be patches.
+            spans.iter_mut().for_each(|span| span.style = Style::new());
+            return Line::from(spans).patch_style(theme.selected());
+        }
+        Line::from(spans).patch_style(if self.is_selected { theme.strong() } else { Style::new() })
+    }
+}
+
+fn flags(row: &EventRow) -> String {
+    match row.attempts.len() {
         _ if row.missed => "missed".to_owned(),
         _ if row.given_up.is_some() => "dead".to_owned(),
         _ if row.state == EventState::Held => "held".to_owned(),
         0 | 1 if row.repeat.is_some() => "again".to_owned(),
         count @ 2.. => format!("x{count}"),
         _ => String::new(),
-    };
-    let mut spans = vec![
-        Span::raw(if selected { "▸" } else { " " }),
-        Span::styled(if state.marked.contains(&row.id) { "*" } else { " " }, theme.strong()),
-        Span::raw(format!("{} ", time_of_day(row))),
-        Span::styled(verdict, verdict_style),
-        Span::styled(format!(" {status} "), status_style),
-        Span::raw(fit(row.provider.as_deref().unwrap_or("-"), PROVIDER, PROVIDER) + " "),
-        Span::raw(fit(&kind, kind_width, kind_width)),
-        Span::styled(format!(" {latency:>LATENCY$} "), theme.faint()),
-        Span::styled(fit(&flags, FLAGS, FLAGS), theme.doubtful()),
-    ];
-    let has_focus = state.pane == Pane::List || !state.is_split();
-    if selected && has_focus {
-        // Colours reversed one by one would be patches.
-        spans.iter_mut().for_each(|span| span.style = Style::new());
-        return Line::from(spans).patch_style(theme.selected());
     }
-    Line::from(spans).patch_style(if selected { theme.strong() } else { Style::new() })
 }
 
 /// Status, its style and the latency of the last attempt.
 fn outcome(state: &State, row: &EventRow) -> (String, Style, String) {
-    let theme = state.theme;
+    let theme = state.theme();
     match row.attempts.last().map(|attempt| &attempt.outcome) {
         None => (" - ".to_owned(), theme.faint(), String::new()),
         Some(Outcome::Begun) => ("···".to_owned(), theme.doubtful(), String::new()),
@@ -149,6 +217,31 @@ fn outcome(state: &State, row: &EventRow) -> (String, Style, String) {
     }
 }
 
-fn time_of_day(row: &EventRow) -> String {
-    row.received_at.to_string().get(11..19).map_or_else(|| "        ".to_owned(), str::to_owned)
+/// When an event was received, as times are written now, in eight columns at most.
+fn time(state: &State, row: &EventRow, before: Option<&EventRow>) -> String {
+    let at = row.received_at;
+    match state.look.times {
+        Times::Utc => at.to_string().get(11..19).unwrap_or_default().to_owned(),
+        Times::Local => i64::try_from(at.0)
+            .ok()
+            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+            .map(|time| time.to_zoned(state.look.zone.clone()).strftime("%H:%M:%S").to_string())
+            .unwrap_or_default(),
+        Times::Age => short_time(state.now.0.saturating_sub(at.0)),
+        Times::Gap => match before {
+            Some(before) => format!("+{}", short_time(at.0.saturating_sub(before.received_at.0))),
+            None => String::new(),
+        },
+    }
+}
+
+/// A time in its largest unit.
+fn short_time(millis: u64) -> String {
+    match millis {
+        0..1000 => format!("{millis}ms"),
+        1000..60_000 => format!("{}s", millis / 1000),
+        60_000..3_600_000 => format!("{}min", millis / 60_000),
+        3_600_000..172_800_000 => format!("{}h", millis / 3_600_000),
+        _ => format!("{}d", millis / 86_400_000),
+    }
 }

@@ -1,16 +1,26 @@
-//! The first line: the connection as measured, where to post, and where events go.
+//! The first line: the connection as measured, what came, where to post, and where events go.
 
 use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
 
-use super::super::state::State;
+use super::super::{
+    state::State,
+    traffic::{Counted, bars_text},
+};
 use crate::{connection::ConnectionState, output::fit};
+
+/// Columns from which on the name and the round trip have room.
+const WIDE_FROM: u16 = 100;
+
+/// Bars of what came, a second each.
+const BARS: usize = 10;
 
 /// The line; on a narrow terminal the URL matters most, because it is what people copy.
 pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
-    let theme = state.theme;
+    let theme = state.theme();
+    let is_wide = width >= WIDE_FROM;
     let (glyph, text, style) = match &state.connection {
         ConnectionState::Connecting { attempt: 1 } => ("◌", "connecting".to_owned(), theme.doubtful()),
         ConnectionState::Connecting { attempt } => {
@@ -18,7 +28,7 @@ pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
         }
         ConnectionState::Connected { round_trip, backlog_events } => {
             let mut text = "connected".to_owned();
-            if let Some(time) = round_trip.filter(|_| state.is_split()) {
+            if let Some(time) = round_trip.filter(|_| is_wide) {
                 text.push_str(&format!(" {:.1} ms", time.as_secs_f64() * 1000.0));
             }
             if *backlog_events > 0 {
@@ -32,23 +42,29 @@ pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
         }
         ConnectionState::Refused { reason } => ("✗", format!("refused: {reason}"), theme.bad()),
     };
-    let name = if state.is_split() { " inhaul  " } else { " " };
+    let name = if is_wide { " inhaul  " } else { " " };
     let mut spans = vec![Span::styled(name, theme.strong()), Span::styled(format!("{glyph} "), style)];
     let mut room = usize::from(width).saturating_sub(name.len() + 2);
-    let state_text = fit(&text, 0, room);
-    room = room.saturating_sub(state_text.chars().count());
-    spans.push(Span::styled(state_text, style));
+    let mut put = |text: String, style| {
+        room = room.saturating_sub(text.chars().count());
+        spans.push(Span::styled(text, style));
+        room
+    };
+    let mut room = put(fit(&text, 0, usize::from(width).saturating_sub(name.len() + 2)), style);
     if let Some(ready) = &state.ready {
-        let url = fit(&format!("  {}", ready.endpoint_url), 0, room);
-        room = room.saturating_sub(url.chars().count());
-        spans.push(Span::raw(url));
-        let targets = if ready.targets.is_empty() {
-            "  forwarded nowhere".to_owned()
-        } else {
-            format!("  → {}", ready.targets.join(", "))
+        room = put(fit(&format!("  {}", ready.endpoint_url), 0, room), ratatui::style::Style::new());
+        if is_wide && room > BARS + 30 && state.traffic.events > 0 {
+            let bars = bars_text(&state.traffic.bars(Counted::Event, BARS, 1));
+            room = put(format!("  {bars} {:.1}/s", state.traffic.rate()), theme.faint());
+        }
+        let targets = ready.targets.join(", ");
+        let (targets, style) = match state.targets.values().all(|took| *took) {
+            _ if ready.targets.is_empty() => ("  forwarded nowhere".to_owned(), theme.faint()),
+            true => (format!("  → {targets}"), theme.faint()),
+            false => (format!("  ✗ {targets}"), theme.bad()),
         };
         if room > 12 {
-            spans.push(Span::styled(fit(&targets, 0, room), theme.faint()));
+            put(fit(&targets, 0, room), style);
         }
     }
     Paragraph::new(Line::from(spans))

@@ -1,0 +1,52 @@
+//! What becomes of the state when the mouse is used: a click selects, a second one opens, the wheel scrolls what is under it.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+use super::{
+    super::{
+        keys::Way,
+        state::{Pane, State},
+        view::list,
+    },
+    press,
+};
+
+/// Lines a turn of the wheel goes.
+const WHEEL_LINES: usize = 3;
+
+pub(super) fn mouse(state: &mut State, event: MouseEvent) {
+    let areas = state.areas();
+    let at = Position { x: event.column, y: event.row };
+    let on_list = state.view.is_none() && areas.list.is_some_and(|area| area.contains(at));
+    let on_event = state.view.is_none() && areas.event.is_some_and(|area| area.contains(at));
+    if event.kind == MouseEventKind::Down(MouseButton::Left) {
+        if on_list {
+            click(state, event.row);
+        } else if on_event {
+            state.pane = Pane::Detail;
+        }
+    }
+    let ways = [(MouseEventKind::ScrollDown, Way::Down), (MouseEventKind::ScrollUp, Way::Up)];
+    let Some((_, way)) = ways.into_iter().find(|(kind, _)| *kind == event.kind) else { return };
+    let before = state.pane;
+    if on_list {
+        state.pane = Pane::List;
+    } else if on_event {
+        state.pane = Pane::Detail;
+    }
+    press::go(state, way, Some(WHEEL_LINES));
+    state.pane = before;
+}
+
+/// Selects the event of a line; the one that is selected is opened.
+fn click(state: &mut State, line: u16) {
+    let Some(place) = list::place_at(state, line) else { return };
+    if state.pane == Pane::List && state.position() == Some(place) {
+        state.pane = Pane::Detail;
+        return;
+    }
+    state.pane = Pane::List;
+    state.select(place);
+    state.follows = false;
+}

@@ -1,0 +1,366 @@
+//! What becomes of the state when a key is pressed.
+
+use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent};
+use inhaul_core::filter::Filter;
+use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
+
+use super::{
+    super::{
+        keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
+        message::Effect,
+        state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
+        view::{detail, page},
+    },
+    short,
+};
+use crate::pipeline::Signing;
+
+/// How far the border between list and event moves at once, in percent of the width.
+const BORDER_STEP: u16 = 5;
+
+/// Largest number before a key.
+const COUNT_MAX: usize = 10_000_000;
+
+pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
+    if is_interrupt(key) {
+        return effects.push(Effect::Quit { keep: false });
+    }
+    state.toast = None;
+    if state.prompt.is_some() {
+        return type_key(state, key, effects);
+    }
+    let key = Key::from(key);
+    state.pressed.push(key);
+    match state.keymap.pressed(&state.pressed, state.scope()) {
+        Pressed::Action(action) => {
+            state.pressed.clear();
+            let count = state.count.take();
+            act(state, action, count, effects);
+        }
+        Pressed::More => {}
+        Pressed::Nothing => {
+            let is_alone = state.pressed.len() == 1;
+            let pressed = std::mem::take(&mut state.pressed);
+            match key.digit().filter(|digit| is_alone && (*digit > 0 || state.count.is_some())) {
+                Some(digit) => {
+                    let count = state.count.unwrap_or(0).saturating_mul(10).saturating_add(digit);
+                    state.count = Some(count.min(COUNT_MAX));
+                }
+                None => {
+                    state.count = None;
+                    let help = state.keymap.first(Action::Show(View::Help));
+                    state.toast = Some(super::Toast {
+                        text: format!("{} does nothing here; {help} lists every key", written(&pressed)),
+                        kind: ToastKind::Note,
+                    });
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn paste(state: &mut State, text: &str) {
+    let Some(prompt) = &mut state.prompt else { return };
+    for letter in text.chars().filter(|letter| !letter.is_control()) {
+        prompt.input.handle(InputRequest::InsertChar(letter));
+    }
+    typed(state);
+}
+
+/// Does what a key or a command asks for.
+pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effects: &mut Vec<Effect>) {
+    match action {
+        Action::Show(view) => show(state, view),
+        Action::Filter => {
+            let input = Input::new(state.filter_text.clone());
+            state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
+        }
+        Action::Search => state.prompt = Some(Prompt { kind: PromptKind::Search, input: Input::default() }),
+        Action::SearchNext => find(state, false),
+        Action::SearchBefore => find(state, true),
+        Action::Follow => state.follows = !state.follows,
+        Action::Replay => replay(state, Signing::AsReceived, effects),
+        Action::ReplaySigned => replay(state, Signing::Anew, effects),
+        Action::Open if state.pane == Pane::Detail => {
+            if let Some(tree) = shown_tree(state) {
+                tree.toggle();
+            }
+        }
+        Action::Open => state.pane = if state.selected.is_some() { Pane::Detail } else { Pane::List },
+        Action::Fold => {
+            let folded = shown_tree(state).is_some_and(super::super::tree::Tree::fold);
+            if !folded {
+                state.pane = Pane::List;
+            }
+        }
+        Action::FoldAll | Action::UnfoldAll => {
+            if let Some(tree) = shown_tree(state) {
+                tree.fold_all(action == Action::FoldAll);
+            }
+        }
+        Action::OtherPane => {
+            state.pane =
+                if state.pane == Pane::List && state.selected.is_some() { Pane::Detail } else { Pane::List };
+        }
+        Action::Back | Action::Quit if state.view.is_some() => state.view = None,
+        Action::Back | Action::Quit if state.pane == Pane::Detail => state.pane = Pane::List,
+        Action::Back => set_filter(state, ""),
+        Action::Quit => effects.push(Effect::Quit { keep: false }),
+        Action::QuitNow => effects.push(Effect::Quit { keep: true }),
+        Action::Suspend => effects.push(Effect::Suspend),
+        Action::Redraw => effects.push(Effect::Redraw),
+        Action::Tab(tab) => show_tab(state, tab),
+        Action::NextTab => step_tab(state, 1),
+        Action::TabBefore => step_tab(state, Tab::ALL.len() - 1),
+        Action::Change(change) => look_otherwise(state, change, effects),
+        Action::NextFailure => failure(state, false),
+        Action::FailureBefore => failure(state, true),
+        Action::Go(way) => go(state, way, count),
+    }
+}
+
+fn look_otherwise(state: &mut State, change: Change, effects: &mut Vec<Effect>) {
+    match change {
+        Change::Times => {
+            state.look.times = match state.look.times {
+                Times::Utc => Times::Local,
+                Times::Local => Times::Age,
+                Times::Age => Times::Gap,
+                Times::Gap => Times::Utc,
+            };
+        }
+        Change::Layout => {
+            state.look.layout = match state.look.layout {
+                Layout::Auto => Layout::Side,
+                Layout::Side => Layout::Stacked,
+                Layout::Stacked => Layout::Single,
+                Layout::Single => Layout::Auto,
+            };
+            state.tell(format!("layout: {}", layout_text(state.look.layout)), ToastKind::Note);
+        }
+        Change::Wider => state.look.list_percent = (state.look.list_percent + BORDER_STEP).min(80),
+        Change::Narrower => {
+            state.look.list_percent = state.look.list_percent.saturating_sub(BORDER_STEP).max(20);
+        }
+        Change::Hints => state.look.hints = !state.look.hints,
+        Change::Mouse => {
+            state.look.mouse = !state.look.mouse;
+            effects.push(Effect::TakeMouse(state.look.mouse));
+            let text = if state.look.mouse {
+                "the mouse selects and scrolls"
+            } else {
+                "the mouse is the terminal's"
+            };
+            state.tell(text.to_owned(), ToastKind::Note);
+        }
+        Change::Mask => {
+            state.look.masks = !state.look.masks;
+            let text = if state.look.masks { "credentials are hidden" } else { "credentials are shown" };
+            state.tell(text.to_owned(), ToastKind::Note);
+        }
+    }
+}
+
+/// What a layout is called.
+pub(in super::super) fn layout_text(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Auto => "side by side when there is room",
+        Layout::Side => "side by side",
+        Layout::Stacked => "above each other",
+        Layout::Single => "one at a time",
+    }
+}
+
+fn show(state: &mut State, view: View) {
+    state.view = Some(view);
+    state.view_scroll = 0;
+    if view == View::Commands {
+        state.prompt = Some(Prompt { kind: PromptKind::Command, input: Input::default() });
+    }
+}
+
+fn replay(state: &mut State, signing: Signing, effects: &mut Vec<Effect>) {
+    if let Some(id) = state.selected {
+        state.tell(format!("replaying {}", short(id)), ToastKind::Note);
+        effects.push(Effect::Replay(id, signing));
+    }
+}
+
+fn show_tab(state: &mut State, tab: Tab) {
+    if state.tab != tab {
+        state.tab = tab;
+        state.scroll = 0;
+    }
+}
+
+fn step_tab(state: &mut State, step: usize) {
+    let at = Tab::ALL.iter().position(|tab| *tab == state.tab).unwrap_or(0);
+    show_tab(state, Tab::ALL[(at + step) % Tab::ALL.len()]);
+}
+
+/// The tree of the body, when it is what is shown.
+fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
+    if state.tab != Tab::Body {
+        return None;
+    }
+    state.detail.as_mut()?.tree_mut()
+}
+
+fn failure(state: &mut State, backwards: bool) {
+    let at = state.position();
+    let failed = |&(_, &index): &(usize, &usize)| state.rows[index].has_failed();
+    let mut places = state.matching.iter().enumerate();
+    let found = match (at, backwards) {
+        (Some(at), false) => places.skip(at + 1).find(failed),
+        (Some(at), true) => places.take(at).rfind(failed),
+        (None, _) => places.find(failed),
+    };
+    match found.map(|(place, _)| place) {
+        Some(place) => {
+            state.select(place);
+            state.follows = false;
+        }
+        None => state.tell("no other event failed in this direction".to_owned(), ToastKind::Note),
+    }
+}
+
+fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
+    let Some(prompt) = &mut state.prompt else { return };
+    let kind = prompt.kind;
+    match (kind, key.code) {
+        (PromptKind::Filter, KeyCode::Esc) => {
+            state.prompt = None;
+            set_filter(state, "");
+        }
+        (PromptKind::Search, KeyCode::Esc) => state.prompt = None,
+        (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
+        (PromptKind::Filter, KeyCode::Enter) => state.prompt = None,
+        (PromptKind::Search, KeyCode::Enter) => {
+            state.search = prompt.input.value().to_owned();
+            state.prompt = None;
+            find(state, false);
+        }
+        (PromptKind::Command, KeyCode::Enter) => {
+            let action = page::commands(state).get(state.view_scroll).map(|line| line.action);
+            (state.prompt, state.view) = (None, None);
+            if let Some(action) = action {
+                act(state, action, None, effects);
+            }
+        }
+        (PromptKind::Command, KeyCode::Up) => state.view_scroll = state.view_scroll.saturating_sub(1),
+        (PromptKind::Command, KeyCode::Down) => {
+            let last = page::commands(state).len().saturating_sub(1);
+            state.view_scroll = (state.view_scroll + 1).min(last);
+        }
+        _ => {
+            prompt.input.handle_event(&TerminalEvent::Key(key));
+            typed(state);
+        }
+    }
+}
+
+/// The text of the prompt changed.
+fn typed(state: &mut State) {
+    let Some(prompt) = &state.prompt else { return };
+    match prompt.kind {
+        PromptKind::Filter => {
+            let text = prompt.input.value().to_owned();
+            set_filter(state, &text);
+        }
+        PromptKind::Command => state.view_scroll = 0,
+        PromptKind::Search => {}
+    }
+}
+
+pub(super) fn set_filter(state: &mut State, text: &str) {
+    text.clone_into(&mut state.filter_text);
+    match Filter::parse(text) {
+        Ok(filter) => {
+            state.filter_error = None;
+            if filter != state.filter {
+                state.filter = filter;
+                state.filter_number += 1;
+                state.judged.clear();
+            }
+        }
+        // The last good one stays on.
+        Err(error) => state.filter_error = Some(error),
+    }
+}
+
+/// Goes to the next place of what is looked for.
+fn find(state: &mut State, backwards: bool) {
+    if state.search.is_empty() {
+        return;
+    }
+    let search = state.search.clone();
+    let found = if state.view.is_some() {
+        let from = state.view_scroll;
+        let found = page::find(state, &search, from, backwards);
+        state.view_scroll = found.unwrap_or(from);
+        found.is_some()
+    } else if let Some(tree) = shown_tree(state) {
+        tree.find(&search, backwards)
+    } else {
+        let found = detail::find(state, &search, state.scroll, backwards);
+        state.scroll = found.unwrap_or(state.scroll);
+        found.is_some()
+    };
+    if !found {
+        state.tell(format!("{search:?} is not in it"), ToastKind::Note);
+    }
+}
+
+pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
+    let areas = state.areas();
+    let (at, last, page) = match state.scope() {
+        Scope::View => {
+            let lines = usize::from(areas.main.height.saturating_sub(2));
+            (state.view_scroll, page::line_count(state).saturating_sub(lines), lines)
+        }
+        Scope::Event => {
+            let lines = detail::lines_shown(state);
+            match shown_tree(state) {
+                Some(tree) => (tree.cursor(), tree.len().saturating_sub(1), lines),
+                None => (state.scroll, state.last_scroll(), lines),
+            }
+        }
+        Scope::List | Scope::Everywhere => {
+            let last = state.matching.len().saturating_sub(1);
+            (state.position().unwrap_or(0), last, areas.rows_shown())
+        }
+    };
+    let (page, times) = (page.max(1), count.unwrap_or(1));
+    let half = page.div_ceil(2);
+    let to = match way {
+        Way::Down => at.saturating_add(times),
+        Way::Up => at.saturating_sub(times),
+        Way::HalfDown => at.saturating_add(half.saturating_mul(times)),
+        Way::HalfUp => at.saturating_sub(half.saturating_mul(times)),
+        Way::PageDown => at.saturating_add(page.saturating_mul(times)),
+        Way::PageUp => at.saturating_sub(page.saturating_mul(times)),
+        Way::First | Way::Last => count.map_or(if way == Way::First { 0 } else { last }, |count| count - 1),
+    }
+    .min(last);
+    match state.scope() {
+        Scope::View => state.view_scroll = to,
+        Scope::Event => match shown_tree(state) {
+            Some(tree) => tree.go(to),
+            None => state.scroll = to,
+        },
+        Scope::List | Scope::Everywhere => {
+            state.select(to);
+            // Moving down to the newest does not follow; asking for it does.
+            state.follows = way == Way::Last && count.is_none();
+        }
+    }
+}
+
+/// The lines of the table that the typed text finds: in their names first, then in what they do.
+pub(in super::super) fn found_commands(text: &str) -> Vec<&'static super::super::keys::Binding> {
+    let wanted = text.trim().to_lowercase();
+    let named = |line: &&super::super::keys::Binding| line.name.replace('_', " ").contains(&wanted);
+    let told =
+        |line: &&super::super::keys::Binding| !named(line) && line.text.to_lowercase().contains(&wanted);
+    BINDINGS.iter().filter(named).chain(BINDINGS.iter().filter(told)).collect()
+}

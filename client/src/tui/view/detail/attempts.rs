@@ -1,0 +1,116 @@
+//! Every attempt to deliver an event, on a common scale of time, and what was answered.
+
+use std::time::Duration;
+
+use inhaul_core::visible::{visible, visible_bytes};
+use ratatui::style::Style;
+
+use super::{super::super::content::Opened, Page, outcome_style};
+use crate::{
+    output::{attempt_text, remark_texts, size_text, time_text},
+    row::{Attempt, AttemptCause, EventRow, Outcome},
+};
+
+/// Widest bar.
+const BAR_MAX: u64 = 30;
+
+/// Where bars begin.
+const BAR_FROM: usize = 42;
+
+/// The lines.
+pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
+    let theme = page.theme;
+    let patience =
+        opened.sender.as_ref().and_then(|sender| sender.timeout_seconds).map(|seconds| seconds * 1000);
+    let slowest = row.attempts.iter().filter_map(latency).max().unwrap_or(0).max(1);
+    for attempt in &row.attempts {
+        let style = outcome_style(theme, &attempt.outcome);
+        let cause = match attempt.cause {
+            AttemptCause::Arrival => "arrival",
+            AttemptCause::Resume => "resume",
+            AttemptCause::Retry => "retry",
+            AttemptCause::Replay => "replay",
+        };
+        let status = match &attempt.outcome {
+            Outcome::Begun => "···".to_owned(),
+            Outcome::Answered { status, .. } => status.to_string(),
+            Outcome::Failed { .. } => "ERR".to_owned(),
+            Outcome::Rejected => "REJ".to_owned(),
+        };
+        let time = latency(attempt).map(|millis| format!("{millis}ms")).unwrap_or_default();
+        let widest = BAR_MAX.min(page.width.saturating_sub(BAR_FROM) as u64);
+        let length = latency(attempt).map_or(0, |millis| (millis * widest).div_ceil(slowest));
+        let bar = "█".repeat(usize::try_from(length).unwrap_or(0));
+        let at = attempt.started_at.to_string();
+        let clock = at.get(11..23).unwrap_or_default();
+        page.put(&format!("{:>3}  {clock}  {cause:8} {status} {time:>8}  {bar}", attempt.number), style);
+        page.put(&format!("     {}", visible(&attempt.target)), theme.faint());
+        if let Outcome::Failed { .. } = attempt.outcome {
+            page.put(&format!("     {}", attempt_text(attempt)), style);
+        }
+        if let Some(late) = patience.zip(latency(attempt)).filter(|(patience, millis)| millis > patience) {
+            let name = opened.sender.as_ref().map_or("the sender", |sender| &sender.name);
+            let text =
+                format!("     {} gives up after {}", visible(name), time_text(Duration::from_millis(late.0)));
+            page.put(&text, theme.bad());
+        }
+    }
+    if row.attempts.is_empty() {
+        page.put("not forwarded so far", theme.faint());
+    }
+    for (name, remark) in remark_texts(row) {
+        page.put(&format!("{name}: {remark}"), theme.doubtful());
+    }
+    page.heading("Its way");
+    let begin = row.received_at.0;
+    let after = |at: u64| format!("+{}", time_text(Duration::from_millis(at.saturating_sub(begin))));
+    page.pair("received", 12, &row.received_at.to_string(), Style::new());
+    page.pair("stored here", 12, &after(row.stored_at.0), Style::new());
+    if let Some(first) = row.attempts.first() {
+        page.pair("forwarded", 12, &after(first.started_at.0), Style::new());
+    }
+    if let (Some(patience), Some(sender)) = (patience, &opened.sender) {
+        let text = format!(
+            "{} waits {} for an answer",
+            visible(&sender.name),
+            time_text(Duration::from_millis(patience))
+        );
+        page.pair("patience", 12, &text, Style::new());
+    }
+    for attempt in row.attempts.iter().rev() {
+        answer(page, attempt);
+    }
+}
+
+fn latency(attempt: &Attempt) -> Option<u64> {
+    match attempt.outcome {
+        Outcome::Answered { latency_ms, .. } | Outcome::Failed { latency_ms, .. } => Some(latency_ms),
+        Outcome::Begun | Outcome::Rejected => None,
+    }
+}
+
+fn answer(page: &mut Page, attempt: &Attempt) {
+    let Outcome::Answered { status, headers, body_bytes, body_excerpt, .. } = &attempt.outcome else {
+        return;
+    };
+    page.heading(&format!("Answer of attempt {}: {status}, {}", attempt.number, size_text(*body_bytes)));
+    for (name, value) in headers {
+        page.pair(&visible(name).to_string(), 20, &visible(value).to_string(), Style::new());
+    }
+    if body_excerpt.is_empty() {
+        return;
+    }
+    match str::from_utf8(body_excerpt) {
+        Ok(text) => {
+            let text = inhaul_core::visible::multiline(text).to_string();
+            text.lines().for_each(|line| page.put(line, Style::new()));
+        }
+        Err(_) => page.put(&visible_bytes(body_excerpt).to_string(), Style::new()),
+    }
+    if (body_excerpt.len() as u64) < *body_bytes {
+        page.put(
+            &format!("… the first {} are kept", size_text(body_excerpt.len() as u64)),
+            page.theme.faint(),
+        );
+    }
+}

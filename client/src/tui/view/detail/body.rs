@@ -1,0 +1,151 @@
+//! The body: what it is decides how it is shown.
+
+use inhaul_core::visible::visible;
+use jiff::Timestamp;
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{
+    super::super::{
+        content::{Content, Opened, PARSED_MAX_BYTES, Part},
+        state::{Pane, State},
+        theme::Theme,
+        tree::{Kind, Tree},
+    },
+    Page, Tail,
+};
+use crate::output::{fit, size_text};
+
+/// Seconds between which a number looks like a time: 2001 to 2286, when it has ten digits.
+const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
+
+/// Lines for what is no tree; says what follows them.
+pub(super) fn put(page: &mut Page, opened: &Opened) -> Tail {
+    let theme = page.theme;
+    match &opened.content {
+        Content::Empty => page.put("no body", theme.faint()),
+        Content::Json(_) => return Tail::Tree,
+        Content::Text { text, cut } => {
+            for line in text.lines() {
+                page.put(line, Style::new());
+            }
+            if *cut {
+                let rest = size_text((opened.event.body.len() - PARSED_MAX_BYTES) as u64);
+                page.put(&format!("… and {rest} more; `inhaul show ID --raw` writes all"), theme.doubtful());
+            }
+        }
+        Content::Form(fields) => {
+            let names = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(28);
+            for (name, value) in fields {
+                page.pair(&visible(name).to_string(), names, &visible(value).to_string(), Style::new());
+            }
+        }
+        Content::Parts(parts) => {
+            for (index, (headers, part)) in parts.iter().enumerate() {
+                page.heading(&format!("part {} of {}", index + 1, parts.len()));
+                for header in headers {
+                    page.put(&visible(header).to_string(), theme.name());
+                }
+                match part {
+                    Part::Text(text) => text.lines().for_each(|line| page.put(line, Style::new())),
+                    Part::Bytes(count) => {
+                        page.put(&format!("{} that are no text", size_text(*count as u64)), theme.faint());
+                    }
+                }
+            }
+        }
+        Content::Bytes => return Tail::Hex,
+    }
+    Tail::Nothing
+}
+
+/// A line of a tree.
+pub(super) fn tree_line(state: &State, tree: &Tree, index: usize, width: usize) -> Line<'static> {
+    let theme = state.theme();
+    let line = tree.line(index);
+    let has_cursor = index == tree.cursor() && state.pane == Pane::Detail;
+    // Deep levels are drawn no further to the right than that.
+    let indent = (line.depth as usize * 2).min(width / 3);
+    let fold = match (line.children, line.folded) {
+        (0, _) => " ",
+        (_, true) => "▸",
+        (_, false) => "▾",
+    };
+    let name = match (line.name, line.place) {
+        (Some(name), _) => format!("{}  ", visible(name)),
+        (None, Some(place)) => format!("{place}  "),
+        (None, None) => String::new(),
+    };
+    let begin = format!("{:indent$}{fold} ", "");
+    let name = fit(&name, 0, width / 2);
+    let room = width.saturating_sub(begin.chars().count() + name.chars().count());
+    let (value, style) = match line.kind {
+        Kind::Object => (format!("{{}} {}", count(line.children, "member")), theme.faint()),
+        Kind::Array => (format!("[] {}", count(line.children, "item")), theme.faint()),
+        Kind::Text => (line.value.to_owned(), theme.good()),
+        Kind::Number => (line.value.to_owned(), Style::new()),
+        Kind::Word => (line.value.to_owned(), theme.doubtful()),
+    };
+    let value = fit(&value, 0, room);
+    let left = room.saturating_sub(value.chars().count() + 2);
+    let note = time_note(line.value).filter(|note| line.kind == Kind::Number && note.len() <= left);
+    let mut spans = vec![Span::raw(begin), Span::styled(name, theme.name()), Span::styled(value, style)];
+    spans.extend(note.map(|note| Span::styled(format!("  {note}"), theme.faint())));
+    if has_cursor {
+        spans.iter_mut().for_each(|span| span.style = Style::new());
+        return Line::from(spans).patch_style(theme.selected());
+    }
+    Line::from(spans)
+}
+
+fn count(count: u32, one: &str) -> String {
+    crate::output::count_text(count.into(), one)
+}
+
+/// The time a number looks like: seconds or milliseconds since 1970.
+fn time_note(number: &str) -> Option<String> {
+    let number: i64 = number.parse().ok()?;
+    let millis = if TIMES.contains(&number) {
+        number * 1000
+    } else if TIMES.contains(&(number / 1000)) {
+        number
+    } else {
+        return None;
+    };
+    Timestamp::from_millisecond(millis).ok().map(|time| format!("≈ {time:.0}"))
+}
+
+/// How many bytes a line shows.
+fn hex_columns(width: usize) -> usize {
+    // Offset, three columns and a letter for each byte, and gaps.
+    match width.saturating_sub(12) / 4 {
+        0..4 => 2,
+        4..8 => 4,
+        8..16 => 8,
+        _ => 16,
+    }
+}
+
+/// How many lines some bytes take.
+pub(super) fn hex_lines(bytes: usize, width: usize) -> usize {
+    bytes.div_ceil(hex_columns(width))
+}
+
+/// A line of bytes: where they stand, as numbers, and as letters.
+pub(super) fn hex_line(theme: Theme, bytes: &[u8], index: usize, width: usize) -> Line<'static> {
+    let columns = hex_columns(width);
+    let from = index * columns;
+    let row = &bytes[from.min(bytes.len())..bytes.len().min(from + columns)];
+    let numbers: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
+    let letters: String = row
+        .iter()
+        .map(|&byte| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' })
+        .collect();
+    Line::from(vec![
+        Span::styled(format!("{from:08x}  "), theme.faint()),
+        Span::raw(format!("{numbers:numbers_width$} ", numbers_width = columns * 3)),
+        Span::styled(letters, theme.name()),
+    ])
+}

@@ -1,0 +1,72 @@
+//! The head of a request: as names and values, and as the bytes it came in.
+
+use inhaul_core::{event::Header, visible::visible_bytes};
+use ratatui::style::Style;
+
+use super::{super::super::content::Opened, Page};
+use crate::{output::size_text, row::EventRow};
+
+/// What is shown of a credential.
+const HIDDEN: &str = "(hidden; S shows it)";
+
+/// Headers whose values let somebody act as somebody else.
+const CREDENTIALS: [&str; 5] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+
+/// Widest column of names.
+const NAMES_MAX: usize = 28;
+
+fn is_credential(header: &Header) -> bool {
+    CREDENTIALS.iter().any(|name| header.name.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Request line, headers, and what the relay knows of the connection.
+pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
+    match &opened.head {
+        Ok(head) => {
+            let line = format!(
+                "{} {} {}",
+                visible_bytes(&head.method),
+                visible_bytes(&head.target),
+                head.version.as_str()
+            );
+            page.put(&line, page.theme.strong());
+            let names = head.headers.iter().map(|header| header.name.len()).max().unwrap_or(0).min(NAMES_MAX);
+            for header in &head.headers {
+                let hides = page.masks && is_credential(header);
+                let value = if hides { HIDDEN.to_owned() } else { visible_bytes(&header.value).to_string() };
+                page.pair(&visible_bytes(&header.name).to_string(), names, &value, Style::new());
+            }
+        }
+        Err(error) => page.put(error, page.theme.bad()),
+    }
+    page.heading("Event");
+    let sha256: String = opened.event.body_sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    for (name, value) in [
+        ("id", row.id.to_string()),
+        ("endpoint", row.endpoint.to_string()),
+        ("from", visible_bytes(opened.event.peer.address.as_bytes()).to_string()),
+        ("received", row.received_at.to_string()),
+        ("stored here", row.stored_at.to_string()),
+        ("body", size_text(row.body_bytes)),
+        ("SHA-256", sha256),
+    ] {
+        page.pair(name, 11, &value, Style::new());
+    }
+}
+
+/// The bytes of the head, a line for each of its lines.
+pub(super) fn put_raw(page: &mut Page, opened: &Opened) {
+    let head = &opened.event.head[..];
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        let (text, end) = line.split_at(end);
+        let name_end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+        let header = Header { name: text[..name_end].to_vec().into(), value: Vec::new().into() };
+        if page.masks && is_credential(&header) {
+            page.put(&format!("{}: {HIDDEN}", visible_bytes(&header.name)), Style::new());
+        } else {
+            page.put(&format!("{}{}", visible_bytes(text), visible_bytes(end)), Style::new());
+        }
+    }
+}

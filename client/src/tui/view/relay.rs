@@ -1,0 +1,128 @@
+//! The relay: how the connection does, where to post, what came.
+
+use std::time::Duration;
+
+use inhaul_core::visible::visible;
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::super::{
+    state::State,
+    traffic::{Counted, bars_text},
+};
+use crate::{
+    connection::ConnectionState,
+    output::{count_text, fit, time_text},
+};
+
+/// Bars of a line, and seconds of each: ten minutes.
+const BARS: usize = 60;
+const BAR_SECONDS: usize = 10;
+
+/// The page.
+pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    let mut page = Page { state, width, lines: Vec::new() };
+    page.connection();
+    page.addresses();
+    page.put("", "", Style::new());
+    page.traffic();
+    page.lines
+}
+
+struct Page<'a> {
+    state: &'a State,
+    width: usize,
+    lines: Vec<Line<'static>>,
+}
+
+impl Page<'_> {
+    fn put(&mut self, name: &str, text: &str, style: Style) {
+        let text = fit(text, 0, self.width.saturating_sub(17));
+        let name = Span::styled(format!(" {name:14}"), self.state.theme().name());
+        self.lines.push(Line::from(vec![name, Span::styled(text, style)]));
+    }
+
+    fn connection(&mut self) {
+        let (theme, traffic) = (self.state.theme(), &self.state.traffic);
+        let (text, style) = match &self.state.connection {
+            ConnectionState::Connecting { attempt } => {
+                (format!("connecting, try {attempt}"), theme.doubtful())
+            }
+            ConnectionState::Connected { .. } => ("connected".to_owned(), theme.good()),
+            ConnectionState::Waiting { reason, retry_in } => {
+                let wait = time_text(*retry_in);
+                (format!("not connected, next try in {wait}: {}", visible(reason)), theme.bad())
+            }
+            ConnectionState::Refused { reason } => (format!("refused: {}", visible(reason)), theme.bad()),
+        };
+        self.put("state", &text, style);
+        if let Some(since) = traffic.connected_since {
+            let time = Duration::from_millis(self.state.now.0.saturating_sub(since.0));
+            let again = match traffic.reconnects {
+                0 => String::new(),
+                count => format!(", connected anew {}", count_text(count.into(), "time")),
+            };
+            let is_connected = matches!(self.state.connection, ConnectionState::Connected { .. });
+            let name = if is_connected { "since" } else { "connected at" };
+            self.put(name, &format!("{since}, {} ago{again}", time_text(time)), Style::new());
+        }
+        let ConnectionState::Connected { round_trip, backlog_events } = &self.state.connection else {
+            return;
+        };
+        if let Some(time) = round_trip {
+            let micros = |time: &Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+            let all: Vec<u32> = traffic.round_trips.iter().map(micros).collect();
+            let slowest = all.iter().copied().max().unwrap_or(0);
+            let text = format!(
+                "{:.1} ms  {}  slowest {:.1} ms of {}",
+                time.as_secs_f64() * 1000.0,
+                bars_text(&all),
+                f64::from(slowest) / 1000.0,
+                all.len()
+            );
+            self.put("round trip", &text, Style::new());
+        }
+        let style = if *backlog_events == 0 { Style::new() } else { theme.doubtful() };
+        self.put("waiting there", &count_text(*backlog_events, "event"), style);
+    }
+
+    fn addresses(&mut self) {
+        let theme = self.state.theme();
+        if let Some(ready) = &self.state.ready {
+            self.put("relay", &visible(&ready.relay_url).to_string(), Style::new());
+            self.put("endpoint", &ready.endpoint.to_string(), Style::new());
+            self.put("post to", &visible(&ready.endpoint_url).to_string(), theme.strong());
+            for target in &ready.targets {
+                self.put("forwarded to", &visible(target).to_string(), Style::new());
+            }
+            if ready.targets.is_empty() {
+                let text = "nothing: events are stored and shown";
+                self.put("forwarded to", text, theme.doubtful());
+            }
+            self.put("kept in", &visible(&ready.data_dir).to_string(), Style::new());
+        }
+        for (target, took) in &self.state.targets {
+            let (text, style) = match took {
+                true => ("took the last event", theme.good()),
+                false => ("did not take the last event", theme.bad()),
+            };
+            self.put("application", &format!("{} {text}", visible(target)), style);
+        }
+    }
+
+    fn traffic(&mut self) {
+        let traffic = &self.state.traffic;
+        for (name, what) in
+            [("came", Counted::Event), ("answered", Counted::Answered), ("failed", Counted::Failed)]
+        {
+            let counts = traffic.bars(what, BARS, BAR_SECONDS);
+            let sum: u32 = counts.iter().sum();
+            self.put(name, &format!("{}  {sum} in 10 min", bars_text(&counts)), Style::new());
+        }
+        let rate = format!("{:.1} events a second over the last ten", traffic.rate());
+        self.put("rate", &rate, Style::new());
+        self.put("since start", &count_text(traffic.events, "event"), Style::new());
+    }
+}
