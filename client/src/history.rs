@@ -403,6 +403,14 @@ impl History {
         self.ask(0, |answer| Request::Rows { state: None, before, limit, answer }).await
     }
 
+    /// The rows of these events, as far as they are stored, in that order.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn rows_of(&self, ids: Vec<EventId>) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::RowsOf { ids, answer }).await
+    }
+
     /// The event whose id begins like this, in hex digits of either case, with or without dashes.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use inhaul_core::{signature::Catalogue, wire::HelloEndpoint};
+use inhaul_core::{filter::Saved, signature::Catalogue, wire::HelloEndpoint};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinHandle},
@@ -80,6 +80,8 @@ pub struct Shown {
     pub options: Vec<(String, String)>,
     /// How it looks.
     pub ui: Ui,
+    /// Filters that have a name.
+    pub filters: Saved,
 }
 
 impl Shown {
@@ -88,6 +90,7 @@ impl Shown {
             catalogue: settings.routes.catalogue().clone(),
             options: settings.described(),
             ui: settings.ui.clone(),
+            filters: settings.filters.clone(),
         }
     }
 }

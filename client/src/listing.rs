@@ -7,7 +7,11 @@
 //! ```
 //! Entries have numbers that stay theirs when older ones are put before them.
 
-use std::{collections::VecDeque, hash::BuildHasher, hash::RandomState};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    hash::BuildHasher,
+    hash::RandomState,
+};
 
 use hashbrown::HashTable;
 use inhaul_core::{
@@ -41,6 +45,8 @@ pub struct Listing {
     /// The history has nothing older.
     is_whole: bool,
     filter: Filter,
+    /// No others are shown.
+    only: Option<BTreeSet<EventId>>,
     /// In order.
     matching: VecDeque<Number>,
     /// Those of which neither the entry nor the row tells, in order.
@@ -61,6 +67,7 @@ impl Listing {
             most,
             is_whole: false,
             filter: Filter::default(),
+            only: None,
             matching: VecDeque::new(),
             open: Vec::new(),
             opened: 0,
@@ -109,7 +116,7 @@ impl Listing {
                 number
             }
         };
-        let told = self.filter.test(&Filtered::listed(row, now));
+        let told = self.told(row, now);
         self.decide(number, told);
         if self.entries.len() > self.most {
             self.forget_oldest();
@@ -131,7 +138,7 @@ impl Listing {
             self.first -= 1;
             self.entries.push_front(entry);
             self.remember(self.first, row.id);
-            let told = self.filter.test(&Filtered::listed(row, now));
+            let told = self.told(row, now);
             self.decide(self.first, told);
         }
     }
@@ -180,6 +187,9 @@ impl Listing {
         self.open.clear();
         let prepared = self.filter.prepared(&self.words);
         for (number, entry) in (self.first..).zip(&self.entries) {
+            if self.only.as_ref().is_some_and(|only| !only.contains(&entry.id)) {
+                continue;
+            }
             match prepared.test(&Known { entry, words: &self.words, now }) {
                 Some(true) => self.matching.push_back(number),
                 Some(false) => {}
@@ -189,10 +199,34 @@ impl Listing {
         self.opened = self.open.len();
     }
 
+    /// The events that are shown if they pass, when not all are.
+    pub fn only(&self) -> Option<&BTreeSet<EventId>> {
+        self.only.as_ref()
+    }
+
+    /// Shows no events but these, or all that pass.
+    pub fn set_only(&mut self, only: Option<BTreeSet<EventId>>, now: UnixMillis) {
+        self.only = only;
+        self.set_filter(self.filter.clone(), now);
+    }
+
+    /// Whether a row passes, as far as it tells.
+    fn told(&self, row: &EventRow, now: UnixMillis) -> Option<bool> {
+        if self.only.as_ref().is_some_and(|only| !only.contains(&row.id)) {
+            return Some(false);
+        }
+        self.filter.test(&Filtered::listed(row, now))
+    }
+
     /// The newest of those of which it is not known whether they pass.
     pub fn open(&self, most: usize) -> Vec<EventId> {
         let newest = self.open.iter().rev().take(most);
         newest.filter_map(|number| Some(self.entries.get(index(*number, self.first)?)?.id)).collect()
+    }
+
+    /// Whether it is not known of an event.
+    pub fn is_open(&self, id: EventId) -> bool {
+        self.number(id).is_some_and(|number| self.open.binary_search(&number).is_ok())
     }
 
     /// Notes which of them pass.
@@ -202,6 +236,11 @@ impl Listing {
                 self.decide(number, Some(*passes));
             }
         }
+    }
+
+    /// Whether the filter asked for more than is in memory.
+    pub fn reads_events(&self) -> bool {
+        self.opened > 0
     }
 
     /// How many per cent of those that were not known at first are known now; nothing when all are.

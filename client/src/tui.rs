@@ -6,6 +6,7 @@
 //!  update    what becomes of the state, without I/O and clock
 //!  view      the screen as a picture of the state
 //!  content   an event taken apart, and tree its JSON
+//!  events    the list in memory, and the rows on the screen
 //!  traffic   what came when
 //!  keys      every key, in one table
 //!  marks     which events something is to be done with
@@ -14,6 +15,7 @@
 //! ```
 
 use std::{
+    collections::HashMap,
     fmt::Write as _,
     io,
     time::{Duration, Instant},
@@ -23,7 +25,7 @@ use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use inhaul_core::{
     event::{Event, EventId},
-    filter::Filter,
+    filter::{Filter, Saved},
     signature::Catalogue,
 };
 use jiff::tz::TimeZone;
@@ -39,22 +41,26 @@ use tokio_util::sync::CancellationToken;
 use self::{
     content::Opened,
     message::{Effect, Message},
-    state::{Layout, Look, State, Times},
+    state::{Layout, Look, State, Thread, Times},
     terminal::Screen,
     theme::Theme,
     update::update,
     view::view,
 };
 use crate::{
+    annotation::Annotation,
     clock,
+    config::{save_filters, saved_filters},
     control::ReplayRequest,
     filtering::Filtered,
-    history::History,
+    history::{History, Relation},
     live::Live,
     output::{Color, write_stdout},
+    thread::{THREAD_EVENTS_MAX, thread},
 };
 
 mod content;
+mod events;
 pub mod keys;
 mod marks;
 mod message;
@@ -72,7 +78,7 @@ pub use keys::{Keymap, KeysError};
 pub use theme::Palette;
 
 /// Rows read from the history at once.
-const PAGE_ROWS: usize = 500;
+const PAGE_ROWS: usize = 1000;
 
 /// Most things taken in before the screen is drawn again.
 const BATCH: usize = 4096;
@@ -121,6 +127,8 @@ pub struct Inspector {
     pub color: Color,
     /// How it looks.
     pub ui: Ui,
+    /// Filters that have a name.
+    pub filters: Saved,
 }
 
 /// Why the inspector ended.
@@ -136,12 +144,12 @@ pub enum TuiError {
 /// # Errors
 /// When the terminal cannot be used.
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
-    let Inspector { history, mut live, replays, catalogue, options, color, ui } = inspector;
+    let Inspector { history, mut live, replays, catalogue, options, color, ui, filters } = inspector;
     let mut screen = Screen::take(ui.mouse)?;
     let (results_sender, mut results) = mpsc::channel(64);
     let errands = Errands { history, replays, catalogue, results: results_sender };
     let mut state = state(&screen, ui, color)?;
-    state.options = options;
+    (state.options, state.saved) = (options, filters);
     let mut keys = EventStream::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -186,8 +194,14 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
                     let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
                     stopped.map_err(io::Error::from)?;
                 }
-                effect
-                @ (Effect::LoadRows(_) | Effect::Load(..) | Effect::Judge(..) | Effect::Replay(..)) => {
+                effect @ (Effect::LoadRows(_)
+                | Effect::LoadRowsOf(_)
+                | Effect::LoadThread(_)
+                | Effect::Annotate(..)
+                | Effect::SaveFilter(..)
+                | Effect::Load(..)
+                | Effect::Judge(..)
+                | Effect::Replay(..)) => {
                     errands.go(effect);
                 }
             }
@@ -266,6 +280,10 @@ impl Errands {
                         Message::Rows { rows: Vec::new(), whole: true }
                     }
                 },
+                Effect::LoadRowsOf(ids) => {
+                    let rows = history.rows_of(ids.clone()).await.unwrap_or_default();
+                    Message::RowsOf(ids, rows)
+                }
                 Effect::Load(id) => Message::Loaded(
                     id,
                     match history.event(id).await {
@@ -283,6 +301,9 @@ impl Errands {
                     };
                     Message::Replayed(result)
                 }
+                Effect::Annotate(ids, annotation) => annotate(&history, &results, ids, annotation).await,
+                Effect::SaveFilter(name, text) => save_filter(&history, &name, &text),
+                Effect::LoadThread(id) => Message::Thread(id, thread_of(&history, &catalogue, id).await),
                 Effect::Judge(number, filter, ids) => {
                     Message::Judged(number, judge(&history, &filter, ids).await)
                 }
@@ -293,22 +314,72 @@ impl Errands {
     }
 }
 
+/// Notes something on each of some events, until one cannot be.
+async fn annotate(
+    history: &History,
+    results: &mpsc::Sender<Message>,
+    ids: Vec<EventId>,
+    annotation: Annotation,
+) -> Message {
+    let mut noted = 0;
+    for id in ids {
+        match history.annotate(id, annotation.clone()).await {
+            Ok(row) => {
+                noted += 1;
+                let _ = results.send(Message::Live(Live::Changed(Box::new(row)))).await;
+            }
+            Err(error) => return Message::Annotated(noted, Some(error.to_string())),
+        }
+    }
+    Message::Annotated(noted, None)
+}
+
+/// Saves a filter beside those saved before.
+fn save_filter(history: &History, name: &str, text: &str) -> Message {
+    let path = history.data_dir().filters();
+    let saved = saved_filters(&path).map_err(|error| error.to_string()).and_then(|mut saved| {
+        saved.insert(name, text);
+        save_filters(&path, &saved).map_err(|error| error.to_string())
+    });
+    Message::Live(Live::Notice(match saved {
+        Ok(()) => format!("the filter is saved as @{name}"),
+        Err(error) => format!("the filter is not saved: {error}"),
+    }))
+}
+
+/// The events of the same object.
+async fn thread_of(history: &History, catalogue: &Catalogue, id: EventId) -> Thread {
+    let rows = history.related(id, Relation::SameObject, THREAD_EVENTS_MAX).await;
+    let rows = rows.map_err(|error| error.to_string())?;
+    let this = rows.iter().find(|row| row.id == id);
+    let object = this.and_then(|row| row.object_id.clone());
+    let object = object.ok_or("its provider does not say what this event is about")?;
+    let provider = this.and_then(|row| row.provider.as_deref()).and_then(|name| catalogue.provider(name));
+    let stages = provider.map(|provider| provider.stages().to_vec()).unwrap_or_default();
+    Ok((object, thread(rows, &stages)))
+}
+
 /// Takes an event apart where nobody waits for it: a body may be long.
 async fn opened(event: Event, provider: Option<String>, catalogue: Catalogue) -> Result<Box<Opened>, String> {
     let opened = move || Box::new(Opened::new(event, provider.as_deref(), &catalogue));
     tokio::task::spawn_blocking(opened).await.map_err(|_| "the event cannot be taken apart".to_owned())
 }
 
-/// Whether events pass a filter, by all there is of them. One that cannot be read does not.
+/// Whether events pass a filter, by their rows, and by all there is of those whose rows do not tell. One that cannot be read does not.
 async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(EventId, bool)> {
     let now = clock::now();
-    let mut verdicts = Vec::new();
-    for id in ids {
-        let passes = match history.event(id).await {
-            Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
-            Ok(None) | Err(_) => None,
+    let rows = history.rows_of(ids.clone()).await.unwrap_or_default();
+    let mut verdicts: HashMap<EventId, bool> = ids.into_iter().map(|id| (id, false)).collect();
+    for row in rows {
+        let told = filter.test(&Filtered::listed(&row, now));
+        let passes = match told {
+            Some(told) => Some(told),
+            None => match history.event(row.id).await {
+                Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
+                Ok(None) | Err(_) => None,
+            },
         };
-        verdicts.push((id, passes.unwrap_or(false)));
+        verdicts.insert(row.id, passes.unwrap_or(false));
     }
-    verdicts
+    verdicts.into_iter().collect()
 }

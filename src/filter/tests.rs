@@ -447,6 +447,7 @@ fn a_saved_filter_means_what_it_says() {
 
 /// The words that a [`Sample`] has among others, and what is not in any list.
 impl Vocabulary for Account {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
     fn passing(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<Vec<bool>> {
         let words: &[&str] = match field {
             TextField::Provider => &["github", "stripe"],
@@ -461,6 +462,7 @@ impl Vocabulary for Account {
 }
 
 impl Listed for Sample {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
     fn word(&self, field: &TextField) -> ListedWord {
         match field {
             TextField::Provider | TextField::Endpoint => ListedWord::Number(1),

@@ -17,7 +17,7 @@ use crate::{
     cli::{ListenArgs, OutputMode},
     clock,
     commands::{Exit, Failure},
-    config,
+    config::{self, saved_filters},
     data_dir::DataDir,
     listen::{ListenConfig, Listening, Shown},
     live::Live,
@@ -97,8 +97,11 @@ fn shower(
     let shown = listening.shown.clone();
     async move {
         if screen.mode == OutputMode::Tui {
-            let Shown { catalogue, options, ui } = shown;
-            let inspector = Inspector { history, live, replays, catalogue, options, color: screen.color, ui };
+            let Shown { catalogue, options, ui, filters } = shown;
+            // A file that cannot be read is said once a filter is saved.
+            let filters = saved_filters(&history.data_dir().filters()).unwrap_or_default().with(&filters);
+            let color = screen.color;
+            let inspector = Inspector { history, live, replays, catalogue, options, color, ui, filters };
             return Ok(tui::run(inspector, stop).await?);
         }
         drop((history, replays));

@@ -113,6 +113,10 @@ pub(super) enum Request {
         limit: usize,
         answer: Answer<Vec<EventRow>>,
     },
+    RowsOf {
+        ids: Vec<EventId>,
+        answer: Answer<Vec<EventRow>>,
+    },
     Find {
         prefix: String,
         answer: Answer<Found>,
@@ -317,6 +321,7 @@ impl Worker {
             Request::Rows { state, before, limit, answer } => {
                 drop(answer.send(self.periods.rows(state, before, limit)));
             }
+            Request::RowsOf { ids, answer } => drop(answer.send(self.periods.rows_of(&ids))),
             Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
             Request::Periods { answer } => drop(answer.send(self.periods.list())),
             Request::Prune { prune, answer } => {

@@ -101,6 +101,13 @@ impl Entry {
         self.flags & bit(flag) != 0
     }
 
+    /// Whether a person would look at it, as [`EventRow::has_failed`] says.
+    pub fn has_failed(&self) -> bool {
+        self.has(Flag::Failed)
+            || self.has(Flag::GivenUp)
+            || matches!(self.signature, Signature::Invalid | Signature::Stale)
+    }
+
     /// What the signature check found.
     pub fn signature(&self) -> Signature {
         self.signature
@@ -121,6 +128,7 @@ impl Entry {
         u64::from(self.body_bytes)
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
     fn word(&self, field: &TextField) -> WordNumber {
         match field {
             TextField::Type => self.event_type,
@@ -142,6 +150,7 @@ fn saturated(number: u64) -> u32 {
 }
 
 impl FieldWords {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
     fn of(&self, field: &TextField) -> Option<&Words> {
         match field {
             TextField::Type => Some(&self.types),
@@ -176,10 +185,12 @@ impl FieldWords {
 impl Vocabulary for FieldWords {
     fn passing(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<Vec<bool>> {
         let words = self.of(field)?.texts();
-        Some(match field {
-            TextField::Tag => words.map(|tags| tags.split(' ').any(&mut *passes)).collect(),
-            _ => words.map(passes).collect(),
-        })
+        let together = *field == TextField::Tag;
+        Some(
+            words
+                .map(|text| if together { text.split(' ').any(&mut *passes) } else { passes(text) })
+                .collect(),
+        )
     }
 }
 

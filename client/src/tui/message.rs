@@ -6,8 +6,9 @@ use inhaul_core::{
     filter::Filter,
 };
 
-use super::content::Opened;
+use super::{content::Opened, state::Thread};
 use crate::{
+    annotation::Annotation,
     live::Live,
     pipeline::Signing,
     row::{Attempt, EventRow},
@@ -32,12 +33,18 @@ pub(super) enum Message {
         /// Whether the history has no older ones.
         whole: bool,
     },
+    /// Rows of these events, as far as there are any.
+    RowsOf(Vec<EventId>, Vec<EventRow>),
     /// An event's bytes, or why there are none.
     Loaded(EventId, Result<Box<Opened>, String>),
     /// Which of some events pass the filter of this number.
     Judged(u64, Vec<(EventId, bool)>),
     /// It is this time.
     Time(UnixMillis),
+    /// On how many events something was noted, and why not on all.
+    Annotated(usize, Option<String>),
+    /// The thread of an event.
+    Thread(EventId, Thread),
     /// What came of a replay.
     Replayed(Result<Attempt, String>),
 }
@@ -47,10 +54,18 @@ pub(super) enum Message {
 pub(super) enum Effect {
     /// Load rows older than this one, or the newest.
     LoadRows(Option<EventId>),
+    /// Load the rows of these events.
+    LoadRowsOf(Vec<EventId>),
     /// Load an event's bytes.
     Load(EventId),
     /// Find out from their bytes which events pass the filter of this number.
     Judge(u64, Filter, Vec<EventId>),
+    /// Note something on events.
+    Annotate(Vec<EventId>, Annotation),
+    /// Save a filter under a name.
+    SaveFilter(String, String),
+    /// Load the thread of an event.
+    LoadThread(EventId),
     /// Send an event once more.
     Replay(EventId, Signing),
     /// Take the mouse, or leave it to the terminal.

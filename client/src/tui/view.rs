@@ -5,6 +5,7 @@
 //!  status   one line: connection, what came, where to post, where events go
 //!  list     events, oldest first
 //!  detail   one event: a few lines about it, and a tab of it
+//!  menu     what may stand where a filter is typed
 //!  page     what covers both: help, commands, options, log, relay
 //! ```
 
@@ -27,9 +28,11 @@ use crate::output::fit;
 pub(super) mod areas;
 pub(super) mod detail;
 pub(super) mod list;
+mod menu;
 pub(super) mod page;
 mod relay;
 mod status;
+mod thread;
 
 /// Draws everything.
 pub(super) fn view(state: &State, frame: &mut Frame) {
@@ -41,7 +44,7 @@ pub(super) fn view(state: &State, frame: &mut Frame) {
         draw_filter(state, frame, areas.filter);
         if state.view.is_some() {
             page::draw(state, frame, areas.main);
-        } else if state.rows.is_empty() {
+        } else if state.events.list().is_empty() {
             list::draw_empty(state, frame, areas.main);
         }
         if let Some(area) = areas.list {
@@ -50,6 +53,7 @@ pub(super) fn view(state: &State, frame: &mut Frame) {
         if let Some(area) = areas.event {
             detail::draw(state, frame, area);
         }
+        menu::draw(state, frame, areas.main);
         draw_toast(state, frame, areas.toast);
         if let Some(area) = areas.hints {
             frame.render_widget(hint_line(state, area.width), area);
@@ -85,16 +89,19 @@ fn pane<'t>(state: &State, title: String, has_focus: bool) -> Block<'t> {
 }
 
 fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
-    let count = if state.filter.is_empty() {
-        format!("{} events", state.rows.len())
+    let list = state.events.list();
+    // Beyond the most there can be, older ones are left to `inhaul events`.
+    let all = if list.is_cut() { format!("newest {}", list.len()) } else { list.len().to_string() };
+    let count = if list.filter().is_empty() {
+        format!("{all} events")
     } else {
-        format!("{} of {} events", state.matching.len(), state.rows.len())
+        format!("{} of {all} events", list.matching())
     };
     let follow = if state.follows { "follow on" } else { "follow off" };
-    let right = match (&state.filter_error, state.unjudged.len()) {
+    let right = match (&state.filter_error, list.scanned_percent()) {
         (Some(error), _) => format!("{} ", visible(&error.message)),
-        (None, 0) => format!("{count} · oldest first · {follow} "),
-        (None, left) => format!("{count} · {left} to be read · {follow} "),
+        (None, None) => format!("{count} · oldest first · {follow} "),
+        (None, Some(percent)) => format!("{count} · scan {percent}% · {follow} "),
     };
     let width = usize::from(area.width);
     // What is typed needs room before what is said of it.
@@ -124,6 +131,9 @@ fn prefix(kind: PromptKind) -> &'static str {
         PromptKind::Filter => "/",
         PromptKind::Search => "look for: ",
         PromptKind::Command => ":",
+        PromptKind::Tags => "tags: ",
+        PromptKind::Comment(_) => "comment: ",
+        PromptKind::SaveFilter => "save the filter as @",
     }
 }
 
@@ -154,7 +164,15 @@ fn toast_look(state: &State, kind: ToastKind) -> (&'static str, Style) {
 fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
     let mut hints = Vec::new();
     match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
-        (Some(PromptKind::Filter), _) => hints.push("enter keep  esc clear".to_owned()),
+        (Some(PromptKind::Filter), _) => {
+            hints.push("enter keep  esc clear  tab complete  ↑ ↓ used before  ctrl-s save".to_owned())
+        }
+        (Some(PromptKind::Tags), _) => {
+            hints.push("slow gives a tag, -slow takes it away  enter do it  esc cancel".to_owned());
+        }
+        (Some(PromptKind::Comment(_) | PromptKind::SaveFilter), _) => {
+            hints.push("enter do it  esc cancel".to_owned());
+        }
         (Some(PromptKind::Search), _) => hints.push("enter look for it  esc cancel".to_owned()),
         (Some(PromptKind::Command), _) => {
             hints.push("type a name  ↑ ↓ choose  enter do it  esc cancel".to_owned());

@@ -100,6 +100,15 @@ impl Periods {
         Ok(rows)
     }
 
+    /// The rows of these events, as far as they are stored.
+    pub(super) fn rows_of(&mut self, ids: &[EventId]) -> Result<Vec<EventRow>, HistoryError> {
+        let mut rows = Vec::new();
+        for id in ids {
+            rows.extend(self.locate(*id)?.map(|(_, entry)| entry.row));
+        }
+        Ok(rows)
+    }
+
     /// Events that have something in common with one, itself among them, the one stored first first.
     pub(super) fn related(
         &mut self,

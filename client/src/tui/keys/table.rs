@@ -24,7 +24,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 46] = [
+pub(crate) const BINDINGS: [Binding; 61] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -45,6 +45,39 @@ pub(crate) const BINDINGS: [Binding; 46] = [
         &["G", "end"],
         "newest event and follow, or the end; 50G goes to the 50th",
     ),
+    line(
+        "mark_down",
+        Action::MarkAndGoDown,
+        &[List],
+        &["space"],
+        "mark the event, or take its mark away, and go to the next one",
+    ),
+    line("mark", Action::Mark, &[List, Event], &["m"], "mark the event, or take its mark away"),
+    line("unmark", Action::UnmarkAll, &[List, Event], &["U"], "take every mark away"),
+    line("only_marked", Action::OnlyMarked, &[List, Event], &["M"], "show only marked events, or all again"),
+    line(
+        "tag",
+        Action::Tags,
+        &[List, Event],
+        &["T"],
+        "give the marked events tags, else this one: slow -fine; - takes one away",
+    ),
+    line("comment", Action::Comment, &[List, Event], &[";"], "write a comment about the event"),
+    line(
+        "thread",
+        Action::Show(Page::Thread),
+        &[List, Event],
+        &["g t"],
+        "the events of the same object, such as a call, and what is missing of them",
+    ),
+    line("filter_1", Action::Saved(0), &[List, Event], &["f2"], "filter: the first saved one"),
+    line("filter_2", Action::Saved(1), &[List, Event], &["f3"], "filter: the second saved one"),
+    line("filter_3", Action::Saved(2), &[List, Event], &["f4"], "filter: the third saved one"),
+    line("filter_4", Action::Saved(3), &[List, Event], &["f5"], "filter: the fourth saved one"),
+    line("filter_5", Action::Saved(4), &[List, Event], &["f6"], "filter: the fifth saved one"),
+    line("filter_6", Action::Saved(5), &[List, Event], &["f7"], "filter: the sixth saved one"),
+    line("filter_7", Action::Saved(6), &[List, Event], &["f8"], "filter: the seventh saved one"),
+    line("filter_8", Action::Saved(7), &[List, Event], &["f9"], "filter: the eighth saved one"),
     line(
         "next_failure",
         Action::NextFailure,

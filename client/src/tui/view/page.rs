@@ -16,7 +16,7 @@ use super::{
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
-    pane, relay, toast_look,
+    pane, relay, thread, toast_look,
 };
 use crate::output::fit;
 
@@ -38,6 +38,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         Some(View::Options) => "Options",
         Some(View::Log) => "Log",
         Some(View::Relay) => "Relay",
+        Some(View::Thread) => "Thread",
         None => return,
     };
     let title = if lines.len() > height {
@@ -90,6 +91,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         Some(View::Options) => options(state, width),
         Some(View::Log) => log(state, width),
         Some(View::Relay) => relay::lines(state, width),
+        Some(View::Thread) => thread::lines(state, width),
         None => Vec::new(),
     }
 }
