@@ -190,10 +190,7 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
                 Effect::Quit { keep } => return quit(screen, &state, keep),
                 Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
                 Effect::Redraw => screen.clear()?,
-                Effect::Suspend => {
-                    let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
-                    stopped.map_err(io::Error::from)?;
-                }
+                Effect::Suspend => suspend(&mut screen, &state)?,
                 effect @ (Effect::LoadRows(_)
                 | Effect::LoadRowsOf(_)
                 | Effect::LoadThread(_)
@@ -223,6 +220,12 @@ fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
         masks: true,
     };
     Ok(State::new(size.width, size.height, look, ui.keymap))
+}
+
+/// Gives the terminal to the shell until it gives it back.
+fn suspend(screen: &mut Screen, state: &State) -> io::Result<()> {
+    let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
+    stopped.map_err(io::Error::from)
 }
 
 /// Gives the terminal back, with the last picture on it when it is kept.

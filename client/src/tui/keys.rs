@@ -44,6 +44,12 @@ pub(crate) enum Action {
     Change(Change),
     NextFailure,
     FailureBefore,
+    Note(Note),
+}
+
+/// What is noted on events, and which filter finds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Note {
     Mark,
     MarkAndGoDown,
     UnmarkAll,

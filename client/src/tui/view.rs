@@ -165,7 +165,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
     let mut hints = Vec::new();
     match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
         (Some(PromptKind::Filter), _) => {
-            hints.push("enter keep  esc clear  tab complete  ↑ ↓ used before  ctrl-s save".to_owned())
+            hints.push("enter keep  esc clear  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());
         }
         (Some(PromptKind::Tags), _) => {
             hints.push("slow gives a tag, -slow takes it away  enter do it  esc cancel".to_owned());

@@ -1,38 +1,58 @@
 //! Lines that are typed about events: tags, a comment, the name of a filter; and completion and history while a filter is typed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use inhaul_core::filter::{Completion, Saved, complete};
+use inhaul_core::{
+    event::EventId,
+    filter::{Completion, Saved, complete},
+};
 use tui_input::Input;
 
 use super::{
     super::{
+        keys::{Note, Way},
         marks,
         message::Effect,
         state::{Completing, Prompt, PromptKind, State, ToastKind},
     },
-    press::{set_filter, typed},
+    press::{go, set_filter, typed},
 };
 use crate::{
     annotation::{Annotation, AnnotationError, Comment, TagChange},
     output::count_text,
 };
 
+/// Does what a key asks for.
+pub(super) fn act(state: &mut State, note: Note, count: Option<usize>) {
+    match note {
+        Note::Mark => marks::toggle(state),
+        Note::MarkAndGoDown => {
+            marks::toggle(state);
+            go(state, Way::Down, count);
+        }
+        Note::UnmarkAll => marks::clear(state),
+        Note::OnlyMarked => marks::only(state),
+        Note::Tags => ask_for_tags(state),
+        Note::Comment => ask_for_comment(state),
+        Note::Saved(place) => use_saved(state, place),
+    }
+}
+
 /// Asks for tags of what is marked or selected.
-pub(super) fn ask_for_tags(state: &mut State) {
+fn ask_for_tags(state: &mut State) {
     if !marks::meant(state).is_empty() {
         state.prompt = Some(Prompt { kind: PromptKind::Tags, input: Input::default() });
     }
 }
 
 /// Asks for the comment of the selected event, beginning with the one it has.
-pub(super) fn ask_for_comment(state: &mut State) {
+fn ask_for_comment(state: &mut State) {
     let Some(id) = state.selected else { return };
     let comment = state.row(id).and_then(|row| row.comment.clone()).unwrap_or_default();
     state.prompt = Some(Prompt { kind: PromptKind::Comment(id), input: Input::new(comment) });
 }
 
 /// Puts a saved filter on, by its place in the order of names.
-pub(super) fn use_saved(state: &mut State, place: usize) {
+fn use_saved(state: &mut State, place: usize) {
     let Some(name) = state.saved.iter().nth(place).map(|(name, _)| format!("@{name}")) else {
         state
             .tell("no filter is saved there; Ctrl-s while one is typed saves it".to_owned(), ToastKind::Note);
@@ -50,7 +70,8 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effec
         (PromptKind::Tags | PromptKind::Comment(_) | PromptKind::SaveFilter, KeyCode::Esc) => {
             state.prompt = None;
         }
-        (PromptKind::Tags | PromptKind::Comment(_), KeyCode::Enter) => enter_note(state, effects),
+        (PromptKind::Tags, KeyCode::Enter) => enter_tags(state, effects),
+        (PromptKind::Comment(id), KeyCode::Enter) => enter_comment(state, id, effects),
         (PromptKind::SaveFilter, KeyCode::Enter) => enter_name(state, effects),
         (PromptKind::Filter, KeyCode::Tab) => step(state, false),
         (PromptKind::Filter, KeyCode::BackTab) => step(state, true),
@@ -65,27 +86,31 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effec
     true
 }
 
-fn enter_note(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some(Prompt { kind, input }) = &state.prompt else { return };
-    let made = match kind {
-        PromptKind::Tags => TagChange::parse(input.value().split_whitespace())
-            .map(|change| (!change.is_empty()).then_some(Annotation::Tags(change))),
-        _ => Comment::new(input.value()).map(|comment| Some(Annotation::Comment(comment))),
-    };
-    let ids = match kind {
-        PromptKind::Comment(id) => vec![*id],
-        _ => marks::meant(state),
-    };
-    match made {
-        Ok(annotation) => {
+fn enter_tags(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(prompt) = &state.prompt else { return };
+    match TagChange::parse(prompt.input.value().split_whitespace()) {
+        Ok(change) => {
             state.prompt = None;
-            effects.extend(annotation.map(|annotation| Effect::Annotate(ids, annotation)));
+            if !change.is_empty() {
+                effects.push(Effect::Annotate(marks::meant(state), Annotation::Tags(change)));
+            }
         }
-        // It can be put right.
         Err(error) => refuse(state, &error),
     }
 }
 
+fn enter_comment(state: &mut State, id: EventId, effects: &mut Vec<Effect>) {
+    let Some(prompt) = &state.prompt else { return };
+    match Comment::new(prompt.input.value()) {
+        Ok(comment) => {
+            state.prompt = None;
+            effects.push(Effect::Annotate(vec![id], Annotation::Comment(comment)));
+        }
+        Err(error) => refuse(state, &error),
+    }
+}
+
+/// What was typed stays, so that it can be put right.
 fn refuse(state: &mut State, error: &AnnotationError) {
     state.tell(error.to_string(), ToastKind::Bad);
 }

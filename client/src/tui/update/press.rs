@@ -7,7 +7,6 @@ use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
 use super::{
     super::{
         keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
-        marks,
         message::Effect,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
@@ -121,16 +120,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Change(change) => look_otherwise(state, change, effects),
         Action::NextFailure => failure(state, false),
         Action::FailureBefore => failure(state, true),
-        Action::Mark => marks::toggle(state),
-        Action::MarkAndGoDown => {
-            marks::toggle(state);
-            go(state, Way::Down, count);
-        }
-        Action::UnmarkAll => marks::clear(state),
-        Action::OnlyMarked => marks::only(state),
-        Action::Tags => notes::ask_for_tags(state),
-        Action::Comment => notes::ask_for_comment(state),
-        Action::Saved(place) => notes::use_saved(state, place),
+        Action::Note(note) => notes::act(state, note, count),
         Action::Go(way) => go(state, way, count),
     }
 }
