@@ -90,6 +90,9 @@ pub struct Facts {
     /// A person says whether it is forwarded: it is held until it is released or settled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
+    /// What the signature check found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Box<Verdict>>,
     /// Not to be forwarded when an earlier delivery of the same event was or is. A wish; what came of it is on record.
     #[serde(skip)]
     pub drop_repeats: bool,
@@ -287,7 +290,7 @@ impl History {
         self.ask(bytes, |answer| Request::Store { event, facts, again, answer }).await
     }
 
-    /// Records what the signature check found.
+    /// Records what the signature check found, when that was not known yet as the event was stored.
     ///
     /// # Errors
     /// When there is no such event, or the verdict could not be written.
@@ -315,6 +318,14 @@ impl History {
     /// When there is no such event, or the attempt could not be written.
     pub async fn finish_attempt(&self, id: EventId, attempt: Attempt) -> Result<EventRow, HistoryError> {
         self.ask(0, |answer| Request::FinishAttempt { id, attempt, answer }).await
+    }
+
+    /// Records what came of an attempt, and with the same write that nothing more of the event is to be forwarded by itself.
+    ///
+    /// # Errors
+    /// As [`History::finish_attempt`].
+    pub async fn finish_last_attempt(&self, id: EventId, attempt: Attempt) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::FinishLastAttempt { id, attempt, answer }).await
     }
 
     /// Records that nothing more of this event is to be forwarded by itself.

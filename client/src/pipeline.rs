@@ -1,14 +1,15 @@
 //! What becomes of an event, in order. This is the one place where the order is written:
 //!
 //! ```text
-//!  1  store        history, on the disk
-//!  2  acknowledge  STORED: the relay may forget it
-//!  3  verify       the verdict joins the event
+//!  1  verify       the verdict, which is stored with the event
+//!  2  store        history, on the disk
+//!  3  acknowledge  STORED: the relay may forget it
 //!  4  show         terminal, lines, JSON
 //!  5  forward      an attempt for each target, begun on the disk before it is sent
 //!  6  record       the attempt's outcome, on the disk, and shown
 //!  7  answer       RESULT, when the sender waits
-//!  8  settle       nothing more is to be done by itself; or it is tried again later, or given up
+//!  8  settle       nothing more is to be done by itself, which the last outcome's record says with it; or it is tried again later, or
+//!                  given up
 //! ```
 //!
 //! Steps 1 to 4 happen for one event after the other, in the order of arrival, though many may be on their way to the disk together.
@@ -21,11 +22,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream::FuturesOrdered};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{FuturesOrdered, FuturesUnordered},
+};
 use inhaul_core::{
     event::{EndpointName, Event, EventId, Head},
     session::Delivery,
-    signature::Verdict,
     wire::{ResultHeader, ResultKind},
 };
 use tokio::{
@@ -106,6 +109,14 @@ struct Ready {
     not_before: Option<tokio::time::Instant>,
 }
 
+/// An attempt that has ended, and is not on record yet.
+struct Tried<'t> {
+    target: &'t Target,
+    attempt: Attempt,
+    /// For the sender.
+    answer: Option<Answer>,
+}
+
 /// The lanes, in the order of [`Routes::iter`].
 struct Lanes(Vec<mpsc::Sender<Ready>>);
 
@@ -182,13 +193,13 @@ impl Pipeline {
                 }
                 arrival = arrivals.recv(), if !full => {
                     let Some(arrival) = arrival else { return Ok(()) };
-                    // 1: on its way to the disk together with those around it.
+                    // 1, and 2: on its way to the disk together with those around it.
                     storing.push_back(self.store(arrival));
                     continue;
                 }
             };
             let stored = stored?;
-            // 2
+            // 3
             self.report(Report::Stored {
                 session: came.session,
                 endpoint: came.endpoint.clone(),
@@ -196,8 +207,9 @@ impl Pipeline {
             })
             .await;
             let Stored::New(row) = stored else { continue };
-            // 3 and 4
-            let (row, rejected) = self.verify_and_show(&came, row).await?;
+            // 4
+            let rejected = came.recognised.is_rejected() && !came.missed;
+            self.show(Live::Event(Box::new(row.clone()))).await;
             if row.state != EventState::Pending {
                 self.answer_for_no_app(&came, rejected).await;
                 continue;
@@ -267,6 +279,7 @@ impl Pipeline {
             taken_when_late,
             late,
             held: forward && late && self.catch_up == CatchUp::Ask,
+            verdict: recognised.verdict.clone().map(Box::new),
             drop_repeats,
         };
         let stored = self.disk.store(&self.history, &event, &facts).await;
@@ -274,18 +287,6 @@ impl Pipeline {
         let came =
             Came { session, endpoint, seq, missed, deadline, taken_when_late, event, recognised, lane };
         (came, stored)
-    }
-
-    /// Steps 3 and 4: the event's row, and whether it must not reach a target.
-    async fn verify_and_show(&self, came: &Came, row: EventRow) -> Result<(EventRow, bool), HistoryError> {
-        let row = match &came.recognised.verdict {
-            Some(verdict) => self.disk.write(|| self.history.set_verdict(row.id, verdict.clone())).await?,
-            None => row,
-        };
-        let valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
-        let rejected = came.recognised.must_be_valid && !valid && !came.missed;
-        self.show(Live::Event(Box::new(row.clone()))).await;
-        Ok((row, rejected))
     }
 
     /// Step 7 for an event that goes nowhere: its sender need not wait, and gets the answer to its question, if it asked one.
@@ -323,25 +324,30 @@ impl Pipeline {
             Ok(head) => self.route(&event, &head).targets.clone(),
             Err(_) => Vec::new(),
         };
-        let mut attempts = targets
-            .iter()
-            .map(|target| self.attempt(&event, target, ready.cause, ready.rejected))
-            .collect::<futures_util::stream::FuturesUnordered<_>>();
+        let mut tries: FuturesUnordered<_> =
+            targets.iter().map(|target| self.try_once(&event, target, ready.cause, ready.rejected)).collect();
         let mut waits_until = ready.deadline;
-        let (mut is_late, mut all_delivered) = (false, true);
+        let (mut is_late, mut all_delivered, mut is_settled) = (false, true, false);
         let first = targets.first();
-        while let Some(attempted) = attempts.next().await {
-            let (target, forwarded) = attempted?;
-            all_delivered &= forwarded.outcome.is_success();
+        while let Some(tried) = tries.next().await {
+            let Tried { target, attempt, answer } = tried?;
+            let outcome = attempt.outcome.clone();
+            all_delivered &= outcome.is_success();
+            // Whether it is late is known when it is on record, because that takes its time too.
+            is_settled = tries.is_empty() && (all_delivered || !ready.taken_when_late);
+            self.record(event.id, attempt, is_settled).await?;
             // 7: the first target answers the sender, with its own bytes.
             if first == Some(target)
                 && let Some(deadline) = waits_until.take()
             {
                 is_late = Instant::now() + DEADLINE_MARGIN >= deadline;
-                self.answer(ready.session, event.id, forwarded).await;
+                self.answer(ready.session, event.id, outcome, answer).await;
             }
         }
         // 8
+        if is_settled {
+            return Ok(());
+        }
         if is_late && ready.taken_when_late && !all_delivered {
             // The sender does not come again, so it is tried again like an event whose sender does not wait.
             let Some((_, row)) = self.history.event(event.id).await? else { return Ok(()) };
@@ -362,27 +368,33 @@ impl Pipeline {
         self.disk.write(|| self.history.settle(id)).await
     }
 
-    /// Steps 5 and 6 for one target.
-    async fn attempt<'t>(
+    /// Step 5 for one target.
+    async fn try_once<'t>(
         &self,
         event: &Event,
         target: &'t Target,
         cause: AttemptCause,
         rejected: bool,
-    ) -> Result<(&'t Target, Forwarded), HistoryError> {
-        // 5
+    ) -> Result<Tried<'t>, HistoryError> {
         let name = target.to_string();
         let begun = self.disk.write(|| self.history.begin_attempt(event.id, &name, cause)).await?;
-        let forwarded = if rejected {
+        let Forwarded { outcome, answer } = if rejected {
             Forwarded { outcome: Outcome::Rejected, answer: None }
         } else {
             self.forwarder.send(event, target).await
         };
-        // 6
-        let attempt = Attempt { outcome: forwarded.outcome.clone(), ..begun };
-        let row = self.finish_attempt(event.id, attempt.clone()).await?;
-        self.show(Live::Attempt(Box::new(row), attempt)).await;
-        Ok((target, forwarded))
+        Ok(Tried { target, attempt: Attempt { outcome, ..begun }, answer })
+    }
+
+    /// Step 6, and 8 when nothing more is to be done.
+    async fn record(&self, id: EventId, attempt: Attempt, settles: bool) -> Result<EventRow, HistoryError> {
+        let row = if settles {
+            self.disk.write(|| self.history.finish_last_attempt(id, attempt.clone())).await?
+        } else {
+            self.finish_attempt(id, attempt.clone()).await?
+        };
+        self.show(Live::Attempt(Box::new(row.clone()), attempt)).await;
+        Ok(row)
     }
 
     /// Sends a stored event once more, because a person asked for it.
@@ -404,15 +416,12 @@ impl Pipeline {
                 resign::resigned(&event, &row, route, self.routes.catalogue(), same_id, clock::now())?
             }
         };
-        let replayed = self.attempt(&event, &target, AttemptCause::Replay, false).await;
-        let (_, forwarded) = replayed.map_err(|error| error.to_string())?;
-        let found = self.history.event(id).await.map_err(|error| error.to_string())?;
-        let attempts = found.map(|(_, row)| row.attempts).unwrap_or_default();
-        let made = attempts
-            .into_iter()
-            .rev()
-            .find(|attempt| attempt.cause == AttemptCause::Replay && attempt.outcome == forwarded.outcome);
-        made.ok_or_else(|| "the attempt is not on record".to_owned())
+        let replayed = async {
+            let tried = self.try_once(&event, &target, AttemptCause::Replay, false).await?;
+            self.record(id, tried.attempt.clone(), false).await?;
+            Ok(tried.attempt)
+        };
+        replayed.await.map_err(|error: HistoryError| error.to_string())
     }
 
     /// Where an event goes when nobody says: its route's first target, or where it went before.
@@ -423,8 +432,8 @@ impl Pipeline {
         of_route.or_else(before).ok_or_else(|| "there is no target; say one with `--to`".to_owned())
     }
 
-    async fn answer(&self, session: u64, id: EventId, forwarded: Forwarded) {
-        let (kind, latency_ms) = match forwarded.outcome {
+    async fn answer(&self, session: u64, id: EventId, outcome: Outcome, answer: Option<Answer>) {
+        let (kind, latency_ms) = match outcome {
             Outcome::Answered { status, body_bytes, latency_ms, .. } => {
                 (ResultKind::Answered { status, body_bytes }, latency_ms)
             }
@@ -438,7 +447,7 @@ impl Pipeline {
             Outcome::Begun => return,
         };
         let header = ResultHeader { id, kind, latency_ms };
-        let (headers, body) = match forwarded.answer {
+        let (headers, body) = match answer {
             Some(Answer { headers, body, .. }) => (Head::write_headers(&headers).into(), body),
             None => (Bytes::new(), Bytes::new()),
         };
@@ -455,3 +464,6 @@ impl Pipeline {
         let _ = self.live.send(live).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

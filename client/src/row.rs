@@ -81,6 +81,14 @@ impl EventRow {
             || self.given_up.is_some()
             || matches!(self.verdict, Some(Verdict::Invalid { .. } | Verdict::Stale { .. }))
     }
+
+    /// Puts an attempt in its place among the others, or in that of what was known of it before.
+    pub fn put_attempt(&mut self, attempt: Attempt) {
+        match self.attempts.binary_search_by_key(&attempt.number, |known| known.number) {
+            Ok(at) => self.attempts[at] = attempt,
+            Err(at) => self.attempts.insert(at, attempt),
+        }
+    }
 }
 
 /// What is left to do for a stored event.

@@ -1,5 +1,7 @@
 //! `/_inhaul/attach`: where a client's request becomes a session.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version,
@@ -25,7 +27,7 @@ use crate::{
 /// Answers the WebSocket handshake (RFC 6455 §4.2) and starts the session behind it.
 pub fn attach<B: Send + 'static>(
     mut request: Request<B>,
-    context: SessionContext,
+    context: Arc<SessionContext>,
     sessions: &TaskTracker,
     stop: CancellationToken,
 ) -> Response<Full<Bytes>> {

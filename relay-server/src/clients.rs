@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -79,6 +79,14 @@ impl Clients {
     pub fn is_stale(&self, now: UnixMillis) -> bool {
         u128::from(now.0.saturating_sub(self.written_at_ms.0)) > STALE.as_millis()
     }
+}
+
+/// [`Clients`] as it is written, row by row: there may be many.
+#[derive(Serialize)]
+struct ClientsNow<'a> {
+    version: u32,
+    written_at_ms: UnixMillis,
+    clients: &'a [ClientRow],
 }
 
 /// Keeps the file current.
@@ -164,12 +172,13 @@ fn path(data: &Path) -> PathBuf {
 
 /// Replaces the file. It need not survive a power cut: the relay writes it anew.
 fn write(file: &Path, time: UnixMillis, rows: &[ClientRow]) -> io::Result<()> {
-    let clients = Clients { version: VERSION, written_at_ms: time, clients: rows.to_vec() };
-    let mut text = serde_json::to_vec_pretty(&clients)?;
-    text.push(b'\n');
+    let clients = ClientsNow { version: VERSION, written_at_ms: time, clients: rows };
     let new = file.with_extension("json.new");
-    let mut opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    opened.write_all(&text)?;
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut opened = BufWriter::new(opened);
+    serde_json::to_writer_pretty(&mut opened, &clients)?;
+    opened.write_all(b"\n")?;
+    opened.into_inner()?;
     fs::rename(&new, file)
 }
 

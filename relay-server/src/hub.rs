@@ -14,13 +14,17 @@ use inhaul_core::{
     session::AppAnswer,
     wire::{ErrorCode, SessionError, Sharing},
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
+
+mod calls;
+
+pub use calls::Calls;
 
 /// What a session is told from outside.
 #[derive(Debug)]
 pub enum SessionOrder {
-    /// End, for this reason. Boxed, because a session's channel has room for many orders and seldom gets one.
+    /// End, for this reason. Boxed, because every session has room for an order and seldom gets one.
     Close(Box<SessionError>),
     /// The relay goes down; come back after this time.
     Drain(Duration),
@@ -32,10 +36,8 @@ pub struct Seat {
     endpoints: Vec<EndpointName>,
     /// Grows with each session; of one client's, the highest holds an endpoint.
     pub generation: u64,
-    /// Orders from outside. A channel of a few: an order that finds it full is one of many of the same kind.
-    pub orders: mpsc::Receiver<SessionOrder>,
-    /// Notified when there may be new events for any endpoint of the session.
-    pub news: Arc<Notify>,
+    /// Where it hears orders, and of new events for any of its endpoints.
+    pub calls: Arc<Calls>,
 }
 
 /// A sender's wait for the app's answer. Dropping it ends the wait.
@@ -67,8 +69,7 @@ struct Held {
 struct Holder {
     client_id: Uuid,
     generation: u64,
-    orders: mpsc::Sender<SessionOrder>,
-    news: Arc<Notify>,
+    calls: Arc<Calls>,
 }
 
 struct Waiting {
@@ -107,25 +108,18 @@ impl Hub {
             }
         }
         let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        let (orders_in, orders) = mpsc::channel(4);
-        let news = Arc::new(Notify::new());
+        let calls = Arc::new(Calls::default());
         let mut names = Vec::with_capacity(endpoints.len());
         for (name, sharing) in endpoints {
-            let held = held.entry(name.clone()).or_insert(Held { sharing, holders: Vec::new() });
+            let held = held.entry(name.clone()).or_insert(Held { sharing, holders: Vec::with_capacity(1) });
             held.sharing = sharing;
             for older in held.holders.extract_if(.., |holder| holder.client_id == client_id) {
-                // Full means that it has been told to end already.
-                let _ = older.orders.try_send(SessionOrder::Close(Box::new(superseded(&name))));
+                older.calls.give(SessionOrder::Close(Box::new(superseded(&name))));
             }
-            held.holders.push(Holder {
-                client_id,
-                generation,
-                orders: orders_in.clone(),
-                news: Arc::clone(&news),
-            });
+            held.holders.push(Holder { client_id, generation, calls: Arc::clone(&calls) });
             names.push(name);
         }
-        Ok(Seat { hub: self.clone(), endpoints: names, generation, orders, news })
+        Ok(Seat { hub: self.clone(), endpoints: names, generation, calls })
     }
 
     /// Whether a client holds the endpoint now.
@@ -155,23 +149,21 @@ impl Hub {
     /// There is a new event for the endpoint, or one that another session gave back.
     pub fn announce(&self, endpoint: &EndpointName) {
         for holder in self.held_now().get(endpoint).into_iter().flat_map(|held| &held.holders) {
-            holder.news.notify_one();
+            holder.calls.tell_news();
         }
     }
 
     /// Tells the sessions that hold an endpoint to end.
     pub fn close(&self, endpoint: &EndpointName, reason: &SessionError) {
         for holder in self.held_now().get(endpoint).into_iter().flat_map(|held| &held.holders) {
-            // Full means that it has been told to end already.
-            let _ = holder.orders.try_send(SessionOrder::Close(Box::new(reason.clone())));
+            holder.calls.give(SessionOrder::Close(Box::new(reason.clone())));
         }
     }
 
     /// Tells every session that the relay goes down.
     pub fn drain(&self, after: Duration) {
         for holder in self.held_now().values().flat_map(|held| &held.holders) {
-            // Full means that it is ending already.
-            let _ = holder.orders.try_send(SessionOrder::Drain(after));
+            holder.calls.give(SessionOrder::Drain(after));
         }
     }
 
@@ -304,6 +296,8 @@ fn superseded(name: &EndpointName) -> SessionError {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn orders() -> EndpointName {
@@ -314,17 +308,17 @@ mod tests {
         hub.seat(Uuid::from_u128(client), vec![(orders(), sharing)])
     }
 
-    fn is_superseded(seat: &mut Seat) -> bool {
-        matches!(seat.orders.try_recv(), Ok(SessionOrder::Close(error)) if error.code == ErrorCode::Superseded)
+    fn is_superseded(seat: &Seat) -> bool {
+        matches!(seat.calls.take_order(), Some(SessionOrder::Close(error)) if error.code == ErrorCode::Superseded)
     }
 
     #[test]
     fn a_newer_session_of_the_same_client_takes_over_and_another_client_is_refused() {
         for sharing in [None, Some(Sharing::Share), Some(Sharing::Balance)] {
             let hub = Hub::default();
-            let mut first = seat(&hub, 1, sharing).ok().unwrap();
+            let first = seat(&hub, 1, sharing).ok().unwrap();
             let second = seat(&hub, 1, sharing).ok().unwrap();
-            assert!(is_superseded(&mut first), "the older is told");
+            assert!(is_superseded(&first), "the older is told");
             drop(first);
             assert!(hub.is_held(&orders()), "the older gives nothing back that is not its own");
             let refused = seat(&hub, 2, None).err().unwrap();
@@ -339,16 +333,14 @@ mod tests {
     fn clients_that_share_in_the_same_way_are_there_together_and_all_hear_news() {
         for way in [Sharing::Share, Sharing::Balance] {
             let hub = Hub::default();
-            let mut first = seat(&hub, 1, Some(way)).ok().unwrap();
+            let first = seat(&hub, 1, Some(way)).ok().unwrap();
             let second = seat(&hub, 2, Some(way)).ok().unwrap();
-            assert!(first.orders.try_recv().is_err(), "nobody is told to end");
+            assert!(first.calls.take_order().is_none(), "nobody is told to end");
             assert_eq!(hub.connected().len(), 2);
             hub.announce(&orders());
-            let heard = [&first, &second].map(|seat| {
-                let mut heard = std::pin::pin!(seat.news.notified());
-                heard.as_mut().enable()
-            });
-            assert_eq!(heard, [true, true]);
+            for seat in [&first, &second] {
+                assert!(seat.calls.news().now_or_never().is_some());
+            }
             drop(first);
             assert!(hub.is_held(&orders()));
             drop(second);

@@ -1,6 +1,7 @@
 //! A whole relay: starts it, says where it is, stops it. The relay program and `inhaul listen` both use this.
 
 use std::{
+    collections::HashSet,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
@@ -144,14 +145,14 @@ impl Relay {
         let (stop_accepting, stop_now) = (CancellationToken::new(), CancellationToken::new());
         let hub = Hub::default();
         let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone());
-        let sessions = SessionContext {
+        let sessions = Arc::new(SessionContext {
             registry: registry.clone(),
             spool: spool.clone(),
             hub: hub.clone(),
             metrics: Arc::clone(&metrics),
             public_url: public_url.as_str().into(),
-            config: session_config(&config.limits),
-        };
+            config: Arc::new(session_config(&config.limits)),
+        });
         let server = Arc::new(Server {
             ingest: Ingest::new(&sessions, config.limits),
             sessions,
@@ -163,7 +164,7 @@ impl Relay {
         });
         let (connections, clients) = (server.connections.clone(), server.clients.clone());
         let watching =
-            watch_endpoints(server.sessions.clone(), config.limits.retention, Board::new(&config.data));
+            watch_endpoints(Arc::clone(&server.sessions), config.limits.retention, Board::new(&config.data));
         let watching = tokio::spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
@@ -260,8 +261,8 @@ impl Drop for RelayHandle {
 
 /// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, keeps the figures of
 /// the backlog current, and writes again what a full disk did not take.
-async fn watch_endpoints(relay: SessionContext, retention: Option<Duration>, mut board: Board) {
-    let SessionContext { registry, hub, spool, metrics, .. } = relay;
+async fn watch_endpoints(relay: Arc<SessionContext>, retention: Option<Duration>, mut board: Board) {
+    let SessionContext { registry, hub, spool, metrics, .. } = &*relay;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -269,17 +270,18 @@ async fn watch_endpoints(relay: SessionContext, retention: Option<Duration>, mut
         spool.write_again();
         let (now, time) = (Instant::now(), now_millis());
         for (endpoint, dropped) in spool.tick(now, time, retention) {
-            report(&endpoint, dropped, &metrics);
+            report(&endpoint, dropped, metrics);
         }
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();
         for endpoint in known.iter().filter(|endpoint| !endpoint.remove_clients.is_empty()) {
-            remove_clients(endpoint, &registry, &spool);
+            remove_clients(endpoint, registry, spool);
         }
-        board.show(&hub, &spool, now, time);
+        board.show(hub, spool, now, time);
+        let names: HashSet<&EndpointName> = known.iter().map(|endpoint| &endpoint.name).collect();
         for held in hub.held() {
-            if !known.iter().any(|endpoint| endpoint.name == held) {
+            if !names.contains(&held) {
                 hub.close(
                     &held,
                     &SessionError {

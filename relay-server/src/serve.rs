@@ -40,7 +40,7 @@ pub struct Server {
     /// Takes webhooks.
     pub ingest: Ingest,
     /// What sessions share.
-    pub sessions: SessionContext,
+    pub sessions: Arc<SessionContext>,
     /// TLS, unless plain HTTP was asked for.
     pub tls: Option<TlsAcceptor>,
     /// No new connections and requests once cancelled.
@@ -204,7 +204,7 @@ async fn route(
         return server.ingest.take(request, head, peer).await;
     }
     if path == ATTACH_PATH {
-        let context = server.sessions.clone();
+        let context = Arc::clone(&server.sessions);
         return attach(request, context, &server.clients, server.stop_now.clone());
     }
     match path {

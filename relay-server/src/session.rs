@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{SinkExt, StreamExt, stream::SplitSink};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
 use inhaul_core::{
     event::EndpointName,
     session::{Admitted, Lane, Outgoing, Read, RelayCommand, RelayConfig, RelayEnd},
@@ -19,17 +22,14 @@ use inhaul_core::{
         WelcomeEndpoint,
     },
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, Message, protocol::WebSocketConfig},
 };
 
 use crate::{
-    hub::{self, Hub, Seat, SessionOrder},
+    hub::{self, Calls, Hub, Seat, SessionOrder},
     ingest::now_millis,
     metrics::Metrics,
     registry::{OnAbsent, Registry},
@@ -40,7 +40,6 @@ use crate::{
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// What every session of a relay shares.
-#[derive(Clone)]
 pub struct SessionContext {
     /// The endpoints and their tokens.
     pub registry: Registry,
@@ -53,7 +52,7 @@ pub struct SessionContext {
     /// The relay's own address, without a slash at the end.
     pub public_url: Arc<str>,
     /// What the protocol fixes.
-    pub config: RelayConfig,
+    pub config: Arc<RelayConfig>,
 }
 
 /// The WebSocket limits of both ends. tungstenite keeps 128 KiB for each connection and writes without bound unless told
@@ -71,7 +70,7 @@ type ReadResult = (EndpointName, Next);
 type Reading = Pin<Box<dyn Future<Output = ReadResult> + Send>>;
 
 struct Driver {
-    context: SessionContext,
+    context: Arc<SessionContext>,
     end: RelayEnd,
     seat: Option<Seat>,
     /// Its places in the events of its endpoints, until it ends.
@@ -83,7 +82,7 @@ struct Driver {
 /// What woke the driver.
 enum Woken {
     Message(Option<Result<Message, tungstenite::Error>>),
-    Order(Option<SessionOrder>),
+    Order(SessionOrder),
     News,
     Read(ReadResult),
     Wrote(Result<(), tungstenite::Error>),
@@ -91,14 +90,26 @@ enum Woken {
 }
 
 /// Serves one client until its session ends.
-pub async fn run<IO>(socket: WebSocketStream<IO>, context: SessionContext)
+pub fn run<IO>(
+    socket: WebSocketStream<IO>,
+    context: Arc<SessionContext>,
+) -> impl Future<Output = ()> + use<IO>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let end = RelayEnd::new(context.config.clone(), Instant::now());
-    let mut driver =
-        Driver { context, end, seat: None, readers: Vec::new(), reading: None, closing_since: None };
-    let (mut sink, mut stream) = socket.split();
+    let driver = Box::new(Driver::new(context));
+    let (sink, stream) = socket.split();
+    // What a future is given it keeps beside what it makes of it, so it is given what is made already.
+    drive(driver, sink, stream)
+}
+
+async fn drive<IO>(
+    mut driver: Box<Driver>,
+    mut sink: SplitSink<WebSocketStream<IO>, Message>,
+    mut stream: SplitStream<WebSocketStream<IO>>,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
         while let Some(command) = driver.end.poll_command() {
             if driver.carry_out(command).is_break() {
@@ -112,19 +123,16 @@ where
             driver.give_back();
         }
         let timeout = driver.timeout();
-        let Driver { end, seat, reading, .. } = &mut driver;
-        let (orders, news) = match seat {
-            Some(seat) => (Some(&mut seat.orders), Some(Arc::clone(&seat.news))),
-            None => (None, None),
-        };
+        let Driver { end, seat, reading, .. } = &mut *driver;
+        let calls = seat.as_ref().map(|seat| &*seat.calls);
         let woken = tokio::select! {
             biased;
             // Being told to end goes before everything else.
-            order = maybe(orders.map(mpsc::Receiver::recv)) => Woken::Order(order),
+            order = maybe(calls.map(Calls::ordered)) => Woken::Order(order),
             // What the client says comes before what it is sent: STORED and CREDIT make room.
             message = stream.next() => Woken::Message(message),
             read = maybe(reading.as_mut()) => Woken::Read(read),
-            () = maybe(news.as_ref().map(|news| news.notified())) => Woken::News,
+            () = maybe(calls.map(Calls::news)) => Woken::News,
             wrote = write_next(&mut sink, end) => Woken::Wrote(wrote),
             () = tokio::time::sleep_until(timeout.into()) => Woken::Timer,
         };
@@ -174,6 +182,11 @@ where
 }
 
 impl Driver {
+    fn new(context: Arc<SessionContext>) -> Self {
+        let end = RelayEnd::new(Arc::clone(&context.config), Instant::now());
+        Self { context, end, seat: None, readers: Vec::new(), reading: None, closing_since: None }
+    }
+
     fn timeout(&self) -> Instant {
         let closing = self.closing_since.map(|since| since + CLOSE_GRACE);
         let end = self.end.poll_timeout();
@@ -189,9 +202,8 @@ impl Driver {
                 return Break(());
             }
             Woken::Message(None) => return Break(()),
-            Woken::Order(Some(SessionOrder::Close(error))) => self.close(*error, now),
-            Woken::Order(Some(SessionOrder::Drain(after))) => self.end.drain(after),
-            Woken::Order(None) => {}
+            Woken::Order(SessionOrder::Close(error)) => self.close(*error, now),
+            Woken::Order(SessionOrder::Drain(after)) => self.end.drain(after),
             Woken::News => {
                 for endpoint in self.endpoints() {
                     self.end.handle_news(&endpoint);
@@ -299,7 +311,7 @@ impl Driver {
     }
 
     fn seated(&self, hello: &Hello) -> Result<(Seat, Vec<Reader>, Admitted), SessionError> {
-        let SessionContext { registry, spool, hub, public_url, .. } = &self.context;
+        let SessionContext { registry, spool, hub, public_url, .. } = &*self.context;
         let client = hello.client_id;
         let mut endpoints = Vec::new();
         for HelloEndpoint { name, token, sharing, .. } in &hello.endpoints {
@@ -314,7 +326,8 @@ impl Driver {
         let asked = hello.endpoints.iter().map(|asked| asked.sharing);
         let names = endpoints.iter().map(|endpoint| endpoint.name.clone()).zip(asked).collect();
         let seat = hub.seat(client, names)?;
-        let (mut readers, mut lanes) = (Vec::new(), Vec::new());
+        let (mut readers, mut lanes) =
+            (Vec::with_capacity(endpoints.len()), Vec::with_capacity(endpoints.len()));
         for (endpoint, asked) in endpoints.iter().zip(&hello.endpoints) {
             let reader = spool.join(&endpoint.name, client, asked.sharing, asked.resume);
             let reader = reader.map_err(|error| cannot_join(&endpoint.name, error))?;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -72,7 +73,7 @@ struct Answering {
 
 /// The relay's end of one session.
 pub struct RelayEnd {
-    config: RelayConfig,
+    config: Arc<RelayConfig>,
     phase: Phase,
     opened: Instant,
     last_heard: Instant,
@@ -94,7 +95,8 @@ pub struct RelayEnd {
 
 impl RelayEnd {
     /// An end that waits for HELLO.
-    pub fn new(config: RelayConfig, now: Instant) -> Self {
+    pub fn new(config: impl Into<Arc<RelayConfig>>, now: Instant) -> Self {
+        let config = config.into();
         Self {
             phase: Phase::Hello,
             opened: now,
@@ -188,6 +190,9 @@ impl RelayEnd {
         let start =
             |lane: Lane| LaneAt { name: lane.welcome.name, read_up_to: lane.cursor, state: LaneState::Ready };
         self.lanes = admitted.lanes.into_iter().map(start).collect();
+        self.lanes.shrink_to_fit();
+        // HELLO is the largest of them, and comes once.
+        self.commands.shrink_to_fit();
         self.phase = Phase::Open;
     }
 
@@ -271,6 +276,8 @@ impl RelayEnd {
     /// The next frame to write; ask when the socket can take one.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         if let Some(frame) = self.control.pop_front() {
+            // There are few of these in a session, and an idle one is to be small.
+            self.control.shrink_to_fit();
             return Some(frame);
         }
         if self.phase != Phase::Open {

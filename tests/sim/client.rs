@@ -15,7 +15,10 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use inhaul::history::{ByHand, Facts, History, HistoryError, Options, Stored};
+use inhaul::{
+    history::{ByHand, Facts, History, HistoryError, Options, Stored},
+    row::{Attempt, AttemptCause, Outcome as AttemptOutcome},
+};
 use inhaul_core::{
     event::{EndpointName, EventId, UnixMillis},
     session::{ClientCommand, ClientConfig, ClientEnd, Timing},
@@ -65,6 +68,16 @@ struct Storing {
     id: EventId,
     bytes: u64,
     stored: Asked<Stored>,
+}
+
+fn rejected() -> Attempt {
+    Attempt {
+        number: 1,
+        target: "http://localhost:3000".into(),
+        cause: AttemptCause::Arrival,
+        started_at: UnixMillis(0),
+        outcome: AttemptOutcome::Rejected,
+    }
 }
 
 /// What became of a step of the client.
@@ -241,7 +254,11 @@ impl Client {
         }
         if settles && matches!(stored, Stored::New(_)) {
             let history = self.history.clone();
-            let mut settled: Asked<()> = Box::pin(async move { history.settle(id).await });
+            // By itself, or with an outcome.
+            let mut settled: Asked<()> = match id.0.as_u128() % 2 {
+                0 => Box::pin(async move { history.settle(id).await }),
+                _ => Box::pin(async move { history.finish_last_attempt(id, rejected()).await.map(drop) }),
+            };
             if now(settled.as_mut()).is_pending() {
                 self.settling.push((id, settled));
             }

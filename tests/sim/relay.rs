@@ -273,7 +273,7 @@ impl Relay {
 
     fn take_orders(&mut self, at: usize, time: Instant) {
         let session = &mut self.sessions[at];
-        match session.seat.as_mut().and_then(|seat| seat.orders.try_recv().ok()) {
+        match session.seat.as_ref().and_then(|seat| seat.calls.take_order()) {
             Some(SessionOrder::Close(error)) => {
                 session.end.close(*error);
                 session.closing_since.get_or_insert(time);

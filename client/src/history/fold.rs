@@ -47,6 +47,7 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             Change::Arrived(arrived, event) => Some(arrival(location, arrived, event)),
             Change::Verdict(_)
             | Change::Attempt(_)
+            | Change::LastAttempt(_)
             | Change::Settled
             | Change::GivenUp(_)
             | Change::Released
@@ -59,14 +60,10 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
         // The first one counts: an event is in the history once.
         Change::Arrived(..) => {}
         Change::Verdict(verdict) => entry.row.verdict = Some(verdict.clone()),
-        Change::Attempt(attempt) => {
-            put_attempt(&mut entry.row.attempts, attempt);
-            if attempt.outcome.is_success() {
-                entry.row.given_up = None;
-                if entry.row.state == EventState::GivenUp {
-                    entry.row.state = EventState::Settled;
-                }
-            }
+        Change::Attempt(attempt) => put_attempt(&mut entry.row, attempt),
+        Change::LastAttempt(attempt) => {
+            put_attempt(&mut entry.row, attempt);
+            entry.row.state = EventState::Settled;
         }
         Change::Settled => entry.row.state = EventState::Settled,
         Change::GivenUp(given_up) => {
@@ -81,10 +78,13 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
     Some(entry)
 }
 
-fn put_attempt(attempts: &mut Vec<Attempt>, attempt: &Attempt) {
-    match attempts.binary_search_by_key(&attempt.number, |known| known.number) {
-        Ok(at) => attempts[at] = attempt.clone(),
-        Err(at) => attempts.insert(at, attempt.clone()),
+fn put_attempt(row: &mut EventRow, attempt: &Attempt) {
+    row.put_attempt(attempt.clone());
+    if attempt.outcome.is_success() {
+        row.given_up = None;
+        if row.state == EventState::GivenUp {
+            row.state = EventState::Settled;
+        }
     }
 }
 
@@ -120,11 +120,11 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
                 (false, true) => EventState::Pending,
                 (false, false) => EventState::Settled,
             },
-            repeat: arrived.repeat.clone(),
+            repeat: arrived.repeat.as_deref().cloned(),
             given_up: None,
             tags: Vec::new(),
             comment: None,
-            verdict: None,
+            verdict: facts.verdict.as_deref().cloned(),
             attempts: Vec::new(),
         },
     }
@@ -192,6 +192,7 @@ mod tests {
         for change in [
             Change::Verdict(Verdict::Unsigned),
             Change::Attempt(sample_attempt(1, Outcome::Begun)),
+            Change::LastAttempt(sample_attempt(1, Outcome::Rejected)),
             Change::Settled,
             Change::Released,
             Change::Tags(TagChange::default()),
@@ -221,6 +222,7 @@ mod tests {
             Just(Change::Verdict(Verdict::NoSecret { provider: "stripe".into() })),
             (1..4u32).prop_map(|number| Change::Attempt(sample_attempt(number, Outcome::Begun))),
             (1..4u32).prop_map(move |number| Change::Attempt(sample_attempt(number, ended()))),
+            (1..4u32).prop_map(move |number| Change::LastAttempt(sample_attempt(number, ended()))),
             Just(Change::Settled),
             Just(Change::Released),
             ("[ab]", "[ab]").prop_map(|(add, remove)| {

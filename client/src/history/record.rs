@@ -10,6 +10,7 @@
 //!  6     event id  empty: it was held, and is to be forwarded now
 //!  7     event id  JSON of the tags a person gave it and took from it
 //!  8     event id  JSON of what a person wrote about it; an empty text removes it
+//!  11    event id  JSON of the attempt that ended, and nothing more is to be forwarded by itself: 3 and 4 in one
 //! ```
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
 
@@ -36,6 +37,7 @@ const GIVEN_UP: u8 = 5;
 const RELEASED: u8 = 6;
 const TAGS: u8 = 7;
 const COMMENT: u8 = 8;
+const LAST_ATTEMPT: u8 = 11;
 
 /// What the client noted when an event arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ pub(super) struct Arrived {
     pub(super) facts: Facts,
     /// The provider sent the same before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) repeat: Option<Repeat>,
+    pub(super) repeat: Option<Box<Repeat>>,
 }
 
 /// One thing that happened to an event.
@@ -62,6 +64,8 @@ pub(super) enum Change {
     Verdict(Verdict),
     /// An attempt began or ended.
     Attempt(Attempt),
+    /// An attempt ended, and nothing more is to be forwarded by itself.
+    LastAttempt(Attempt),
     /// Nothing more is to be forwarded by itself.
     Settled,
     /// It could not be delivered, and is not tried again.
@@ -97,6 +101,7 @@ impl Change {
             }
             Self::Verdict(verdict) => (VERDICT, vec![json(verdict)]),
             Self::Attempt(attempt) => (ATTEMPT, vec![json(attempt)]),
+            Self::LastAttempt(attempt) => (LAST_ATTEMPT, vec![json(attempt)]),
             Self::Settled => (SETTLED, Vec::new()),
             Self::GivenUp(given_up) => (GIVEN_UP, vec![json(given_up)]),
             Self::Released => (RELEASED, Vec::new()),
@@ -118,6 +123,7 @@ impl Change {
             }
             VERDICT => Self::Verdict(serde_json::from_slice(&payload)?),
             ATTEMPT => Self::Attempt(serde_json::from_slice(&payload)?),
+            LAST_ATTEMPT => Self::LastAttempt(serde_json::from_slice(&payload)?),
             SETTLED => Self::Settled,
             GIVEN_UP => Self::GivenUp(serde_json::from_slice(&payload)?),
             RELEASED => Self::Released,
@@ -142,18 +148,18 @@ mod tests {
         row::{AttemptCause, FailureKind, Outcome},
     };
 
-    fn attempt(outcome: Outcome) -> Change {
-        Change::Attempt(Attempt {
+    fn attempt(outcome: Outcome) -> Attempt {
+        Attempt {
             number: 2,
             target: "http://localhost:3000/".into(),
             cause: AttemptCause::Replay,
             started_at: UnixMillis(1_763_970_070_200),
             outcome,
-        })
+        }
     }
 
-    /// One that is like no other, and one with every fact there is.
-    fn arrivals() -> [Change; 2] {
+    /// One that is like no other, one with every fact there was at first, and one that was verified before it was stored.
+    fn arrivals() -> [Change; 3] {
         let facts = Facts {
             provider: Some("stripe".into()),
             event_type: Some("charge.failed".into()),
@@ -163,6 +169,8 @@ mod tests {
         };
         let stored_at_ms = UnixMillis(1_763_970_070_150);
         let all = Facts { held: true, late: true, sender_waits: true, missed: true, ..facts.clone() };
+        let verdict = Verdict::NoSecret { provider: "stripe".into() };
+        let verified = Facts { verdict: Some(Box::new(verdict)), ..facts.clone() };
         let repeat = Repeat {
             number: 3,
             first: sample_event(1, b"").id,
@@ -172,8 +180,13 @@ mod tests {
             dropped: true,
         };
         let first = Arrived { arrival: 7, stored_at_ms, facts, repeat: None };
-        let repeated = Arrived { arrival: 8, stored_at_ms, facts: all, repeat: Some(repeat) };
-        [Change::Arrived(first, sample_event(1, b"{}")), Change::Arrived(repeated, sample_event(2, b"{}"))]
+        let repeated = Arrived { arrival: 8, stored_at_ms, facts: all, repeat: Some(Box::new(repeat)) };
+        let verified = Arrived { arrival: 9, stored_at_ms, facts: verified, repeat: None };
+        [
+            Change::Arrived(first, sample_event(1, b"{}")),
+            Change::Arrived(repeated, sample_event(2, b"{}")),
+            Change::Arrived(verified, sample_event(3, b"{}")),
+        ]
     }
 
     /// One whose provider says what it is about.
@@ -190,7 +203,7 @@ mod tests {
 
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
-        let [first, repeated] = arrivals();
+        let [first, repeated, verified] = arrivals();
         let answered = Outcome::Answered {
             status: 204,
             headers: vec![("x-a".into(), "1".into())],
@@ -202,23 +215,29 @@ mod tests {
         vec![
             (first, EVENT, include_bytes!("../../../assets/golden/history-event-v1.bin")),
             (repeated, EVENT, include_bytes!("../../../assets/golden/history-event-repeated-v1.bin")),
+            (verified, EVENT, include_bytes!("../../../assets/golden/history-event-verified-v1.bin")),
             (
                 Change::Verdict(Verdict::Unsigned),
                 VERDICT,
                 include_bytes!("../../../assets/golden/history-verdict-v1.bin"),
             ),
             (
-                attempt(Outcome::Begun),
+                Change::Attempt(attempt(Outcome::Begun)),
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-begun-v1.bin"),
             ),
             (
-                attempt(answered),
+                Change::LastAttempt(attempt(answered.clone())),
+                LAST_ATTEMPT,
+                include_bytes!("../../../assets/golden/history-attempt-last-v1.bin"),
+            ),
+            (
+                Change::Attempt(attempt(answered)),
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-answered-v1.bin"),
             ),
             (
-                attempt(failed),
+                Change::Attempt(attempt(failed)),
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
             ),
@@ -266,7 +285,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(kind in 0..10u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(kind in 0..14u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Change::from_record(kind, bytes.into());
         }
     }

@@ -77,6 +77,11 @@ pub(super) enum Request {
         attempt: Attempt,
         answer: Answer<EventRow>,
     },
+    FinishLastAttempt {
+        id: EventId,
+        attempt: Attempt,
+        answer: Answer<EventRow>,
+    },
     Settle {
         id: EventId,
         answer: Answer<()>,
@@ -305,6 +310,9 @@ impl Worker {
             Request::FinishAttempt { id, attempt, answer } => {
                 self.change(id, Change::Attempt(attempt), Reply::Row(answer), room);
             }
+            Request::FinishLastAttempt { id, attempt, answer } => {
+                self.change(id, Change::LastAttempt(attempt), Reply::Row(answer), room);
+            }
             Request::Settle { id, answer } => {
                 self.change(id, Change::Settled, Reply::Nothing(answer), room);
             }
@@ -346,6 +354,7 @@ impl Worker {
         match self.prepare(&event, &mut facts) {
             Ok(Prepared::Known(row)) => drop(answer.send(Ok(Stored::Duplicate(*row)))),
             Ok(Prepared::New { period, now, same, repeat }) => {
+                let repeat = repeat.map(Box::new);
                 let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
                 self.next_arrival += 1;
                 self.storing.insert(id, Vec::new());

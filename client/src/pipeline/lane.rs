@@ -140,7 +140,7 @@ impl Lane {
     /// Steps 5 to 8 for the targets that are still to be tried.
     async fn deliver_once(&self, ready: &Ready) -> Result<Next, HistoryError> {
         let Pipeline { history, .. } = &self.pipeline;
-        let (event, row) = match history.event(ready.id).await {
+        let (event, mut row) = match history.event(ready.id).await {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Next::Nothing),
             // One event that cannot be read must not stop the others.
@@ -152,14 +152,20 @@ impl Lane {
         let Route { targets, retry, .. } = &self.route;
         let once = Schedule::new(Vec::new());
         let open = open_targets(&row, targets, if ready.tries { retry } else { &once });
-        let mut attempts: FuturesUnordered<_> = open
+        let mut tries: FuturesUnordered<_> = open
             .into_iter()
-            .map(|target| self.pipeline.attempt(&event, target, ready.cause, ready.rejected))
+            .map(|target| self.pipeline.try_once(&event, target, ready.cause, ready.rejected))
             .collect();
-        while let Some(attempted) = attempts.next().await {
-            attempted?;
+        while let Some(tried) = tries.next().await {
+            let attempt = tried?.attempt;
+            row.put_attempt(attempt.clone());
+            let settles = tries.is_empty()
+                && (!ready.tries || standing(&row, targets, retry, random()) == Standing::Delivered);
+            row = self.pipeline.record(ready.id, attempt, settles).await?;
+            if settles {
+                return Ok(Next::Nothing);
+            }
         }
-        let Some((_, row)) = history.event(ready.id).await? else { return Ok(Next::Nothing) };
         if !ready.tries {
             return Ok(Next::Settle(ready.id));
         }

@@ -29,12 +29,17 @@ pub(super) struct Recognised {
     pub(super) object_id: Option<String>,
     pub(super) verdict: Option<Verdict>,
     /// Its route keeps events back that are not valid.
-    pub(super) must_be_valid: bool,
+    must_be_valid: bool,
     /// The answer, when it is a question to the endpoint that can be answered here.
     pub(super) answer: Option<ChallengeAnswer>,
 }
 
 impl Recognised {
+    /// Whether its route keeps it back.
+    pub(super) fn is_rejected(&self) -> bool {
+        self.must_be_valid && !matches!(self.verdict, Some(Verdict::Valid { .. }))
+    }
+
     /// Of bytes that are no request.
     pub(super) fn nothing() -> Self {
         Self {

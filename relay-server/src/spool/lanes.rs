@@ -15,7 +15,8 @@ use super::{
 
 #[derive(Default)]
 pub(super) struct Lanes {
-    pub(super) by_name: HashMap<EndpointName, Lane>,
+    /// Boxed: a table has room for more than is in it.
+    pub(super) by_name: HashMap<EndpointName, Box<Lane>>,
     pub(super) identity: Option<Uuid>,
     pub(super) identity_record: Latest,
     pub(super) clock: Clock,
@@ -182,7 +183,7 @@ impl Lanes {
     fn lane(&mut self, endpoint: EndpointName) -> &mut Lane {
         match self.by_name.entry(endpoint) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Lane::default()),
+            Entry::Vacant(new) => new.insert(Box::default()),
         }
     }
 }

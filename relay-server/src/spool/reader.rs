@@ -266,7 +266,8 @@ impl Reader {
     }
 
     fn change<T: Default>(&self, change: impl FnOnce(&mut Lane) -> T) -> T {
-        self.spool.lanes().by_name.get_mut(&self.endpoint).map(change).unwrap_or_default()
+        let mut lanes = self.spool.lanes();
+        lanes.by_name.get_mut(&self.endpoint).map(|lane| change(lane)).unwrap_or_default()
     }
 }
 

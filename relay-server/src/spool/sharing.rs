@@ -121,7 +121,7 @@ impl Spool {
             });
             shown.collect::<Vec<_>>()
         };
-        lanes.by_name.iter().flat_map(holding).collect()
+        lanes.by_name.iter().map(|(endpoint, lane)| (endpoint, &**lane)).flat_map(holding).collect()
     }
 
     /// Keeps no events for a client any more; returns those that waited for nobody else and are gone.

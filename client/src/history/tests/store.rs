@@ -77,6 +77,24 @@ async fn many_at_once_keep_the_order_of_calls_and_are_on_disk() {
     }
 }
 
+/// One record says both, so a kill leaves both or neither.
+#[tokio::test]
+async fn the_last_outcome_settles_an_event_with_the_same_write() {
+    let world = World::new();
+    let history = world.open_well();
+    store_all(&history, [1, 2]).await;
+    let id = sample_event(1, b"").id;
+    let begun = history.begin_attempt(id, "http://a/", AttemptCause::Arrival).await.unwrap();
+    let ended = Attempt { outcome: Outcome::Rejected, ..begun };
+    let row = history.finish_last_attempt(id, ended.clone()).await.unwrap();
+    assert_eq!((row.state, &row.attempts[..]), (EventState::Settled, &[ended][..]));
+    let killed = world.killed_now().open_well();
+    assert_eq!(everything(&killed).await, everything(&history).await);
+    assert_eq!(killed.pending().await.unwrap().len(), 1);
+    let unknown = history.finish_last_attempt(sample_event(9, b"").id, row.attempts[0].clone()).await;
+    assert!(matches!(unknown, Err(HistoryError::Unknown(_))));
+}
+
 #[tokio::test]
 async fn attempts_are_counted_over_targets_and_never_overwritten() {
     let world = World::new();

@@ -61,6 +61,14 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     for (name, remark) in remark_texts(row) {
         page.put(&format!("{name}: {remark}"), theme.doubtful());
     }
+    way(page, opened, row);
+    for attempt in row.attempts.iter().rev() {
+        answer(page, attempt);
+    }
+}
+
+/// When the event was where.
+fn way(page: &mut Page, opened: &Opened, row: &EventRow) {
     page.heading("Its way");
     let begin = row.received_at.0;
     let after = |at: u64| format!("+{}", time_text(Duration::from_millis(at.saturating_sub(begin))));
@@ -69,16 +77,15 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     if let Some(first) = row.attempts.first() {
         page.pair("forwarded", 12, &after(first.started_at.0), Style::new());
     }
-    if let (Some(patience), Some(sender)) = (patience, &opened.sender) {
+    if let Some(sender) = &opened.sender
+        && let Some(seconds) = sender.timeout_seconds
+    {
         let text = format!(
             "{} waits {} for an answer",
             visible(&sender.name),
-            time_text(Duration::from_millis(patience))
+            time_text(Duration::from_secs(seconds))
         );
         page.pair("patience", 12, &text, Style::new());
-    }
-    for attempt in row.attempts.iter().rev() {
-        answer(page, attempt);
     }
 }
 

@@ -1,0 +1,285 @@
+//! What an event costs the disk on its way, and in which order it gets there: the real history, on a disk that counts.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use inhaul_journal::{Disk as JournalDisk, DiskFile, RealDisk};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use crate::{
+    forward::ForwardOptions,
+    history::{ByHand, Options, tests::sample_event},
+};
+
+/// The real disk, and how often data was synced to it.
+struct Counting(Arc<AtomicU64>);
+
+struct CountingFile(Arc<dyn DiskFile>, Arc<AtomicU64>);
+
+impl Counting {
+    fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(CountingFile(file, Arc::clone(&self.0)))
+    }
+}
+
+impl JournalDisk for Counting {
+    fn make_directory(&self, directory: &Path) -> io::Result<()> {
+        RealDisk.make_directory(directory)
+    }
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
+        RealDisk.try_lock(path)
+    }
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+        RealDisk.list(directory)
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(RealDisk.open(path)?))
+    }
+    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(RealDisk.make(path)?))
+    }
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        RealDisk.sync_directory(directory)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+    fn nonce(&self) -> u64 {
+        RealDisk.nonce()
+    }
+}
+
+impl DiskFile for CountingFile {
+    fn bytes(&self) -> io::Result<u64> {
+        self.0.bytes()
+    }
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.sync_data()
+    }
+}
+
+/// A pipeline on a history that a thread of the test runs.
+struct World {
+    history: History,
+    syncs: Arc<AtomicU64>,
+    arrivals: mpsc::Sender<Arrival>,
+    live: mpsc::Receiver<Live>,
+    /// Kept open: without the other end, reports are nobody's.
+    reports: mpsc::Receiver<Report>,
+    next: u64,
+    ended: Arc<AtomicBool>,
+    runs_history: Option<thread::JoinHandle<()>>,
+    _decisions: mpsc::Sender<Decision>,
+    _temp: TempDir,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        drop(self.runs_history.take().map(thread::JoinHandle::join));
+    }
+}
+
+impl World {
+    fn new(targets: &[Target]) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let syncs = Arc::new(AtomicU64::new(0));
+        let options =
+            Options { simulated: Some(Arc::new(Counting(Arc::clone(&syncs)))), ..Options::default() };
+        let (opened, mut by_hand) = ByHand::open(&temp.path().join("data"), options).unwrap();
+        let ended = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&ended);
+        let runs_history = thread::spawn(move || {
+            while !is_over.load(Ordering::SeqCst) {
+                if !by_hand.step() && !by_hand.write() {
+                    thread::yield_now();
+                }
+            }
+        });
+        let route = Route { targets: targets.to_vec(), ..Route::catch_all() };
+        let (arrivals, to_take) = mpsc::channel(1);
+        let (decisions, to_decide) = mpsc::channel(1);
+        let (live_sender, live) = mpsc::channel(100);
+        let (reports_sender, reports) = mpsc::channel(100);
+        let history = opened.history;
+        let pipeline = Pipeline {
+            history: history.clone(),
+            disk: Disk::impatient(live_sender.clone()),
+            routes: Arc::new(Routes::new(route, Vec::new())),
+            catch_up: CatchUp::default(),
+            forwarder: Forwarder::new(ForwardOptions::default()),
+            reports: reports_sender,
+            live: live_sender,
+        };
+        tokio::spawn(pipeline.run(to_take, to_decide, CancellationToken::new()));
+        Self {
+            history,
+            syncs,
+            arrivals,
+            live,
+            reports,
+            next: 0,
+            ended,
+            runs_history: Some(runs_history),
+            _decisions: decisions,
+            _temp: temp,
+        }
+    }
+
+    /// Gives the pipeline an event and waits until it has so many attempts with an outcome; its row then.
+    async fn post(&mut self, sender_waits: bool, attempts: usize) -> EventRow {
+        self.next += 1;
+        let deadline = sender_waits.then(|| Instant::now() + Duration::from_secs(60));
+        let event = sample_event(self.next, b"body");
+        let delivery = Box::new(Delivery { event, seq: self.next, deadline, missed: false });
+        let arrival = Arrival {
+            session: 1,
+            delivery,
+            endpoint_url: "http://localhost/in/orders".into(),
+            taken_when_late: false,
+            late: false,
+        };
+        self.arrivals.send(arrival).await.unwrap();
+        loop {
+            match self.live.recv().await.unwrap() {
+                Live::Event(row) => assert!(row.verdict.is_some(), "it is shown with its verdict"),
+                Live::Attempt(row, _) if is_ended(&row) == attempts => return *row,
+                Live::Attempt(..)
+                | Live::Changed(_)
+                | Live::Ready(_)
+                | Live::Connection(_)
+                | Live::Notice(_)
+                | Live::Told(_) => {}
+            }
+        }
+    }
+
+    async fn answered(&mut self) -> ResultHeader {
+        loop {
+            if let Report::Result { header, .. } = self.reports.recv().await.unwrap() {
+                return header;
+            }
+        }
+    }
+}
+
+fn is_ended(row: &EventRow) -> usize {
+    row.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Begun).count()
+}
+
+/// An application that answers 204, after it was told what the history has of the event then.
+struct App {
+    target: Target,
+    history: Arc<Mutex<Option<History>>>,
+    found: mpsc::Receiver<EventRow>,
+}
+
+impl App {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let history = Arc::new(Mutex::new(None));
+        let (sender, found) = mpsc::channel(100);
+        let known = Arc::clone(&history);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let asked: Option<History> = known.lock().unwrap().clone();
+                let row = asked.unwrap().rows(None, 1).await.unwrap().remove(0);
+                answer(stream).await;
+                sender.send(row).await.unwrap();
+            }
+        });
+        Self { target, history, found }
+    }
+}
+
+async fn answer(mut stream: TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\nbody") {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+    }
+    stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_is_synced_when_it_is_stored_when_it_is_begun_and_with_its_outcome() {
+    let mut app = App::start().await;
+    let mut world = World::new(&[app.target.clone()]);
+    *app.history.lock().unwrap() = Some(world.history.clone());
+    // The first one makes the files.
+    world.post(true, 1).await;
+    for sender_waits in [true, false] {
+        app.found.recv().await.unwrap();
+        let before = world.syncs.load(Ordering::SeqCst);
+        for number in 1..=5 {
+            let row = world.post(sender_waits, 1).await;
+            assert_eq!(row.state, EventState::Settled, "its outcome settles it");
+            assert_eq!(world.syncs.load(Ordering::SeqCst) - before, 3 * number);
+            if number < 5 {
+                let attempts = app.found.recv().await.unwrap().attempts;
+                assert!(matches!(&attempts[..], [begun] if begun.outcome == Outcome::Begun), "{attempts:?}");
+            }
+        }
+    }
+    assert_eq!(world.history.pending().await.unwrap(), []);
+}
+
+/// A failure whose sender comes again by itself is the end of it as well.
+#[tokio::test]
+async fn a_failed_attempt_settles_an_event_whose_sender_was_told() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target: Target = format!("http://{}", gone.local_addr().unwrap()).parse().unwrap();
+    drop(gone);
+    let mut world = World::new(&[target]);
+    world.post(true, 1).await;
+    let before = world.syncs.load(Ordering::SeqCst);
+    let row = world.post(true, 1).await;
+    assert_eq!(row.state, EventState::Settled);
+    assert_eq!(world.syncs.load(Ordering::SeqCst) - before, 3);
+    assert!(matches!(world.answered().await.kind, ResultKind::Unreachable { .. }));
+    // A sender that does not wait does not come again: it is to be tried again.
+    let row = world.post(false, 1).await;
+    assert_eq!(row.state, EventState::Pending);
+}
+
+#[tokio::test]
+async fn the_last_of_several_outcomes_settles_an_event() {
+    let apps = [App::start().await, App::start().await];
+    let mut world = World::new(&[apps[0].target.clone(), apps[1].target.clone()]);
+    for app in &apps {
+        *app.history.lock().unwrap() = Some(world.history.clone());
+    }
+    world.post(true, 2).await;
+    for sender_waits in [true, false] {
+        let before = world.syncs.load(Ordering::SeqCst);
+        let row = world.post(sender_waits, 2).await;
+        assert_eq!((row.state, row.attempts.len()), (EventState::Settled, 2));
+        let syncs = world.syncs.load(Ordering::SeqCst) - before;
+        assert!((4..=5).contains(&syncs), "{syncs}: stored, both begun, and both outcomes");
+    }
+}
