@@ -12,6 +12,7 @@
 //!  marks     which events something is to be done with
 //!  theme     styles by meaning
 //!  terminal  taken and given back
+//!  offscreen the same without a terminal, for what measures it
 //! ```
 
 use std::{
@@ -64,6 +65,7 @@ mod events;
 pub mod keys;
 mod marks;
 mod message;
+mod offscreen;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -75,6 +77,7 @@ mod update;
 mod view;
 
 pub use keys::{Keymap, KeysError};
+pub use offscreen::OffScreen;
 pub use theme::Palette;
 
 /// Rows read from the history at once.

@@ -92,7 +92,7 @@ fn the_examples_of_the_sample_can_be_used() {
     let file = ConfigFile::parse(Path::new("inhaul.toml"), &examples.join("\n")).unwrap();
     assert!(file.relay.is_some() && file.token_file.is_some() && file.cacert.is_some());
     assert_eq!(file.sharing, Some(Sharing::Share));
-    assert_eq!(file.inspector.keymap.unwrap().written("replay"), "r, f7");
+    assert_eq!(file.inspector.keymap.unwrap().written("replay"), "r, f11");
     assert_eq!(file.routes.len(), 2);
     assert_eq!(file.routes[1].targets.len(), 2);
     assert_eq!(file.routes[0].verify, Some(VerifyMode::Reject));

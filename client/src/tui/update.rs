@@ -14,7 +14,7 @@ mod mouse;
 mod notes;
 mod press;
 
-pub(super) use press::{found_commands, layout_text};
+pub(super) use press::{found_commands, layout_text, set_filter};
 
 /// How many events are read at once to see whether they pass the filter: enough to be quick, and soon done when it changes.
 const JUDGED_AT_ONCE: usize = 256;

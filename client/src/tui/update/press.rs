@@ -283,7 +283,7 @@ pub(super) fn typed(state: &mut State) {
     }
 }
 
-pub(super) fn set_filter(state: &mut State, text: &str) {
+pub(in super::super) fn set_filter(state: &mut State, text: &str) {
     text.clone_into(&mut state.filter_text);
     match Filter::parse_with(text, &state.saved) {
         Ok(filter) => {
