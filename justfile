@@ -25,4 +25,4 @@ demo:
 
 # Makes the picture of the README again.
 picture:
-    cargo test -p inhaul --test it picture -- --ignored
+    INHAUL_PICTURES=write cargo test -p inhaul --lib picture

@@ -12,7 +12,10 @@ use tokio::time::Instant;
 use crate::{
     annotation::Annotation,
     control::{Remote, RemoteError},
-    history::{Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Relation, Status},
+    history::{
+        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Relation, Status,
+        Stored,
+    },
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
@@ -190,6 +193,17 @@ impl Access {
         Ok(match self {
             Self::Direct(history) => history.related(id, relation, limit).await?,
             Self::Remote(remote) => remote.related(id, relation, limit).await?,
+        })
+    }
+
+    /// Stores an event from a file, as [`History::store`] does.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub async fn import(&self, event: Event, facts: Facts) -> Result<Stored, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.store(event, facts).await?,
+            Self::Remote(remote) => remote.import(&event, &facts).await?,
         })
     }
 

@@ -9,11 +9,13 @@ use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 
 use crate::{config::RelayUrl, forward::Target, pipeline::Signing, tui::Palette};
 
+mod exchange;
 mod history;
 mod notes;
 mod signing;
 mod values;
 
+pub use exchange::{DiffArgs, ExportArgs, ExportFormat, ImportArgs};
 pub use history::{HistoryCommand, PruneArgs};
 pub use notes::{CommentArgs, TagArgs, ThreadArgs};
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
@@ -130,6 +132,24 @@ pub enum Command {
     Trigger(Box<TriggerArgs>),
     /// List the providers whose signatures are known, or tell about one
     Providers(ProvidersArgs),
+    /// Write events for other tools: curl, HTTPie, fetch, HAR, tests
+    ///
+    /// Example: `inhaul export 0197a2c4 --format curl`, `inhaul export 'provider:stripe is:failed' --format fixture --to fixtures`. Secrets
+    /// are masked. docs/export.md has the formats. Works while `inhaul listen` is running.
+    #[command(after_long_help = exchange::EXPORT_STATUS)]
+    Export(ExportArgs),
+    /// Take events from HAR, NDJSON or fixtures into the history
+    ///
+    /// Example: `inhaul import requests.har`, then `inhaul replay ID`. They are marked as imported and not forwarded by themselves; a file
+    /// that is imported twice is stored once. Works while `inhaul listen` is running.
+    #[command(after_long_help = exchange::IMPORT_STATUS)]
+    Import(ImportArgs),
+    /// Compare two events: headers, bodies and answers
+    ///
+    /// Example: `inhaul diff 0197a2c4 0197a2c5`. With one event it is compared with the one before it of the same endpoint and type. Works
+    /// while `inhaul listen` is running.
+    #[command(after_long_help = exchange::DIFF_STATUS)]
+    Diff(DiffArgs),
     /// Print the inspector's keys as configuration, with what each does
     ///
     /// What it prints can stand in inhaul.toml, changed. Where the file's own keys clash, it says so.

@@ -6,9 +6,12 @@ use crate::cli::{Cli, Command};
 
 pub mod comment;
 pub mod demo;
+pub mod diff;
 pub mod events;
+pub mod export;
 pub mod failure;
 pub mod history;
+pub mod import;
 pub mod keys;
 pub mod listen;
 pub mod log;
@@ -63,6 +66,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sign(args) => sign::run(&args)?,
         Command::Trigger(args) => trigger::run(data, &args).await?,
         Command::Providers(args) => providers::run(&args)?,
+        Command::Export(args) => export::run(data, &args).await?,
+        Command::Import(args) => import::run(data, &args).await?,
+        Command::Diff(args) => diff::run(data, &args).await?,
         Command::Keys(args) => keys::run(args.config.as_deref())?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "relay")]

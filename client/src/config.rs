@@ -42,7 +42,7 @@ mod settings;
 mod table;
 
 pub use error::{ConfigError, Origin, Problem};
-pub use file::{ConfigFile, FileRoute};
+pub use file::{ConfigFile, FileRoute, Parts};
 pub use filters::{save_filters, saved_filters};
 pub use inspector::{FileInspector, ui};
 pub use relay_url::{RelayUrl, RelayUrlError};

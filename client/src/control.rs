@@ -15,22 +15,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use inhaul_core::event::EventId;
+use inhaul_core::event::{Event, EventId};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot},
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
-use self::protocol::{Answer, REQUEST_MAX_BYTES, Request, read_line};
+use self::protocol::{Answer, RECORD_MAX_BYTES, REQUEST_MAX_BYTES, Request, read_line};
 pub use self::remote::{Remote, RemoteError};
 use crate::{
     annotation::Annotation,
     data_dir::create_private_dir,
-    history::{History, HistoryError, Holder, Status},
+    history::{Facts, History, HistoryError, Holder, Status, Stored},
     live::Live,
     pipeline::Signing,
     row::{Attempt, EventRow},
@@ -158,8 +158,8 @@ impl Drop for ControlServer {
     }
 }
 
-/// Serves the history on a socket, inside a tokio runtime. What others change of an event is told to `live`. Replays are passed on; when their queue is full, whoever
-/// wants one more is told so.
+/// Serves the history on a socket, inside a tokio runtime. Replays are passed on; when their queue is full, whoever
+/// wants one more is told so. Imported events, and what others note on events, are told on `live`; when that is full, whoever imports waits.
 ///
 /// # Errors
 /// When the socket cannot be made.
@@ -167,13 +167,13 @@ pub fn serve(
     path: &Path,
     history: History,
     orders: Orders,
-    live: mpsc::Sender<Live>,
     reach: Arc<OnceLock<Reach>>,
+    live: mpsc::Sender<Live>,
 ) -> Result<ControlServer, ControlError> {
     let listener = listen(path, history.data_dir().path())?;
     let socket = Socket { path: path.to_owned(), history: history.clone() };
     history.announce(Some(path))?;
-    let task = tokio::spawn(accept(listener, Desk { history, orders, live, reach }));
+    let task = tokio::spawn(accept(listener, Desk { history, orders, reach, live }));
     Ok(ControlServer { task, _socket: socket })
 }
 
@@ -248,8 +248,8 @@ async fn accept(listener: UnixListener, desk: Desk) {
 struct Desk {
     history: History,
     orders: Orders,
-    live: mpsc::Sender<Live>,
     reach: Arc<OnceLock<Reach>>,
+    live: mpsc::Sender<Live>,
 }
 
 impl Desk {
@@ -261,6 +261,21 @@ impl Desk {
             let (answer, parts) = match line {
                 Ok(None) => return Ok(()),
                 Ok(Some(line)) => match serde_json::from_slice(&line) {
+                    Ok(Request::Import { record_bytes, .. }) if record_bytes > RECORD_MAX_BYTES => {
+                        let answer = Answer::error("the event is too large");
+                        return timeout(IDLE_TIMEOUT, writing.write_all(&answer.to_line())).await?;
+                    }
+                    Ok(Request::Import { provider, event_type, provider_event_id, record_bytes }) => {
+                        let record = read_record(&mut reading, record_bytes).await?;
+                        let facts = Facts {
+                            provider,
+                            event_type,
+                            provider_event_id,
+                            imported: true,
+                            ..Facts::default()
+                        };
+                        (self.import(record, facts).await, Vec::new())
+                    }
                     Ok(request) => self.answer(request).await,
                     Err(error) => (Answer::error(&format!("not a request: {error}")), Vec::new()),
                 },
@@ -311,6 +326,7 @@ impl Desk {
                 self.history.prune(prune).await.map(|periods| Answer::Periods { periods })
             }
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
+            Request::Import { .. } => Ok(Answer::error("the event is missing")),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
     }
@@ -321,6 +337,22 @@ impl Desk {
         // Nobody may watch; it is on record.
         let _ = self.live.send(Live::Changed(row.clone())).await;
         Ok(Answer::Row { row })
+    }
+
+    async fn import(&self, record: Bytes, facts: Facts) -> Answer {
+        let event = match Event::from_record(record) {
+            Ok(event) => event,
+            Err(error) => return Answer::error(&error.to_string()),
+        };
+        match self.history.store(event, facts).await {
+            Ok(Stored::New(row)) => {
+                // Nobody shows anything any more when it is stopping.
+                let _ = self.live.send(Live::Event(Box::new(row.clone()))).await;
+                Answer::Imported { row: Box::new(row), is_new: true }
+            }
+            Ok(Stored::Duplicate(row)) => Answer::Imported { row: Box::new(row), is_new: false },
+            Err(error) => Answer::error(&error.to_string()),
+        }
     }
 
     async fn decide(&self, id: EventId, forward: bool) -> Answer {
@@ -359,6 +391,17 @@ impl Desk {
             reach: self.reach.get().cloned(),
         })
     }
+}
+
+/// The bytes behind the line of a request, as long as some keep coming.
+async fn read_record(reading: &mut (impl AsyncBufRead + Unpin), record_bytes: u64) -> io::Result<Bytes> {
+    let mut record = Vec::new();
+    let mut rest = reading.take(record_bytes);
+    while timeout(IDLE_TIMEOUT, rest.read_buf(&mut record)).await?? > 0 {}
+    if (record.len() as u64) < record_bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(record.into())
 }
 
 #[cfg(test)]

@@ -112,6 +112,7 @@ impl Subject for Filtered<'_> {
             Flag::Rejected => self.last().is_some_and(|last| last.outcome == Outcome::Rejected),
             Flag::Missed => row.missed,
             Flag::Late => row.late,
+            Flag::Imported => row.imported,
             Flag::Repeat => row.repeat.is_some(),
             Flag::Dropped => row.repeat.as_ref().is_some_and(|repeat| repeat.dropped),
             Flag::Replayed => any_cause(AttemptCause::Replay),

@@ -93,6 +93,9 @@ pub struct Facts {
     /// What the signature check found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Box<Verdict>>,
+    /// It came from a file, not from a relay. It is no delivery, so no other one is a repeat of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
     /// Not to be forwarded when an earlier delivery of the same event was or is. A wish; what came of it is on record.
     #[serde(skip)]
     pub drop_repeats: bool,

@@ -20,6 +20,8 @@ use crate::{
     config::{RelaySettings, RelayUrl, Routes, Settings},
     control::{self, ControlServer, Orders, Reach, ReplayRequest},
     data_dir::DataDir,
+    diff::Ignore,
+    export::Mask,
     forward::{ForwardOptions, Forwarder, Target},
     history::{History, HistoryError, Opened},
     live::Live,
@@ -82,6 +84,10 @@ pub struct Shown {
     pub ui: Ui,
     /// Filters that have a name.
     pub filters: Saved,
+    /// What copies of events replace.
+    pub mask: Mask,
+    /// What is not compared.
+    pub ignore: Ignore,
 }
 
 impl Shown {
@@ -91,6 +97,8 @@ impl Shown {
             options: settings.described(),
             ui: settings.ui.clone(),
             filters: settings.filters.clone(),
+            mask: Mask::new(settings.routes.catalogue(), &settings.mask.headers, &settings.mask.json),
+            ignore: Ignore { headers: settings.diff.headers.clone(), json: settings.diff.json.clone() },
         }
     }
 }
@@ -237,7 +245,7 @@ fn serve_others(
     reach: &Arc<OnceLock<Reach>>,
 ) -> Option<ControlServer> {
     let socket = history.data_dir().control_socket();
-    control::serve(&socket, history.clone(), orders.clone(), live.clone(), Arc::clone(reach))
+    control::serve(&socket, history.clone(), orders.clone(), Arc::clone(reach), live.clone())
         .map_err(|error| {
             let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");
             // There is room, as for the notes.

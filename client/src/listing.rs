@@ -148,6 +148,16 @@ impl Listing {
         self.entries.get(index(self.number(id)?, self.first)?)
     }
 
+    /// The events of the same sender, endpoint and type before one, the newest first.
+    pub fn like_before(&self, id: EventId) -> impl Iterator<Item = &Entry> {
+        let at = self.number(id).and_then(|number| index(number, self.first)).unwrap_or(0);
+        let entry = self.entries.get(at);
+        self.entries
+            .range(..at)
+            .rev()
+            .filter(move |earlier| entry.is_some_and(|entry| earlier.is_like(entry)))
+    }
+
     /// The text of an entry's field: of its type, provider, endpoint, method or tags.
     pub fn text(&self, entry: &Entry, field: &TextField) -> Option<&str> {
         self.words.text(entry, field)

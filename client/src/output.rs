@@ -18,11 +18,11 @@ pub(crate) mod body;
 pub mod json;
 mod lines;
 
-pub(crate) use lines::fit;
 pub use lines::{
     Color, attempt_text, count_text, listed_line, notes_text, remark_texts, size_text, time_text,
     verdict_line, verdict_text,
 };
+pub(crate) use lines::{Paint, fit};
 
 /// Why nothing more is printed.
 #[derive(Debug, Error)]

@@ -280,6 +280,7 @@ impl Pipeline {
             late,
             held: forward && late && self.catch_up == CatchUp::Ask,
             verdict: recognised.verdict.clone().map(Box::new),
+            imported: false,
             drop_repeats,
         };
         let stored = self.disk.store(&self.history, &event, &facts).await;

@@ -45,6 +45,9 @@ pub struct EventRow {
     /// That sender was told that the event is taken if no answer came in time, and did not come again then.
     #[serde(default)]
     pub taken_when_late: bool,
+    /// It came from a file, not from a relay.
+    #[serde(default)]
+    pub imported: bool,
     /// What is left to do for it.
     pub state: EventState,
     /// The provider sent the same before.
@@ -66,6 +69,15 @@ pub struct EventRow {
 }
 
 impl EventRow {
+    /// Whether two events are of the same sender, endpoint and type; without a type, of the same method and path.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let path = |row: &Self| row.target.split('?').next().map(str::to_owned);
+        let same_kind = self.endpoint == other.endpoint
+            && self.provider == other.provider
+            && self.event_type == other.event_type;
+        same_kind && (self.event_type.is_some() || (self.method == other.method && path(self) == path(other)))
+    }
+
     /// Whether the last attempt was answered otherwise than 2xx, or not at all.
     pub fn last_attempt_failed(&self) -> bool {
         self.attempts.last().is_some_and(|last| match &last.outcome {

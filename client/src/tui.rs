@@ -7,6 +7,7 @@
 //!  view      the screen as a picture of the state
 //!  content   an event taken apart, and tree its JSON
 //!  events    the list in memory, and the rows on the screen
+//!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  traffic   what came when
 //!  keys      every key, in one table
 //!  marks     which events something is to be done with
@@ -26,7 +27,7 @@ use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use inhaul_core::{
     event::{Event, EventId},
-    filter::{Filter, Saved},
+    filter::Filter,
     signature::Catalogue,
 };
 use jiff::tz::TimeZone;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     content::Opened,
+    exchange::Exchange,
     message::{Effect, Message},
     state::{Layout, Look, State, Thread, Times},
     terminal::Screen,
@@ -55,13 +57,16 @@ use crate::{
     control::ReplayRequest,
     filtering::Filtered,
     history::{History, Relation},
+    listen::Shown,
     live::Live,
     output::{Color, write_stdout},
     thread::{THREAD_EVENTS_MAX, thread},
 };
 
+mod clipboard;
 mod content;
 mod events;
+mod exchange;
 pub mod keys;
 mod marks;
 mod message;
@@ -91,6 +96,9 @@ const FRAME: Duration = Duration::from_millis(16);
 
 /// How often ages and rates are drawn anew when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Results of errands that were not taken in yet; errands wait when there are as many.
+const RESULTS: usize = 64;
 
 /// Share of the width that the list has at first, in percent.
 const LIST_PERCENT: u16 = 55;
@@ -122,16 +130,10 @@ pub struct Inspector {
     pub live: mpsc::Receiver<Live>,
     /// Takes what is to be sent again.
     pub replays: mpsc::Sender<ReplayRequest>,
-    /// Who signs how.
-    pub catalogue: Catalogue,
-    /// The options in effect, for the page of options: names and values.
-    pub options: Vec<(String, String)>,
     /// Whether the terminal takes colours.
     pub color: Color,
-    /// How it looks.
-    pub ui: Ui,
-    /// Filters that have a name.
-    pub filters: Saved,
+    /// What it is told of the client.
+    pub shown: Shown,
 }
 
 /// Why the inspector ended.
@@ -147,12 +149,14 @@ pub enum TuiError {
 /// # Errors
 /// When the terminal cannot be used.
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
-    let Inspector { history, mut live, replays, catalogue, options, color, ui, filters } = inspector;
-    let mut screen = Screen::take(ui.mouse)?;
-    let (results_sender, mut results) = mpsc::channel(64);
-    let errands = Errands { history, replays, catalogue, results: results_sender };
-    let mut state = state(&screen, ui, color)?;
-    (state.options, state.saved) = (options, filters);
+    let Inspector { history, mut live, replays, color, shown } = inspector;
+    let mut screen = Screen::take(shown.ui.mouse)?;
+    let mut state = State {
+        options: shown.options.clone(),
+        saved: shown.filters.clone(),
+        ..state(&screen, shown.ui.clone(), color)?
+    };
+    let (errands, mut results) = Errands::new(history, replays, shown);
     let mut keys = EventStream::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -194,6 +198,7 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
                 Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
                 Effect::Redraw => screen.clear()?,
                 Effect::Suspend => suspend(&mut screen, &state)?,
+                Effect::Clipboard(bytes) => screen.copy(&bytes)?,
                 effect @ (Effect::LoadRows(_)
                 | Effect::LoadRowsOf(_)
                 | Effect::LoadThread(_)
@@ -201,9 +206,10 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
                 | Effect::SaveFilter(..)
                 | Effect::Load(..)
                 | Effect::Judge(..)
-                | Effect::Replay(..)) => {
-                    errands.go(effect);
-                }
+                | Effect::Replay(..)
+                | Effect::Copy { .. }
+                | Effect::SaveBody(..)
+                | Effect::Compare(..)) => errands.go(effect),
             }
         }
     }
@@ -268,14 +274,27 @@ struct Errands {
     history: History,
     replays: mpsc::Sender<ReplayRequest>,
     catalogue: Catalogue,
+    exchange: Exchange,
     results: mpsc::Sender<Message>,
 }
 
 impl Errands {
+    /// With where their results come out.
+    fn new(
+        history: History,
+        replays: mpsc::Sender<ReplayRequest>,
+        shown: Shown,
+    ) -> (Self, mpsc::Receiver<Message>) {
+        let (results, come_back) = mpsc::channel(RESULTS);
+        let Shown { catalogue, mask, ignore, .. } = shown;
+        let exchange = Exchange { history: history.clone(), mask, ignore };
+        (Self { history, replays, catalogue, exchange, results }, come_back)
+    }
+
     /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
     fn go(&self, effect: Effect) {
         let (history, replays, results) = (self.history.clone(), self.replays.clone(), self.results.clone());
-        let catalogue = self.catalogue.clone();
+        let (catalogue, exchange) = (self.catalogue.clone(), self.exchange.clone());
         tokio::spawn(async move {
             let message = match effect {
                 Effect::LoadRows(before) => match history.rows(before, PAGE_ROWS).await {
@@ -313,7 +332,16 @@ impl Errands {
                 Effect::Judge(number, filter, ids) => {
                     Message::Judged(number, judge(&history, &filter, ids).await)
                 }
-                Effect::TakeMouse(_) | Effect::Redraw | Effect::Suspend | Effect::Quit { .. } => return,
+                Effect::Copy { id, what, masks, url } => {
+                    Message::Copied(exchange.copy(id, what, masks, url, &catalogue).await)
+                }
+                Effect::SaveBody(id) => Message::Saved(exchange.save_body(id).await),
+                Effect::Compare(left, right) => Message::Compared(exchange.compare(left, right).await),
+                Effect::TakeMouse(_)
+                | Effect::Clipboard(_)
+                | Effect::Redraw
+                | Effect::Suspend
+                | Effect::Quit { .. } => return,
             };
             let _ = results.send(message).await;
         });

@@ -89,6 +89,8 @@ pub enum Flag {
     Missed,
     /// It waited at the relay while no client was there.
     Late,
+    /// It came from a file.
+    Imported,
     /// The same was delivered before.
     Repeat,
     /// It was not forwarded, because the same was delivered before.
@@ -119,7 +121,7 @@ pub enum Signature {
 }
 
 /// The words of `is:`, the first of each the usual one.
-pub(super) const FLAGS: [(Flag, &[&str]); 13] = [
+pub(super) const FLAGS: [(Flag, &[&str]); 14] = [
     (Flag::Pending, &["pending", "queued"]),
     (Flag::Held, &["held"]),
     (Flag::GivenUp, &["given-up", "dlq", "dead"]),
@@ -128,6 +130,7 @@ pub(super) const FLAGS: [(Flag, &[&str]); 13] = [
     (Flag::Rejected, &["rejected"]),
     (Flag::Missed, &["missed"]),
     (Flag::Late, &["late"]),
+    (Flag::Imported, &["imported"]),
     (Flag::Repeat, &["repeat", "dup"]),
     (Flag::Dropped, &["dropped"]),
     (Flag::Replayed, &["replayed", "replay"]),
@@ -356,7 +359,16 @@ impl fmt::Display for Statuses {
 
 /// Where a value is in a JSON document: `data.amount`, `$.items[0].id`, `items[*].id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Path(Vec<Step>);
+pub struct Path(Vec<Step>);
+
+/// One step on the way from a document to a value in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// The member of that name of an object.
+    Member(&'a str),
+    /// The item of an array, counted from 0.
+    Item(usize),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -366,8 +378,8 @@ enum Step {
 }
 
 impl Path {
-    /// Reads a path.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// Reads a path; nothing when the text is none.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut steps = Vec::new();
         let rest = match text.strip_prefix('$') {
             Some("") => return Some(Self(steps)),
@@ -392,6 +404,17 @@ impl Path {
             }
         }
         Some(Self(steps))
+    }
+
+    /// Whether it leads to the value at the end of these steps.
+    pub fn leads_to(&self, places: &[Place<'_>]) -> bool {
+        let fits = |(step, place): (&Step, &Place<'_>)| match (step, place) {
+            (Step::Member(name), Place::Member(member)) => name == member,
+            (Step::At(index), Place::Item(item)) => index == item,
+            (Step::Each, Place::Item(_)) => true,
+            (Step::Member(_), Place::Item(_)) | (Step::At(_) | Step::Each, Place::Member(_)) => false,
+        };
+        self.0.len() == places.len() && self.0.iter().zip(places).all(fits)
     }
 
     /// Every value there, in order.

@@ -27,8 +27,8 @@ pub enum ListedWord {
 }
 
 /// Flags that a word by itself finds.
-pub const REMARKS: [Flag; 6] =
-    [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Repeat, Flag::Rejected];
+pub const REMARKS: [Flag; 7] =
+    [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Imported, Flag::Repeat, Flag::Rejected];
 
 /// Fields of which a word by itself is looked for among the words of a vocabulary.
 const WORD_FIELDS: [TextField; 4] = [TextField::Type, TextField::Provider, TextField::Method, TextField::Tag];

@@ -538,3 +538,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_path_leads_to_the_values_it_names_and_to_no_others() {
+    use crate::filter::JsonPlace::{Item, Member};
+    let path = |text: &str| JsonPath::parse(text).unwrap();
+    assert!(path("$").leads_to(&[]));
+    assert!(path("data.items[*].id").leads_to(&[Member("data"), Member("items"), Item(3), Member("id")]));
+    assert!(path("[2]").leads_to(&[Item(2)]));
+    for (text, places) in [
+        ("data", &[Member("data"), Member("id")][..]),
+        ("data.id", &[Member("data")]),
+        ("[2]", &[Item(3)]),
+        ("a", &[Item(0)]),
+        ("[*]", &[Member("a")]),
+    ] {
+        assert!(!path(text).leads_to(places), "{text}");
+    }
+}

@@ -199,6 +199,26 @@ impl Provider {
         })
     }
 
+    /// Names of the headers that hold a signature, or the secret itself.
+    pub fn signature_headers(&self) -> impl Iterator<Item = &str> {
+        let sources = self.scheme.iter().flat_map(|rule| &rule.sig).flat_map(|selector| &selector.from);
+        sources.filter_map(|source| match source {
+            Source::Header(name) => Some(name.as_str()),
+            Source::Numbered(_) | Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
+        })
+    }
+
+    /// The bytes its signature of a request is over, with the `provider/scheme` that says so; the secret, where it is among them, is
+    /// left out. Nothing when no signature is there, or it is over no bytes that can be shown: a token, or the claims of one.
+    pub fn signed_content(&self, delivery: &Delivery<'_>) -> Option<(String, Vec<u8>)> {
+        let request = Request::new(delivery);
+        let mut signed = self.scheme.iter().filter_map(|rule| {
+            let content = check::signed_content(rule, &request)?;
+            Some((format!("{}/{}", self.id, rule.id), content))
+        });
+        signed.next()
+    }
+
     /// How long it waits for an answer, where it says so.
     pub fn sender_timeout(&self) -> Option<Duration> {
         self.timeout.map(Duration::from_secs)

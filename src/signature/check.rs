@@ -213,6 +213,19 @@ fn begins(url: &str, pattern: &str) -> bool {
     }
 }
 
+/// What one scheme's signature in a request is over; nothing when it is not signed that way.
+pub(super) fn signed_content(rule: &Rule, request: &Request<'_>) -> Option<Vec<u8>> {
+    signatures(rule, request).ok()??;
+    match rule.kind {
+        Kind::Hmac | Kind::Hash | Kind::Ed25519 | Kind::Ecdsa | Kind::Rsa => {
+            let variables = variables(rule, request).ok()?;
+            Some(content(rule.content.first()?, request, &variables, None).concat())
+        }
+        Kind::Message => message::signed_content(request),
+        Kind::Token | Kind::Jwt | Kind::X5c => None,
+    }
+}
+
 fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
     let read = |(variable, selector): (&'r String, &Selector)| {
         let place = || selector.from.first().map(name).unwrap_or_default();

@@ -49,6 +49,16 @@ pub(super) fn judge(request: &Request<'_>, secrets: &[Secret]) -> Judged {
     judged
 }
 
+/// The base of the first signature that has one (RFC 9421 section 2.5).
+pub(super) fn signed_content(request: &Request<'_>) -> Option<Vec<u8>> {
+    let inputs = dictionary(request.delivery, "signature-input")?;
+    let mut bases = inputs.iter().take(LABELS_MAX).filter_map(|(_, input)| match input {
+        ListEntry::InnerList(covered) => signature_base(request.delivery, covered).ok(),
+        ListEntry::Item(_) => None,
+    });
+    bases.next().map(String::into_bytes)
+}
+
 fn malformed(reason: &str) -> Wrong {
     Wrong { code: "malformed_signature", reason: reason.to_owned() }
 }

@@ -535,6 +535,27 @@ fn table_row(provider: &Provider) -> String {
 }
 
 #[test]
+fn the_signed_bytes_can_be_shown_and_hold_no_secret() {
+    let content = |id: &str| {
+        let provider = catalogue().provider(id).unwrap();
+        let signed = signed(&provider, b"{\"a\":1}");
+        let delivery = Delivery {
+            method: b"POST",
+            url: None,
+            headers: &signed.headers,
+            body: &signed.body,
+            received_at: AT,
+        };
+        provider.signed_content(&delivery).map(|(scheme, bytes)| (scheme, String::from_utf8(bytes).unwrap()))
+    };
+    assert_eq!(content("github").unwrap().1, "{\"a\":1}");
+    let (scheme, stripe) = content("stripe").unwrap();
+    assert_eq!(stripe, format!("{}.{{\"a\":1}}", AT.0 / 1000));
+    assert!(scheme.starts_with("stripe/"), "{scheme}");
+    assert_eq!(content("gitlab"), None, "a token is over nothing");
+}
+
+#[test]
 fn the_page_about_signatures_lists_every_provider() {
     let mut table = "| id | provider | read from | recognised |\n|---|---|---|---|\n".to_owned();
     for provider in catalogue().providers() {

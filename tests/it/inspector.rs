@@ -1,13 +1,12 @@
 //! The inspector on a real terminal.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::{
     handler::{Handler, Reply},
-    picture,
     sender::Sender,
     terminal::Terminal,
-    world::{World, terminate},
+    world::{World, terminate, text},
 };
 
 /// A listening client on a terminal, and a sender to it.
@@ -109,21 +108,42 @@ fn a_killed_inspector_gives_the_terminal_back() {
     assert_eq!(terminal.end(), 0);
 }
 
-/// Makes the picture of the README again: `cargo test --test it picture -- --ignored`.
 #[test]
-#[ignore = "writes assets/pictures/inspector.svg"]
-fn picture_of_the_demo() {
+fn a_request_is_copied_to_tmux_and_to_the_terminal_and_events_are_compared() {
     let world = World::new();
-    let mut terminal = Terminal::start(&world.inhaul(&["demo"]), 120, 36);
-    terminal.until_text("Your turn");
-    terminal.type_keys("kk");
-    let svg = terminal.until("the forged event", |screen| {
+    let handler = Handler::start(Reply::ok());
+    // In place of tmux, a script that keeps what it is given.
+    let tmux = world.write("tmux", "#!/bin/sh\n[ \"$*\" = \"load-buffer -w -\" ] && exec cat > copied\n");
+    fs::set_permissions(&tmux, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = world.inhaul(&["listen", "--port", "0", &handler.target()]);
+    let path = format!("{}:/usr/bin:/bin", text(tmux.parent().unwrap()));
+    command.env("TMUX", "/tmp/tmux,1,0").env("PATH", path);
+    let mut terminal = Terminal::start(&command, 120, 36);
+    let url = terminal.until("the URL", |screen| {
         let text = screen.contents();
-        text.contains("✗ invalid").then(|| picture::svg(screen))
+        let url = text.split_whitespace().find(|word| word.starts_with("http://127.0.0.1"))?;
+        Some(url.to_owned())
     });
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/pictures/inspector.svg");
-    fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
-    fs::write(path, svg).unwrap();
-    terminal.type_keys("q");
+    let sender = Sender::new(&url, None);
+    let first = sender.send("POST", "/a?token=abc", &["X-A: it's"], br#"{"amount":1.10}"#).event_id();
+    let second = sender.send("POST", "/a?token=abc", &["X-A: it's"], br#"{"amount":2}"#).event_id();
+    terminal.until_text("2/2");
+    terminal.type_keys("yc");
+    terminal.until_text("copied to tmux's buffer and its clipboard; secrets are masked");
+    let copied = fs::read_to_string(world.path("copied")).unwrap();
+    let expected = format!("curl 'http://localhost:{}/a?token=***'", handler.port);
+    assert!(copied.contains(&expected) && copied.contains(r#"--data-raw '{"amount":2}'"#), "{copied}");
+    // A tmux that does not take it.
+    fs::remove_file(&tmux).unwrap();
+    terminal.type_keys("yi");
+    terminal.until_text("id, 36 B: given to the terminal's clipboard (OSC 52)");
+    terminal.type_keys("b");
+    terminal.until_text("saved to");
+    let saved = fs::read(world.path("client/copies").join(format!("{second}.json"))).unwrap();
+    assert_eq!(saved, br#"{"amount":2}"#);
+    terminal.type_keys("=");
+    terminal.until_text(&first);
+    terminal.until_text(r#""amount": 1.10"#);
+    terminal.type_keys("qq");
     assert_eq!(terminal.end(), 0);
 }

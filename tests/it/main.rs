@@ -14,7 +14,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod handler;
-mod picture;
 mod sender;
 mod terminal;
 mod traffic;
@@ -32,6 +31,7 @@ mod demo;
 mod disk_full;
 mod embedded;
 mod exact_bytes;
+mod exchange;
 mod http2;
 mod inspector;
 mod kill;

@@ -118,5 +118,7 @@ fn settings(
         catch_up: CatchUp::default(),
         filters: Saved::default(),
         ui,
+        mask: config::Parts::default(),
+        diff: config::Parts::default(),
     })
 }

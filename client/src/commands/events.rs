@@ -29,7 +29,7 @@ use crate::{
 /// When the history cannot be read or nothing can be printed.
 pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit> {
     let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
-    let filter = filter(data, args)?;
+    let filter = filter(&args.filter.join(" "), data, args.config.as_deref())?;
     let access = lookup::open(data).await?;
     let print = |rows: &[EventRow]| {
         let text: String = rows.iter().map(|row| line(row, args.json, color)).collect();
@@ -50,7 +50,7 @@ pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit>
 }
 
 /// Hands the newest events, of those in a state if one is named, to `print`, a page at a time, and counts them.
-async fn list(
+pub(super) async fn list(
     access: &Access,
     state: Option<EventState>,
     filter: &Filter,
@@ -96,17 +96,13 @@ async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Resul
 ///
 /// # Errors
 /// When they mean none; the message shows where.
-fn filter(data: Option<&Path>, args: &EventsArgs) -> Result<Filter, Failure> {
-    let text = args.filter.join(" ");
-    let saved = if text.contains('@') {
-        load_filters(args.config.as_deref(), &DataDir::open(data)?)?
-    } else {
-        Saved::default()
-    };
-    Filter::parse_with(&text, &saved).map_err(|error: FilterError| {
+pub(super) fn filter(text: &str, data: Option<&Path>, config: Option<&Path>) -> Result<Filter, Failure> {
+    let saved =
+        if text.contains('@') { load_filters(config, &DataDir::open(data)?)? } else { Saved::default() };
+    Filter::parse_with(text, &saved).map_err(|error: FilterError| {
         let wrong = error.span.clone();
         Failure::new(error)
-            .at(&text, wrong)
+            .at(text, wrong)
             .hint("docs/filters.md has the language; a word with a sign in it stands in quotes")
     })
 }

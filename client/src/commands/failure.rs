@@ -43,6 +43,12 @@ impl Failure {
     pub fn as_answer(self) -> Self {
         Self { answer_is_no: true, ..self }
     }
+
+    /// Makes it no answer: the program ends with status 2.
+    #[must_use]
+    pub fn as_trouble(self) -> Self {
+        Self { answer_is_no: false, ..self }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -97,11 +97,10 @@ fn shower(
     let shown = listening.shown.clone();
     async move {
         if screen.mode == OutputMode::Tui {
-            let Shown { catalogue, options, ui, filters } = shown;
             // A file that cannot be read is said once a filter is saved.
-            let filters = saved_filters(&history.data_dir().filters()).unwrap_or_default().with(&filters);
-            let color = screen.color;
-            let inspector = Inspector { history, live, replays, catalogue, options, color, ui, filters };
+            let saved = saved_filters(&history.data_dir().filters()).unwrap_or_default();
+            let shown = Shown { filters: saved.with(&shown.filters), ..shown };
+            let inspector = Inspector { history, live, replays, color: screen.color, shown };
             return Ok(tui::run(inspector, stop).await?);
         }
         drop((history, replays));

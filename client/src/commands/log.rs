@@ -65,6 +65,9 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         Command::Demo(args) => args.output_mode(),
         Command::Events(_)
         | Command::Show(_)
+        | Command::Export(_)
+        | Command::Import(_)
+        | Command::Diff(_)
         | Command::Replay(_)
         | Command::Release(_)
         | Command::Tag(_)

@@ -15,10 +15,11 @@ use inhaul_core::{
 use crate::{
     cli::ShowArgs,
     commands::{Exit, Failure, lookup},
+    export::request,
     history::Relation,
     output::{
         Color, attempt_text, body,
-        json::{self, HeaderRecord, RequestRecord, Text},
+        json::{self, RequestRecord},
         remark_texts, size_text, verdict_line, write_stdout,
     },
     row::EventRow,
@@ -55,23 +56,6 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
     };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Success)
-}
-
-/// The parts of the request that only this command prints.
-fn request(event: &Event, head: &Head) -> RequestRecord {
-    let header = |header: &inhaul_core::event::Header| HeaderRecord {
-        name: Text::new(&header.name),
-        value: Text::new(&header.value),
-    };
-    RequestRecord {
-        raw_target: Text::new(&head.target),
-        http_version: head.version.as_str(),
-        peer: event.peer.address.clone(),
-        headers: head.headers.iter().map(header).collect(),
-        body_sha256: hex::encode(event.body_sha256),
-        body: Text::new(&event.body),
-        deliveries: Vec::new(),
-    }
 }
 
 /// The event for people: request line and headers, what is known, attempts, body.

@@ -124,6 +124,9 @@ pub enum Problem {
     /// The value is no path of a route.
     #[error(transparent)]
     RoutePath(#[from] RoutePathError),
+    /// The value leads nowhere in JSON.
+    #[error("{0:?} is no path such as data.amount or items[*].id")]
+    JsonPath(String),
     /// The value is no target.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -216,6 +219,7 @@ impl ConfigError {
             | Problem::Missing(_)
             | Problem::DuplicateRoute { .. }
             | Problem::RoutePath(_)
+            | Problem::JsonPath(_)
             | Problem::Target(_)
             | Problem::RelayUrl(_)
             | Problem::Endpoint(_)

@@ -8,7 +8,7 @@ use std::{
 
 use inhaul_core::{
     event::EndpointName,
-    filter::Saved,
+    filter::{JsonPath, Saved},
     retry::Schedule,
     signature::{Catalogue, Provider, catalogue},
     wire::Sharing,
@@ -38,11 +38,19 @@ pub(super) const KEYS: &[&str] = &[
     "sharing",
     "catch_up",
     "filters",
+    "mask",
+    "diff",
     "route",
     "provider",
     "inspector",
     "keys",
 ];
+
+/// Every key of `[mask]`.
+pub(super) const MASK_KEYS: &[&str] = &["headers", "json"];
+
+/// Every key of `[diff]`.
+pub(super) const DIFF_KEYS: &[&str] = &["ignore_headers", "ignore_json"];
 
 /// Every key of a `[[route]]`.
 pub(super) const ROUTE_KEYS: &[&str] = &[
@@ -89,12 +97,25 @@ pub struct ConfigFile {
     pub catch_up: Option<CatchUp>,
     /// `[filters]`
     pub filters: Saved,
+    /// `[mask]`: what exports replace, besides what they always do.
+    pub mask: Parts,
+    /// `[diff]`: what is not compared.
+    pub diff: Parts,
     /// Every provider there is: those of `[provider.NAME]`, before those inhaul knows by itself.
     pub catalogue: Catalogue,
     /// Every `[[route]]`.
     pub routes: Vec<FileRoute>,
     /// `[inspector]` and `[keys]`.
     pub inspector: FileInspector,
+}
+
+/// Parts of events, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// Names of headers.
+    pub headers: Vec<String>,
+    /// Values in JSON bodies.
+    pub json: Vec<JsonPath>,
 }
 
 /// One `[[route]]`.
@@ -161,6 +182,8 @@ impl ConfigFile {
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
             filters: filters::read(&table)?,
+            mask: parts(&table, "mask", MASK_KEYS)?,
+            diff: parts(&table, "diff", DIFF_KEYS)?,
             routes: table
                 .tables("route")?
                 .iter()
@@ -220,6 +243,20 @@ impl FileRoute {
             dedupe: table.text("dedupe", dedupe)?.map(|given| given.value),
         })
     }
+}
+
+/// A table with two lists: names of headers, and paths in JSON.
+fn parts(table: &Table<'_>, key: &'static str, keys: &'static [&'static str]) -> Result<Parts, ConfigError> {
+    let Some((_, table)) = table.table(key)? else { return Ok(Parts::default()) };
+    table.deny_unknown(keys)?;
+    let [headers, json] = keys else { return Ok(Parts::default()) };
+    let path = |text: &str| JsonPath::parse(text).ok_or_else(|| Problem::JsonPath(text.to_owned()));
+    let headers = table.texts(headers, |text| Ok(text.to_owned()))?;
+    let json = table.texts(json, path)?;
+    Ok(Parts {
+        headers: headers.into_iter().map(|given| given.value).collect(),
+        json: json.into_iter().map(|given| given.value).collect(),
+    })
 }
 
 fn own_provider(id: &Spanned<&str>, table: &Table<'_>) -> Result<Provider, ConfigError> {

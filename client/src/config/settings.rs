@@ -15,8 +15,8 @@ use inhaul_core::{
 use crate::{
     cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
-        ConfigError, ConfigFile, Environment, FileRoute, Origin, Problem, RelayUrl, Route, Routes, Token,
-        inspector, secret, table::Given,
+        ConfigError, ConfigFile, Environment, FileRoute, Origin, Parts, Problem, RelayUrl, Route, Routes,
+        Token, inspector, secret, table::Given,
     },
     forward::Target,
     tui::Ui,
@@ -52,6 +52,10 @@ pub struct Settings {
     pub filters: Saved,
     /// How the inspector looks, and its keys.
     pub ui: Ui,
+    /// What copies of events replace, besides what they always do.
+    pub mask: Parts,
+    /// What is not compared.
+    pub diff: Parts,
 }
 
 /// Where events come from.
@@ -105,6 +109,8 @@ impl Settings {
             catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
             filters: file.as_ref().map(|file| file.filters.clone()).unwrap_or_default(),
             ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
+            mask: file.as_ref().map(|file| file.mask.clone()).unwrap_or_default(),
+            diff: file.as_ref().map(|file| file.diff.clone()).unwrap_or_default(),
             file: file.map(|file| file.path),
         })
     }

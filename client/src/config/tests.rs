@@ -64,7 +64,7 @@ fn the_sample_says_the_defaults() {
     let is_default = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase() || first == '[');
     let defaults: Vec<&str> =
         SAMPLE.lines().filter_map(|line| line.strip_prefix('#')).filter(is_default).collect();
-    assert_eq!(defaults.len(), 16, "{defaults:#?}");
+    assert_eq!(defaults.len(), 22, "{defaults:#?}");
     let sample = resolve("", &[], Some(&defaults.join("\n"))).unwrap();
     let nothing = resolve("", &[], None).unwrap();
     assert!(resolve("", &[], Some("[[route]]\npath = '/'\nretry = '1s,2'\n")).is_err());
@@ -126,7 +126,7 @@ fn filters_of_the_inspector_are_read_as_written_and_those_of_the_file_come_befor
 #[test]
 fn every_key_is_documented() {
     let page = include_str!("../../../docs/configuration.md");
-    for key in file::KEYS.iter().chain(file::ROUTE_KEYS).chain(inspector::KEYS) {
+    for key in [file::KEYS, file::ROUTE_KEYS, file::MASK_KEYS, file::DIFF_KEYS, inspector::KEYS].concat() {
         assert!(page.contains(&format!("`{key}`")), "{key}");
         assert!(SAMPLE.contains(key), "{key}");
     }

@@ -16,6 +16,8 @@ use crate::{
 
 /// Longest line of a request; the longest thing in one is a URL.
 pub(super) const REQUEST_MAX_BYTES: u64 = 64 * 1024;
+/// Largest record of an event on its way over the socket, far above what any relay takes in.
+pub(super) const RECORD_MAX_BYTES: u64 = 1 << 30;
 /// Longest line of an answer: as many rows as may be asked for, with room for many attempts in each.
 pub(super) const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -53,6 +55,17 @@ pub(super) enum Request {
         to: Option<String>,
         signing: Signing,
     },
+    /// The event's record follows the line.
+    Import {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_type: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_event_id: Option<String>,
+        /// How many bytes follow the line.
+        record_bytes: u64,
+    },
     Status,
     Periods,
     Prune(Prune),
@@ -75,6 +88,11 @@ pub(super) enum Answer {
     },
     Row {
         row: Box<EventRow>,
+    },
+    Imported {
+        row: Box<EventRow>,
+        /// It was not in the history before.
+        is_new: bool,
     },
     Attempt {
         attempt: Attempt,
@@ -153,6 +171,15 @@ mod tests {
             (
                 Request::Replay { id, to: Some("http://localhost:3000/".into()), signing: Signing::Anew },
                 r#"{"request":"replay","id":"01935b1e-7c00-7000-8000-000000000001","to":"http://localhost:3000/","signing":"anew"}"#,
+            ),
+            (
+                Request::Import {
+                    provider: Some("stripe".into()),
+                    event_type: None,
+                    provider_event_id: None,
+                    record_bytes: 9,
+                },
+                r#"{"request":"import","provider":"stripe","record_bytes":9}"#,
             ),
             (Request::Status, r#"{"request":"status"}"#),
             (Request::Periods, r#"{"request":"periods"}"#),

@@ -17,19 +17,17 @@ use tokio::{
 
 use super::{
     Running,
-    protocol::{ANSWER_MAX_BYTES, Answer, Request, read_line, to_line},
+    protocol::{ANSWER_MAX_BYTES, Answer, RECORD_MAX_BYTES, Request, read_line, to_line},
 };
 use crate::{
     annotation::Annotation,
-    history::{Found, PeriodInfo, Prune, Relation},
+    history::{Facts, Found, PeriodInfo, Prune, Relation, Stored},
     pipeline::Signing,
     row::{Attempt, EventRow, EventState},
 };
 
 /// How long the running process may take for what it has on disk.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest event taken over the socket, far above what any relay takes in.
-const RECORD_MAX_BYTES: u64 = 1 << 30;
 
 /// A running `inhaul`, asked over its socket.
 #[derive(Clone, Debug)]
@@ -174,6 +172,25 @@ impl Remote {
         }
     }
 
+    /// Has an event from a file stored; see [`History::store`](crate::history::History::store).
+    ///
+    /// # Errors
+    /// When it does not answer, or the event could not be stored.
+    pub async fn import(&self, event: &Event, facts: &Facts) -> Result<Stored, RemoteError> {
+        let parts = [event.record_prefix(), event.body.clone()];
+        let request = Request::Import {
+            provider: facts.provider.clone(),
+            event_type: facts.event_type.clone(),
+            provider_event_id: facts.provider_event_id.clone(),
+            record_bytes: parts.iter().map(|part| part.len() as u64).sum(),
+        };
+        match self.ask_with(&request, &parts).await? {
+            (Answer::Imported { row, is_new: true }, _) => Ok(Stored::New(*row)),
+            (Answer::Imported { row, is_new: false }, _) => Ok(Stored::Duplicate(*row)),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
     /// Who it is, and its history in numbers.
     ///
     /// # Errors
@@ -208,7 +225,11 @@ impl Remote {
     }
 
     async fn ask(&self, request: &Request) -> Result<(Answer, Bytes), RemoteError> {
-        let exchange = self.exchange(request);
+        self.ask_with(request, &[]).await
+    }
+
+    async fn ask_with(&self, request: &Request, parts: &[Bytes]) -> Result<(Answer, Bytes), RemoteError> {
+        let exchange = self.exchange(request, parts);
         let exchanged = match request {
             // It takes as long as the target takes, and the running process sees to the end of that.
             Request::Replay { .. } => exchange.await,
@@ -218,6 +239,7 @@ impl Remote {
             | Request::Decide { .. }
             | Request::Annotate { .. }
             | Request::Related { .. }
+            | Request::Import { .. }
             | Request::Periods
             | Request::Prune(_)
             | Request::Status => {
@@ -230,9 +252,12 @@ impl Remote {
     }
 
     /// The line of the answer, and the bytes behind it.
-    async fn exchange(&self, request: &Request) -> io::Result<(Vec<u8>, Bytes)> {
+    async fn exchange(&self, request: &Request, parts: &[Bytes]) -> io::Result<(Vec<u8>, Bytes)> {
         let mut stream = UnixStream::connect(&self.socket).await?;
         stream.write_all(&to_line(request)).await?;
+        for part in parts {
+            stream.write_all(part).await?;
+        }
         let mut reading = BufReader::new(stream);
         let line = read_line(&mut reading, ANSWER_MAX_BYTES).await?;
         let line = line.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
@@ -263,6 +288,7 @@ fn unexpected(answer: Answer) -> RemoteError {
         | Answer::Found { .. }
         | Answer::Event { .. }
         | Answer::Row { .. }
+        | Answer::Imported { .. }
         | Answer::Periods { .. }
         | Answer::Attempt { .. }
         | Answer::Status { .. } => RemoteError::OtherRelease,

@@ -15,7 +15,7 @@ use crate::{
         Found, Options, Relation, Stored,
         tests::{World, forwarded, sample_attempt, sample_event},
     },
-    row::Outcome,
+    row::{EventState, Outcome},
 };
 
 /// A running process: its world, its history, its server, and what it is asked to send again.
@@ -40,7 +40,7 @@ fn listening() -> Listening {
     let (orders, Ordered { replays, decisions }) = Orders::new();
     let (live, told) = mpsc::channel(8);
     let server =
-        serve(&history.data_dir().control_socket(), history.clone(), orders.clone(), live, Arc::default())
+        serve(&history.data_dir().control_socket(), history.clone(), orders.clone(), Arc::default(), live)
             .unwrap();
     Listening { world, history, server, replays, decisions, orders, told }
 }
@@ -278,7 +278,7 @@ async fn a_command_waits_for_one_that_is_just_starting() {
     let first = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
     assert!(first.is_err(), "nothing answers yet");
     let _server =
-        serve(&history.data_dir().control_socket(), history.clone(), orders, unwatched(), Arc::default())
+        serve(&history.data_dir().control_socket(), history.clone(), orders, Arc::default(), unwatched())
             .unwrap();
     assert!(matches!(waiting.await.unwrap(), Access::Remote(_)));
 }
@@ -298,7 +298,7 @@ async fn what_is_in_the_way_of_the_socket() {
     let world = World::new();
     let history = world.open_well();
     let socket = history.data_dir().control_socket();
-    let try_serve = || serve(&socket, history.clone(), Orders::new().0, unwatched(), Arc::default());
+    let try_serve = || serve(&socket, history.clone(), Orders::new().0, Arc::default(), unwatched());
     // A dead process's socket is no obstacle.
     drop(StdListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -317,7 +317,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     let history = History::open_with(&path, options()).unwrap().history;
     let data = DataDir::open(Some(&path)).unwrap();
     let socket = data.control_socket();
-    let server = serve(&socket, history.clone(), Orders::new().0, unwatched(), Arc::default()).unwrap();
+    let server = serve(&socket, history.clone(), Orders::new().0, Arc::default(), unwatched()).unwrap();
     let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
     assert!(matches!(access, Access::Remote(_)));
     assert_eq!(access.rows(None, None, 1).await.unwrap(), []);
@@ -325,8 +325,32 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
 
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = serve(&socket, history, Orders::new().0, unwatched(), Arc::default()).unwrap_err();
+    let error = serve(&socket, history, Orders::new().0, Arc::default(), unwatched()).unwrap_err();
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();
+}
+
+#[tokio::test]
+async fn an_event_from_a_file_is_stored_once_shown_and_not_forwarded() {
+    let world = World::new();
+    let history = world.open_well();
+    let (live, mut shown) = mpsc::channel(4);
+    let socket = history.data_dir().control_socket();
+    let _server = serve(&socket, history.clone(), Orders::new().0, Arc::default(), live).unwrap();
+    let access = access(&world).await.unwrap();
+    let large: Vec<u8> = (0..3 << 20).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
+    let event = sample_event(1, &large);
+    let facts = Facts { event_type: Some("a.b".into()), imported: true, ..Facts::default() };
+    let Stored::New(row) = access.import(event.clone(), facts.clone()).await.unwrap() else { panic!() };
+    assert!(row.imported && row.state == EventState::Settled && row.event_type.as_deref() == Some("a.b"));
+    let Some(Live::Event(told)) = shown.recv().await else { panic!("it is shown") };
+    assert_eq!(*told, row);
+    assert!(matches!(access.import(event.clone(), facts).await.unwrap(), Stored::Duplicate(_)));
+    assert!(history.event(event.id).await.unwrap().unwrap().0 == event);
+    // A delivery of the same request is no repeat of what nobody delivered.
+    let Stored::New(delivered) = history.store(sample_event(2, &large), forwarded()).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(delivered.repeat, None);
 }

@@ -31,6 +31,11 @@ pub struct TargetError {
 }
 
 impl Target {
+    /// A port on this machine, such as 3000.
+    pub fn here(port: u16) -> Self {
+        Self { https: false, host: "localhost".to_owned(), port, base_path: String::new() }
+    }
+
     /// Whether it is `https`.
     pub fn is_https(&self) -> bool {
         self.https
@@ -65,6 +70,12 @@ impl Target {
         if self.port == usual { host } else { format!("{host}:{}", self.port) }
     }
 
+    /// Scheme, host and port, as a URL begins.
+    pub fn origin(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority())
+    }
+
     /// The request target of an event: the base path, then the event's own path and query, unchanged.
     pub fn path_for(&self, app_target: &[u8]) -> Bytes {
         if self.base_path.is_empty() {
@@ -81,15 +92,13 @@ impl Target {
 
     /// The whole URL an event goes to; bytes that are no UTF-8 are replaced.
     pub fn url_for(&self, app_target: &[u8]) -> String {
-        let scheme = if self.https { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority(), String::from_utf8_lossy(&self.path_for(app_target)))
+        format!("{}{}", self.origin(), String::from_utf8_lossy(&self.path_for(app_target)))
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.https { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority(), self.base_path)
+        write!(f, "{}{}", self.origin(), self.base_path)
     }
 }
 
@@ -103,7 +112,7 @@ impl FromStr for Target {
         }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             let port = port(text).ok_or_else(|| fail("the port is not between 1 and 65535"))?;
-            return Ok(Self { https: false, host: "localhost".to_owned(), port, base_path: String::new() });
+            return Ok(Self::here(port));
         }
         let (https, rest) = match text.split_once("://") {
             Some(("http", rest)) => (false, rest),

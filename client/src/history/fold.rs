@@ -115,6 +115,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
             late: facts.late,
             sender_waited: facts.sender_waits,
             taken_when_late: facts.taken_when_late,
+            imported: facts.imported,
             state: match (facts.held, facts.forward) {
                 (true, _) => EventState::Held,
                 (false, true) => EventState::Pending,

@@ -158,8 +158,8 @@ mod tests {
         }
     }
 
-    /// One that is like no other, one with every fact there was at first, and one that was verified before it was stored.
-    fn arrivals() -> [Change; 3] {
+    /// One that is like no other, one with every fact there was at first, one that was verified before it was stored, and one from a file.
+    fn arrivals() -> [Change; 4] {
         let facts = Facts {
             provider: Some("stripe".into()),
             event_type: Some("charge.failed".into()),
@@ -179,6 +179,8 @@ mod tests {
             same_body: false,
             dropped: true,
         };
+        let imported = Facts { forward: false, imported: true, ..facts.clone() };
+        let imported = Arrived { arrival: 9, stored_at_ms, facts: imported, repeat: None };
         let first = Arrived { arrival: 7, stored_at_ms, facts, repeat: None };
         let repeated = Arrived { arrival: 8, stored_at_ms, facts: all, repeat: Some(Box::new(repeat)) };
         let verified = Arrived { arrival: 9, stored_at_ms, facts: verified, repeat: None };
@@ -186,6 +188,7 @@ mod tests {
             Change::Arrived(first, sample_event(1, b"{}")),
             Change::Arrived(repeated, sample_event(2, b"{}")),
             Change::Arrived(verified, sample_event(3, b"{}")),
+            Change::Arrived(imported, sample_event(3, b"{}")),
         ]
     }
 
@@ -203,7 +206,7 @@ mod tests {
 
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
-        let [first, repeated, verified] = arrivals();
+        let [first, repeated, verified, imported] = arrivals();
         let answered = Outcome::Answered {
             status: 204,
             headers: vec![("x-a".into(), "1".into())],
@@ -216,6 +219,7 @@ mod tests {
             (first, EVENT, include_bytes!("../../../assets/golden/history-event-v1.bin")),
             (repeated, EVENT, include_bytes!("../../../assets/golden/history-event-repeated-v1.bin")),
             (verified, EVENT, include_bytes!("../../../assets/golden/history-event-verified-v1.bin")),
+            (imported, EVENT, include_bytes!("../../../assets/golden/history-event-imported-v1.bin")),
             (
                 Change::Verdict(Verdict::Unsigned),
                 VERDICT,

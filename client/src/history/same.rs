@@ -16,8 +16,11 @@ use crate::data_dir::{read_small_file, write_private_file};
 pub(super) struct SameKey(#[serde(with = "hex::serde")] pub(super) [u8; 16]);
 
 impl SameKey {
-    /// The key of an event; nothing when there is nothing to tell by.
+    /// The key of an event; nothing when there is nothing to tell by, or it was not delivered.
     pub(super) fn of(event: &Event, facts: &Facts) -> Option<Self> {
+        if facts.imported {
+            return None;
+        }
         let endpoint = event.endpoint.as_str().as_bytes();
         match &facts.provider_event_id {
             Some(id) => {

@@ -108,6 +108,11 @@ impl Entry {
             || matches!(self.signature, Signature::Invalid | Signature::Stale)
     }
 
+    /// Whether the other one is of the same sender, endpoint and type.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.endpoint, self.provider, self.event_type) == (other.endpoint, other.provider, other.event_type)
+    }
+
     /// What the signature check found.
     pub fn signature(&self) -> Signature {
         self.signature

@@ -5,7 +5,7 @@
 use std::io;
 
 use inhaul_core::{
-    event::{EventId, UnixMillis},
+    event::{EventId, PeerSource, UnixMillis},
     signature::Verdict,
     visible::visible,
 };
@@ -14,6 +14,7 @@ use serde_json::ser::{Formatter, Serializer};
 
 use crate::{
     connection::ConnectionState,
+    diff::{Change, Diff, Part},
     history::{PeriodInfo, Status},
     output::Ready,
     row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
@@ -53,6 +54,7 @@ pub struct EventRecord<'a> {
     object_id: Option<&'a str>,
     missed: bool,
     late: bool,
+    imported: bool,
     state: EventState,
     repeat: Option<RepeatRecord>,
     given_up: Option<GivenUpRecord<'a>>,
@@ -63,6 +65,8 @@ pub struct EventRecord<'a> {
     attempts: Option<Vec<AttemptRecord<'a>>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     request: Option<RequestRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked: Option<bool>,
 }
 
 /// Which delivery of the same event it is.
@@ -88,10 +92,14 @@ pub struct GivenUpRecord<'a> {
 pub struct RequestRecord {
     /// The whole request target, as posted.
     pub raw_target: Text,
+    /// How many bytes of it name the endpoint.
+    pub prefix_bytes: usize,
     /// `HTTP/1.1` and the like.
     pub http_version: &'static str,
     /// Whom the relay saw.
     pub peer: String,
+    /// Where that is from.
+    pub peer_source: PeerSource,
     /// Every header in order.
     pub headers: Vec<HeaderRecord>,
     /// SHA-256 of the body in hex.
@@ -99,6 +107,7 @@ pub struct RequestRecord {
     /// The body.
     pub body: Text,
     /// The deliveries of the same event, this one among them, the one stored first first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<EventId>,
 }
 
@@ -211,6 +220,7 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         object_id: row.object_id.as_deref(),
         missed: row.missed,
         late: row.late,
+        imported: row.imported,
         state: row.state,
         repeat: row.repeat.as_ref().map(|repeat| RepeatRecord {
             number: repeat.number,
@@ -229,6 +239,7 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         verdict: row.verdict.as_ref(),
         attempts: None,
         request: None,
+        masked: None,
     }
 }
 
@@ -241,6 +252,11 @@ pub fn stored_event(row: &EventRow) -> EventRecord<'_> {
 /// What is printed of one whole event.
 pub fn whole_event(row: &EventRow, request: RequestRecord) -> EventRecord<'_> {
     EventRecord { request: Some(request), ..stored_event(row) }
+}
+
+/// What is written of an event that leaves the history: it says whether something in it was masked.
+pub fn exported_event(event: EventRecord<'_>, masked: bool) -> EventRecord<'_> {
+    EventRecord { masked: Some(masked), ..event }
 }
 
 /// What is printed of an attempt.
@@ -321,6 +337,47 @@ pub fn history<'a>(status: &Status, periods: &'a [PeriodInfo]) -> HistoryRecord<
     let Status { events, pending, held, given_up, .. } = *status;
     let bytes = periods.iter().map(|period| period.bytes).sum();
     HistoryRecord { schema: SCHEMA, kind: "history", events, pending, held, given_up, bytes, periods }
+}
+
+/// `kind: diff`
+#[derive(Serialize)]
+pub struct DiffRecord<'a> {
+    schema: u32,
+    kind: &'static str,
+    left: EventId,
+    right: EventId,
+    equal: bool,
+    differences: Vec<DifferenceRecord<'a>>,
+}
+
+#[derive(Serialize)]
+struct DifferenceRecord<'a> {
+    part: Part,
+    change: Change,
+    path: Option<&'a str>,
+    left: Option<&'a str>,
+    right: Option<&'a str>,
+}
+
+/// What is printed of two events compared: every line that differs.
+pub fn diff(left: EventId, right: EventId, diff: &Diff) -> DiffRecord<'_> {
+    let rows = diff.sections.iter().flat_map(|section| section.rows.iter().map(|row| (section.part, row)));
+    let counted = rows.filter(|(_, row)| row.change.counts());
+    let differences = counted.map(|(part, row)| DifferenceRecord {
+        part,
+        change: row.change,
+        path: row.path.as_deref(),
+        left: row.left.as_deref(),
+        right: row.right.as_deref(),
+    });
+    DiffRecord {
+        schema: SCHEMA,
+        kind: "diff",
+        left,
+        right,
+        equal: diff.is_empty(),
+        differences: differences.collect(),
+    }
 }
 
 /// What is printed for a person to know.

@@ -38,7 +38,7 @@ impl Color {
         if is_terminal && !refused { Self::On } else { Self::Off }
     }
 
-    fn paint(self, paint: Paint, text: &str) -> String {
+    pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         match self {
             Self::On => format!("\x1b[{}m{text}\x1b[0m", paint.code()),
             Self::Off => text.to_owned(),
@@ -47,7 +47,7 @@ impl Color {
 }
 
 #[derive(Clone, Copy)]
-enum Paint {
+pub(crate) enum Paint {
     Good,
     Bad,
     Doubtful,
@@ -114,6 +114,9 @@ pub fn remark_texts(row: &EventRow) -> Vec<(&'static str, String)> {
     if row.missed {
         remarks.push(("missed", "the sender was told to come again, so this is not forwarded".to_owned()));
     }
+    if row.imported {
+        remarks.push(("imported", "it came from a file, so this is not forwarded by itself".to_owned()));
+    }
     if let Some(repeat) = &row.repeat {
         remarks.push(("repeat", repeat_text(row, repeat)));
     }
@@ -174,6 +177,7 @@ pub fn listed_line(row: &EventRow, color: Color) -> String {
         Some(Outcome::Failed { .. }) => "failed".to_owned(),
         Some(Outcome::Rejected) => "rejected".to_owned(),
         None if row.missed => "missed".to_owned(),
+        None if row.imported => "imported".to_owned(),
         None if row.state == EventState::Held => "held".to_owned(),
         None if row.repeat.as_ref().is_some_and(|repeat| repeat.dropped) => "dropped".to_owned(),
         None => "-".to_owned(),

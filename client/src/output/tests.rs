@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use inhaul_core::signature::Verdict;
+use inhaul_core::{event::PeerSource, signature::Verdict};
 use serde_json::Value;
 
 use super::*;
@@ -47,6 +47,7 @@ pub(crate) fn row() -> EventRow {
         missed: false,
         sender_waited: false,
         taken_when_late: false,
+        imported: false,
         late: false,
         state: EventState::Settled,
         repeat: None,
@@ -283,8 +284,10 @@ fn the_page_has_every_field_and_no_other() {
     of_history.attempts = outcomes();
     let request = json::RequestRecord {
         raw_target: json::Text::new(b"/in/orders-0f/stripe"),
+        prefix_bytes: 13,
         http_version: "HTTP/1.1",
         peer: "127.0.0.1:4000".to_owned(),
+        peer_source: PeerSource::Socket,
         headers: vec![json::HeaderRecord { name: json::Text::new(b"a"), value: json::Text::new(b"\xff") }],
         body_sha256: "00".to_owned(),
         body: json::Text::new(b"{}"),

@@ -205,6 +205,7 @@ mod tests {
             missed: false,
             sender_waited: false,
             taken_when_late: false,
+            imported: false,
             late: false,
             state: crate::row::EventState::Settled,
             repeat: None,

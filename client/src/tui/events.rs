@@ -70,6 +70,14 @@ impl Events {
         self.rows.peek(&id)
     }
 
+    /// The last event before one that is like it. Of events without a type, those whose rows are at hand are compared.
+    pub(super) fn like_before(&self, id: EventId) -> Option<EventId> {
+        let row = self.row(id)?;
+        let is_like = |other: EventId| self.row(other).is_some_and(|other| other.is_like(row));
+        let mut earlier = self.listing.like_before(id);
+        earlier.find(|entry| row.event_type.is_some() || is_like(entry.id)).map(|entry| entry.id)
+    }
+
     /// The entry at a place among those that are shown.
     pub(super) fn at(&self, position: usize) -> Option<&Entry> {
         self.listing.at(position)

@@ -45,6 +45,10 @@ pub(crate) enum Action {
     NextFailure,
     FailureBefore,
     Note(Note),
+    Copy(Copy),
+    SaveBody,
+    Compare,
+    DiffLayout,
 }
 
 /// What is noted on events, and which filter finds them.
@@ -60,6 +64,20 @@ pub(crate) enum Note {
     Saved(usize),
 }
 
+/// What of an event is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Copy {
+    Body,
+    Curl,
+    Httpie,
+    Fetch,
+    Raw,
+    Signed,
+    Id,
+    Url,
+    Show,
+}
+
 /// What covers list and event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum View {
@@ -71,6 +89,8 @@ pub(crate) enum View {
     Relay,
     /// The events of the same object.
     Thread,
+    /// Two events compared.
+    Diff,
 }
 
 /// What of the look is changed.
@@ -375,6 +395,17 @@ impl Keymap {
             }
         }
         if more { Pressed::More } else { Pressed::Nothing }
+    }
+
+    /// What keys may follow those pressed so far, each with the name of what it does.
+    pub(super) fn continued(&self, keys: &[Key], scope: Scope) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        for (line, sequences) in self.lines().filter(|(line, _)| line.counts_in(scope)) {
+            for rest in sequences.iter().filter_map(|sequence| sequence.strip_prefix(keys)) {
+                found.push((written(rest), line.name));
+            }
+        }
+        found
     }
 
     /// The keys of a line of the table as people write them, such as `g g, home`.

@@ -1,12 +1,19 @@
 //! What reaches the inspector, and what it wants done.
 
+use std::path::PathBuf;
+
 use crossterm::event::{KeyEvent, MouseEvent};
 use inhaul_core::{
     event::{EventId, UnixMillis},
     filter::Filter,
 };
 
-use super::{content::Opened, state::Thread};
+use super::{
+    content::Opened,
+    exchange::{Comparison, Copied},
+    keys::Copy,
+    state::Thread,
+};
 use crate::{
     annotation::Annotation,
     live::Live,
@@ -47,6 +54,12 @@ pub(super) enum Message {
     Thread(EventId, Thread),
     /// What came of a replay.
     Replayed(Result<Attempt, String>),
+    /// Where a copy went.
+    Copied(Result<Copied, String>),
+    /// The file a body was saved to, and its length.
+    Saved(Result<(PathBuf, usize), String>),
+    /// What differs between two events.
+    Compared(Result<Box<Comparison>, String>),
 }
 
 /// Something is to be done outside.
@@ -68,6 +81,23 @@ pub(super) enum Effect {
     LoadThread(EventId),
     /// Send an event once more.
     Replay(EventId, Signing),
+    /// Copy something of an event.
+    Copy {
+        /// Which event.
+        id: EventId,
+        /// What of it.
+        what: Copy,
+        /// Secrets are left out.
+        masks: bool,
+        /// The endpoint's URL, where it is known.
+        url: Option<String>,
+    },
+    /// Have the terminal put this on its clipboard.
+    Clipboard(Vec<u8>),
+    /// Save an event's body to a file.
+    SaveBody(EventId),
+    /// Compare two events.
+    Compare(EventId, EventId),
     /// Take the mouse, or leave it to the terminal.
     TakeMouse(bool),
     /// Draw everything anew.

@@ -12,6 +12,7 @@ use tui_input::Input;
 use super::{
     content::{Content, Opened},
     events::Events,
+    exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
     theme::Theme,
     traffic::Traffic,
@@ -50,6 +51,8 @@ pub(super) struct State {
     pub(super) view: Option<View>,
     /// Of the view, in lines; in the commands, the chosen one.
     pub(super) view_scroll: usize,
+    /// The two events compared last.
+    pub(super) comparison: Option<Comparison>,
     pub(super) tab: Tab,
     pub(super) detail: Option<Detail>,
     /// Of the event, in lines.
@@ -202,6 +205,7 @@ impl State {
             pane: Pane::List,
             view: None,
             view_scroll: 0,
+            comparison: None,
             tab: Tab::default(),
             detail: None,
             scroll: 0,

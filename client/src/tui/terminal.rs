@@ -12,6 +12,7 @@ use std::{
 };
 
 use crossterm::{
+    clipboard::CopyToClipboard,
     cursor,
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     execute,
@@ -88,6 +89,11 @@ impl Screen {
         } else {
             execute!(self.terminal.backend_mut(), DisableMouseCapture)
         }
+    }
+
+    /// Has the terminal put something on its clipboard, if it does such things (OSC 52, ECMA-48 §8.3.89).
+    pub(super) fn copy(&mut self, bytes: &[u8]) -> io::Result<()> {
+        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(bytes))
     }
 
     /// Gives the terminal away, does something with it, and takes it again.

@@ -29,8 +29,11 @@ use crate::{
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
+mod exchange;
+mod hostile;
 mod keys_typed;
 mod noting;
+mod picture;
 mod screens;
 
 const AT: u64 = 1_763_970_070_118;
@@ -59,6 +62,7 @@ fn row(number: u8) -> EventRow {
         missed: false,
         sender_waited: false,
         taken_when_late: false,
+        imported: false,
         late: false,
         state: crate::row::EventState::Settled,
         repeat: None,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{connection::ConnectionState, live::Live, output::attempt_text, row::Attempt};
 
+mod exchange;
 mod mouse;
 mod notes;
 mod press;
@@ -79,6 +80,9 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             }
         }
         Message::Replayed(result) => replayed(state, result),
+        Message::Copied(result) => exchange::copied(state, result, effects),
+        Message::Saved(result) => exchange::saved(state, result),
+        Message::Compared(result) => exchange::compared(state, result),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::output::fit;
 
 pub(super) mod areas;
 pub(super) mod detail;
+pub(super) mod diff;
 pub(super) mod list;
 mod menu;
 pub(super) mod page;
@@ -163,6 +164,15 @@ fn toast_look(state: &State, kind: ToastKind) -> (&'static str, Style) {
 
 fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
     let mut hints = Vec::new();
+    if state.prompt.is_none() && !state.pressed.is_empty() {
+        let next = state.keymap.continued(&state.pressed, state.scope());
+        let hint = |(keys, name): (String, &'static str)| {
+            let name = name.strip_prefix("copy_").unwrap_or(name);
+            format!("{keys} {}", name.replace('_', " "))
+        };
+        let text = format!(" {}", next.into_iter().map(hint).collect::<Vec<_>>().join("  "));
+        return Paragraph::new(Span::styled(fit(&text, 0, usize::from(width)), state.theme().strong()));
+    }
     match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
         (Some(PromptKind::Filter), _) => {
             hints.push("enter keep  esc clear  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());

@@ -1,7 +1,7 @@
 //! The table of keys, in the order of the help.
 
 use super::{
-    Action, Binding, Change, Note,
+    Action, Binding, Change, Copy, Note,
     Scope::{Event, Everywhere, List, View},
     Tab, View as Page, Way,
 };
@@ -24,7 +24,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 61] = [
+pub(crate) const BINDINGS: [Binding; 73] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -136,6 +136,48 @@ pub(crate) const BINDINGS: [Binding; 61] = [
     line("search_before", Action::SearchBefore, &[Event, View], &["N"], "place of the text before"),
     line("follow", Action::Follow, &[List, Event], &["F"], "follow the newest event, or stay")
         .hinted("follow"),
+    line("copy_body", Action::Copy(Copy::Body), &[List, Event], &["y y"], "copy the body"),
+    line(
+        "copy_curl",
+        Action::Copy(Copy::Curl),
+        &[List, Event],
+        &["y c"],
+        "copy a curl command that sends it again",
+    ),
+    line("copy_httpie", Action::Copy(Copy::Httpie), &[List, Event], &["y h"], "copy a command for HTTPie"),
+    line("copy_fetch", Action::Copy(Copy::Fetch), &[List, Event], &["y f"], "copy JavaScript with `fetch`"),
+    line(
+        "copy_raw",
+        Action::Copy(Copy::Raw),
+        &[List, Event],
+        &["y r"],
+        "copy the request as it goes over the wire",
+    ),
+    line(
+        "copy_signed",
+        Action::Copy(Copy::Signed),
+        &[List, Event],
+        &["y s"],
+        "copy the bytes the signature is over, with nothing masked",
+    ),
+    line("copy_id", Action::Copy(Copy::Id), &[List, Event], &["y i"], "copy the event's id"),
+    line("copy_url", Action::Copy(Copy::Url), &[List, Event], &["y u"], "copy the URL to post webhooks to"),
+    line("copy_show", Action::Copy(Copy::Show), &[List, Event], &["y l"], "copy the `inhaul show` command"),
+    line(
+        "save_body",
+        Action::SaveBody,
+        &[List, Event],
+        &["b"],
+        "save the body to a file, with nothing masked",
+    ),
+    line(
+        "compare",
+        Action::Compare,
+        &[List, Event],
+        &["="],
+        "compare the event with the one before it of the same endpoint and type; n and N go to the differences",
+    ),
+    line("diff_layout", Action::DiffLayout, &[View], &["s"], "a comparison in one column or in two"),
     line("body", Action::Tab(Tab::Body), &[Event], &["1"], "the body"),
     line("headers", Action::Tab(Tab::Headers), &[Event], &["2"], "the request line and every header"),
     line(

@@ -11,7 +11,7 @@ use super::{
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
     },
-    notes, short,
+    exchange, notes, short,
 };
 use crate::{listing::Entry, pipeline::Signing};
 
@@ -81,8 +81,15 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
             state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
         }
         Action::Search => state.prompt = Some(Prompt { kind: PromptKind::Search, input: Input::default() }),
+        Action::SearchNext | Action::SearchBefore if state.view == Some(View::Diff) => {
+            exchange::step(state, action == Action::SearchBefore);
+        }
         Action::SearchNext => find(state, false),
         Action::SearchBefore => find(state, true),
+        Action::Copy(what) => exchange::copy(state, what, effects),
+        Action::SaveBody => exchange::save_body(state, effects),
+        Action::Compare => exchange::compare(state, effects),
+        Action::DiffLayout => exchange::other_layout(state),
         Action::Follow => state.follows = !state.follows,
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),

@@ -16,7 +16,7 @@ use super::{
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
-    pane, relay, thread, toast_look,
+    diff, pane, relay, thread, toast_look,
 };
 use crate::output::fit;
 
@@ -39,6 +39,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         Some(View::Log) => "Log",
         Some(View::Relay) => "Relay",
         Some(View::Thread) => "Thread",
+        Some(View::Diff) => "Diff",
         None => return,
     };
     let title = if lines.len() > height {
@@ -92,6 +93,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         Some(View::Log) => log(state, width),
         Some(View::Relay) => relay::lines(state, width),
         Some(View::Thread) => thread::lines(state, width),
+        Some(View::Diff) => diff::lines(state, width),
         None => Vec::new(),
     }
 }

@@ -1,0 +1,180 @@
+//! What leaves the machine without being asked for: secrets in headers, in the query, in forms and in configured members of JSON.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use inhaul_core::{
+    event::{Event, Head, HeadError, Header},
+    filter::JsonPath,
+    signature::Catalogue,
+};
+
+use super::{Exported, MASKED};
+use crate::{
+    json_text::{self, Unread},
+    row::{EventRow, Outcome},
+};
+
+/// Headers that hold secrets whoever sends them, in small letters. Those that hold signatures come from the catalogue.
+const HEADERS: [&str; 12] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
+    "signature",
+    "x-access-token",
+    "x-amz-security-token",
+    "x-api-key",
+    "x-auth-token",
+    "x-csrf-token",
+    "x-signature",
+    "x-webhook-secret",
+];
+
+/// Parameters of queries and fields of forms that hold secrets, in small letters.
+const FIELDS: [&str; 10] = [
+    "access_token",
+    "api_key",
+    "apikey",
+    "client_secret",
+    "key",
+    "password",
+    "secret",
+    "sig",
+    "signature",
+    "token",
+];
+
+/// What is masked.
+#[derive(Clone, Debug, Default)]
+pub struct Mask {
+    /// Names in small letters.
+    headers: Vec<String>,
+    json: Vec<JsonPath>,
+}
+
+impl Mask {
+    /// What is always masked, every provider's signature among it, and what the configuration names.
+    pub fn new(catalogue: &Catalogue, headers: &[String], json: &[JsonPath]) -> Self {
+        let of_providers = catalogue.providers().flat_map(|provider| provider.signature_headers());
+        let own = headers.iter().map(String::as_str);
+        let names = HEADERS.into_iter().chain(of_providers).chain(own);
+        Self { headers: names.map(str::to_ascii_lowercase).collect(), json: json.to_vec() }
+    }
+
+    /// The event without its secrets, and without the address of its endpoint, to which whoever knows it can post.
+    ///
+    /// # Errors
+    /// When its head cannot be read, which the relay never stores.
+    pub fn apply(&self, event: Event, row: EventRow) -> Result<Exported, HeadError> {
+        let head = event.parsed_head()?;
+        let target = masked_query(&event.app_target(&head));
+        let headers: Vec<Header> = head.headers.iter().map(|header| self.header(header)).collect();
+        let content_type = head.header("content-type").map(|value| value.to_ascii_lowercase());
+        let is_form =
+            content_type.is_some_and(|value| value.starts_with(b"application/x-www-form-urlencoded"));
+        let body = self.body(&event.body, is_form);
+        let mut line =
+            [&head.method[..], b" ", &target, b" ", head.version.as_str().as_bytes(), b"\r\n"].concat();
+        let same_words = headers == head.headers && target == event.app_target(&head);
+        let masked = !same_words || body.is_some() || event.prefix_bytes > 0;
+        line.extend_from_slice(&Head::write_headers(&headers));
+        let body = body.map_or(event.body, Bytes::from);
+        let body_sha256 = Event::digest(&body);
+        let event = Event { head: line.into(), prefix_bytes: 0, body, body_sha256, ..event };
+        let head = event.parsed_head()?;
+        let row = self.row(row, &head, &event);
+        Ok(Exported { event, head, row, masked })
+    }
+
+    fn is_secret(&self, name: &[u8]) -> bool {
+        self.headers.iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    fn header(&self, header: &Header) -> Header {
+        let value = if self.is_secret(&header.name) { MASKED.into() } else { header.value.clone() };
+        Header { name: header.name.clone(), value }
+    }
+
+    /// The body with the values replaced; nothing when there are none.
+    fn body(&self, body: &[u8], is_form: bool) -> Option<Vec<u8>> {
+        if is_form {
+            let masked = masked_fields(body);
+            return (masked != body).then(|| masked.into_owned());
+        }
+        if self.json.is_empty() {
+            return None;
+        }
+        let text = std::str::from_utf8(body).ok()?;
+        let node = match json_text::parse(text) {
+            Ok(node) => node,
+            Err(Unread::NotJson) => return None,
+            Err(Unread::TooLarge) => return Some(format!("\"{MASKED}\"").into_bytes()),
+        };
+        let mut spans = Vec::new();
+        node.visit(&self.json, &mut |found| spans.push(found.span.clone()));
+        let mut out = Vec::with_capacity(body.len());
+        let mut copied = 0;
+        for span in &spans {
+            out.extend_from_slice(&body[copied..span.start]);
+            out.extend_from_slice(format!("\"{MASKED}\"").as_bytes());
+            copied = span.end;
+        }
+        out.extend_from_slice(&body[copied..]);
+        (!spans.is_empty()).then_some(out)
+    }
+
+    fn row(&self, mut row: EventRow, head: &Head, event: &Event) -> EventRow {
+        row.target = String::from_utf8_lossy(&event.app_target(head)).into_owned();
+        row.body_bytes = event.body.len() as u64;
+        for attempt in &mut row.attempts {
+            let Outcome::Answered { headers, body_excerpt, body_bytes, .. } = &mut attempt.outcome else {
+                continue;
+            };
+            for (name, value) in headers {
+                if self.is_secret(name.as_bytes()) {
+                    MASKED.clone_into(value);
+                }
+            }
+            if let Some(masked) = self.body(body_excerpt, false) {
+                *body_excerpt = masked;
+            } else if !self.json.is_empty() && (body_excerpt.len() as u64) < *body_bytes {
+                // The beginning of a document cannot be taken apart.
+                *body_excerpt = MASKED.into();
+            }
+        }
+        row
+    }
+}
+
+/// A request target or URL with the secrets of its query replaced.
+fn masked_query(target: &[u8]) -> Bytes {
+    match target.iter().position(|&byte| byte == b'?') {
+        Some(mark) => {
+            let (path, query) = target.split_at(mark + 1);
+            [path, &masked_fields(query)].concat().into()
+        }
+        None => Bytes::copy_from_slice(target),
+    }
+}
+
+/// `name=value` between `&`, the values of secrets replaced; everything else stays as it is written.
+fn masked_fields(fields: &[u8]) -> Cow<'_, [u8]> {
+    let is_secret = |name: &[u8]| {
+        let read = form_urlencoded::parse(name).next();
+        read.is_some_and(|(name, _)| FIELDS.iter().any(|secret| secret.eq_ignore_ascii_case(&name)))
+    };
+    let mut out: Vec<Cow<'_, [u8]>> = Vec::new();
+    let mut masked = false;
+    for field in fields.split(|&byte| byte == b'&') {
+        let equals = field.iter().position(|&byte| byte == b'=');
+        match equals.map(|at| field.split_at(at + 1)) {
+            Some((name, value)) if !value.is_empty() && is_secret(&name[..name.len() - 1]) => {
+                masked = true;
+                out.push([name, MASKED.as_bytes()].concat().into());
+            }
+            Some(_) | None => out.push(field.into()),
+        }
+    }
+    if masked { out.join(&b'&').into() } else { fields.into() }
+}

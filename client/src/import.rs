@@ -1,0 +1,130 @@
+//! Events from files: HAR of any tool, NDJSON and fixtures of `inhaul export`. Nothing here reads or writes files: bytes come in.
+//!
+//! An event that inhaul wrote whole keeps its id, so importing it into the history it came from changes nothing. Any other one gets an
+//! id made from its time and its bytes: importing the same file twice stores it once.
+
+use bytes::Bytes;
+use inhaul_core::{
+    event::{EndpointName, Event, EventId, Peer, PeerSource, UnixMillis},
+    signature::Catalogue,
+};
+use thiserror::Error;
+use uuid::Builder;
+
+use crate::history::Facts;
+
+pub mod fixture;
+pub mod har;
+pub mod ndjson;
+mod parts;
+
+/// Largest file that is read, in bytes.
+pub const FILE_MAX_BYTES: u64 = 512 << 20;
+
+/// Largest body that is looked into for the event's type and id.
+const LOOK_INTO_BYTES: usize = 1 << 20;
+
+/// An event to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The event.
+    pub event: Event,
+    /// What is known of it.
+    pub facts: Facts,
+}
+
+/// What is wrong with a file, and where in it.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{place}: {what}")]
+pub struct ImportError {
+    /// Such as `line 3`.
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl ImportError {
+    fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { place: place.into(), what: what.into() }
+    }
+}
+
+/// What a file seems to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// An HTTP Archive.
+    Har,
+    /// JSON objects, one a line.
+    Ndjson,
+}
+
+/// Tells the two kinds of file apart: an archive begins with its only member.
+pub fn kind_of(bytes: &[u8]) -> FileKind {
+    let begin: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(7).collect();
+    // A byte order mark is allowed by some tools.
+    let begin = begin.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&begin);
+    if begin.starts_with(b"{\"log") { FileKind::Har } else { FileKind::Ndjson }
+}
+
+/// What is said of an event besides its bytes.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// Its id, when these are the bytes it was received with.
+    id: Option<EventId>,
+    endpoint: Option<EndpointName>,
+    received_at: UnixMillis,
+    peer: Option<Peer>,
+    prefix_bytes: usize,
+    facts: Facts,
+}
+
+/// An event made of what a file says; `entry` tells apart those that are equal.
+fn event(said: Said, head: Bytes, body: Bytes, entry: u64, otherwise: &EndpointName) -> Imported {
+    let id = said.id.unwrap_or_else(|| derived_id(said.received_at, &head, &body, entry));
+    let unknown = || Peer { address: "unknown".to_owned(), source: PeerSource::Socket };
+    Imported {
+        event: Event {
+            id,
+            endpoint: said.endpoint.unwrap_or_else(|| otherwise.clone()),
+            received_at: said.received_at,
+            peer: said.peer.unwrap_or_else(unknown),
+            prefix_bytes: said.prefix_bytes,
+            body_sha256: Event::digest(&body),
+            head,
+            body,
+        },
+        facts: Facts { imported: true, forward: false, ..said.facts },
+    }
+}
+
+fn derived_id(at: UnixMillis, head: &[u8], body: &[u8], entry: u64) -> EventId {
+    let digests = [Event::digest(head), Event::digest(body)].concat();
+    let digest = Event::digest(&[&digests[..], &entry.to_be_bytes()].concat());
+    let [random @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
+    EventId(Builder::from_unix_timestamp_millis(at.0, &random).into_uuid())
+}
+
+/// Fills in who sent an event and what it is, where the file does not say so.
+pub fn recognise(imported: &mut Imported, catalogue: &Catalogue) {
+    let Ok(head) = imported.event.parsed_head() else { return };
+    let facts = &mut imported.facts;
+    let named = facts.provider.as_deref().and_then(|id| catalogue.provider(id));
+    let Some(provider) = named.or_else(|| catalogue.candidates(&head.headers).into_iter().next()) else {
+        return;
+    };
+    let body = &imported.event.body;
+    let look_into = if body.len() > LOOK_INTO_BYTES { &[][..] } else { &body[..] };
+    let names = provider.event_names(&head.headers, look_into);
+    facts.provider.get_or_insert_with(|| provider.id().to_owned());
+    facts.event_type = facts.event_type.take().or(names.event_type);
+    facts.provider_event_id = facts.provider_event_id.take().or(names.event_id);
+}
+
+/// Milliseconds of an RFC 3339 time.
+fn time(text: &str) -> Result<UnixMillis, String> {
+    let moment: jiff::Timestamp = text.parse().map_err(|error| format!("{text:?} is no time: {error}"))?;
+    u64::try_from(moment.as_millisecond()).map(UnixMillis).map_err(|_| format!("{text:?} is before 1970"))
+}
+
+#[cfg(test)]
+mod tests;
