@@ -165,6 +165,7 @@ fn row(age: usize) -> EventRow {
         object_id: Some(format!("obj_{}", number / 4)),
         missed: false,
         late: false,
+        imported: false,
         sender_waited: true,
         taken_when_late: false,
         state: EventState::Settled,

@@ -193,26 +193,34 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
         }
         is_shown = false;
         for effect in update(&mut state, messages) {
-            match effect {
-                Effect::Quit { keep } => return quit(screen, &state, keep),
-                Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
-                Effect::Redraw => screen.clear()?,
-                Effect::Suspend => suspend(&mut screen, &state)?,
-                Effect::Clipboard(bytes) => screen.copy(&bytes)?,
-                effect @ (Effect::LoadRows(_)
-                | Effect::LoadRowsOf(_)
-                | Effect::LoadThread(_)
-                | Effect::Annotate(..)
-                | Effect::SaveFilter(..)
-                | Effect::Load(..)
-                | Effect::Judge(..)
-                | Effect::Replay(..)
-                | Effect::Copy { .. }
-                | Effect::SaveBody(..)
-                | Effect::Compare(..)) => errands.go(effect),
+            if let Some(keep) = done(effect, &mut screen, &state, &errands)? {
+                return quit(screen, &state, keep);
             }
         }
     }
+}
+
+/// Does what is to be done on the terminal, and sends the errands on their way. When it is the end, whether the screen stays.
+fn done(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands) -> io::Result<Option<bool>> {
+    match effect {
+        Effect::Quit { keep } => return Ok(Some(keep)),
+        Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
+        Effect::Redraw => screen.clear()?,
+        Effect::Suspend => suspend(screen, state)?,
+        Effect::Clipboard(bytes) => screen.copy(&bytes)?,
+        effect @ (Effect::LoadRows(_)
+        | Effect::LoadRowsOf(_)
+        | Effect::LoadThread(_)
+        | Effect::Annotate(..)
+        | Effect::SaveFilter(..)
+        | Effect::Load(..)
+        | Effect::Judge(..)
+        | Effect::Replay(..)
+        | Effect::Copy { .. }
+        | Effect::SaveBody(..)
+        | Effect::Compare(..)) => errands.go(effect),
+    }
+    Ok(None)
 }
 
 /// The state of an inspector that has just begun.

@@ -70,12 +70,7 @@ pub(super) fn paste(state: &mut State, text: &str) {
 /// Does what a key or a command asks for.
 pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effects: &mut Vec<Effect>) {
     match action {
-        Action::Show(View::Thread) => {
-            show(state, View::Thread);
-            state.thread = None;
-            effects.extend(state.selected.map(Effect::LoadThread));
-        }
-        Action::Show(view) => show(state, view),
+        Action::Show(view) => show(state, view, effects),
         Action::Filter => {
             let input = Input::new(state.filter_text.clone());
             state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
@@ -184,9 +179,13 @@ pub(in super::super) fn layout_text(layout: Layout) -> &'static str {
     }
 }
 
-fn show(state: &mut State, view: View) {
+fn show(state: &mut State, view: View, effects: &mut Vec<Effect>) {
     state.view = Some(view);
     state.view_scroll = 0;
+    if view == View::Thread {
+        state.thread = None;
+        effects.extend(state.selected.map(Effect::LoadThread));
+    }
     if view == View::Commands {
         state.prompt = Some(Prompt { kind: PromptKind::Command, input: Input::default() });
     }
