@@ -10,15 +10,21 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use thiserror::Error;
 
+mod complete;
 mod field;
 mod number;
 mod pattern;
+mod prepared;
 mod resolve;
+mod saved;
 mod subject;
 mod syntax;
 mod time;
 
+pub use complete::{Candidate, Completion, Seen, complete};
 pub use field::{Flag, NumberField, Path as JsonPath, Place as JsonPlace, Signature, TextField};
+pub use prepared::{Listed, ListedWord, Prepared, REMARKS, Vocabulary};
+pub use saved::Saved;
 pub use subject::{Outcome, Subject};
 
 use number::Numbers;
@@ -81,12 +87,20 @@ impl Filter {
     /// # Errors
     /// At the first thing that is wrong, with its place.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
+        Self::parse_with(text, &Saved::default())
+    }
+
+    /// Reads a filter that may name saved ones: `@name` means what is saved under that name.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`], and when no filter has the name.
+    pub fn parse_with(text: &str, saved: &Saved) -> Result<Self, FilterError> {
         if text.len() > TEXT_MAX_BYTES {
             let message = format!("a filter has at most {TEXT_MAX_BYTES} bytes");
             return Err(FilterError { span: TEXT_MAX_BYTES..text.len(), message });
         }
         let raw = syntax::parse(text)?;
-        Ok(Self { expression: raw.map(|raw| resolve::resolve(&raw)).transpose()? })
+        Ok(Self { expression: raw.map(|raw| resolve::resolve(&raw, saved, 0)).transpose()? })
     }
 
     /// Whether it means every event.
@@ -135,7 +149,7 @@ fn decide(expressions: &[Expression], subject: &impl Subject, decisive: bool) ->
 impl Test {
     fn test(&self, subject: &impl Subject) -> Option<bool> {
         match self {
-            Self::Word(pattern) => Some(subject.any_word(&mut |text| pattern.is_in(text))),
+            Self::Word(pattern) => subject.any_word(&mut |text| pattern.is_in(text)),
             Self::Text(field, patterns) => {
                 subject.any_text(field, &mut |text| patterns.iter().any(|pattern| pattern.matches(text)))
             }

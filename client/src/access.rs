@@ -10,11 +10,12 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::{
+    annotation::Annotation,
     control::{Remote, RemoteError},
     draft::{Edit, EditId},
     history::{
-        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Ruling, Status,
-        Stored,
+        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Relation, Ruling,
+        Status, Stored,
     },
     row::{EventRow, EventState},
 };
@@ -118,6 +119,7 @@ impl Access {
                 | HistoryError::NotStored { .. }
                 | HistoryError::Unknown(_)
                 | HistoryError::NotHeld(_)
+                | HistoryError::Annotation(_)
                 | HistoryError::Damaged { .. }
                 | HistoryError::Closed => return Err(error.into()),
             };
@@ -172,6 +174,33 @@ impl Access {
         Ok(match self {
             Self::Direct(history) => history.draft(id, edit).await?,
             Self::Remote(remote) => remote.draft(id, edit).await?,
+        })
+    }
+
+    /// As [`History::annotate`].
+    ///
+    /// # Errors
+    /// When it is beyond a limit, or could not be written.
+    pub async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<EventRow, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.annotate(id, annotation).await?,
+            Self::Remote(remote) => remote.annotate(id, annotation).await?,
+        })
+    }
+
+    /// As [`History::related`].
+    ///
+    /// # Errors
+    /// When the rows cannot be had.
+    pub async fn related(
+        &self,
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.related(id, relation, limit).await?,
+            Self::Remote(remote) => remote.related(id, relation, limit).await?,
         })
     }
 

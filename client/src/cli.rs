@@ -12,12 +12,14 @@ use crate::{config::RelayUrl, forward::Target, tui::Palette};
 mod changes;
 mod exchange;
 mod history;
+mod notes;
 mod signing;
 mod values;
 
 pub use changes::{BodyError, ChangeArgs, HoldArgs, PaceArgs, ReleaseArgs, ReplayArgs};
 pub use exchange::{DiffArgs, ExportArgs, ExportFormat, ImportArgs};
 pub use history::{HistoryCommand, PruneArgs};
+pub use notes::{CommentArgs, TagArgs, ThreadArgs};
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
 pub use values::{
     AnswerMode, CatchUp, ConcurrencyError, Dedupe, DurationError, OnAbsent, OutputMode, ScheduleError,
@@ -101,6 +103,23 @@ pub enum Command {
     /// --held` lists them.
     #[command(after_long_help = EXIT_STATUS)]
     Release(Box<ReleaseArgs>),
+    /// Give stored events tags, words to find them by, or take them away
+    ///
+    /// Example: `inhaul tag 0197a2c4 0197a2d0 +slow -fine`, and then `inhaul events tag:slow`. Prints the tags they have then. Works
+    /// while `inhaul listen` is running.
+    #[command(after_long_help = EXIT_STATUS, disable_help_flag = true)]
+    Tag(TagArgs),
+    /// Write a comment about a stored event; an empty one removes it
+    ///
+    /// Example: `inhaul comment 0197a2c4 'who sent this?'`, and then `inhaul events comment:who`. Works while `inhaul listen` is running.
+    #[command(after_long_help = EXIT_STATUS)]
+    Comment(CommentArgs),
+    /// Show the events of the same object in order, such as those of a call
+    ///
+    /// Example: `inhaul thread 0197a2c4`. Says what is missing between them, what came out of order, and the time between one and the next,
+    /// over the last seven days. Works while `inhaul listen` is running.
+    #[command(after_long_help = EXIT_STATUS)]
+    Thread(ThreadArgs),
     /// Look after the history: its size, whether it is whole, what of it may go
     #[command(subcommand)]
     History(HistoryCommand),
@@ -327,6 +346,9 @@ pub struct EventsArgs {
     /// Only events that could not be delivered and are not tried again
     #[arg(long)]
     pub given_up: bool,
+    /// Read filters that are named as @NAME from this file [default: ./inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Only events that are held until `inhaul release` decides on them
     #[arg(long, conflicts_with = "given_up")]
     pub held: bool,

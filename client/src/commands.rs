@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 
+pub mod comment;
 pub mod demo;
 pub mod diff;
 pub mod events;
@@ -21,6 +22,8 @@ pub mod release;
 pub mod replay;
 pub mod show;
 pub mod sign;
+pub mod tag;
+pub mod thread;
 pub mod trigger;
 pub mod verify;
 
@@ -58,6 +61,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(data, &args).await?,
         Command::Hold(args) => hold::run(data, &args).await?,
         Command::Release(args) => release::run(data, &args).await?,
+        Command::Tag(args) => tag::run(data, &args).await?,
+        Command::Comment(args) => comment::run(data, &args).await?,
+        Command::Thread(args) => thread::run(data, &args).await?,
         Command::Verify(args) => verify::run(data, &args).await?,
         Command::Sign(args) => sign::run(&args)?,
         Command::Trigger(args) => trigger::run(data, &args).await?,

@@ -4,6 +4,7 @@
 //!  described  the settings as the inspector shows them
 //!  error      what is wrong, and the file and line, argument or variable that says it
 //!  file       inhaul.toml and its keys
+//!  filters    filters that have a name
 //!  inspector  how the inspector looks, and its keys
 //!  relay_url  the address of a remote relay
 //!  route      which part of the request path goes where, and how it is verified
@@ -19,14 +20,20 @@ use std::{
 };
 
 use etcetera::{BaseStrategy, base_strategy::Xdg};
+use inhaul_core::{
+    filter::Saved,
+    signature::{Catalogue, Secret, catalogue},
+};
 
-use inhaul_core::signature::{Catalogue, Secret, catalogue};
-
-use crate::cli::{ListenArgs, SignatureArgs};
+use crate::{
+    cli::{ListenArgs, SignatureArgs},
+    data_dir::DataDir,
+};
 
 mod described;
 mod error;
 mod file;
+mod filters;
 mod inspector;
 mod relay_url;
 mod route;
@@ -36,6 +43,7 @@ mod table;
 
 pub use error::{ConfigError, Origin, Problem};
 pub use file::{ConfigFile, FileRoute, Parts};
+pub use filters::{save_filters, saved_filters};
 pub use inspector::{FileInspector, ui};
 pub use relay_url::{RelayUrl, RelayUrlError};
 pub use route::{Route, RoutePath, RoutePathError, Routes};
@@ -96,6 +104,15 @@ pub fn load_routes(named: Option<&Path>, signatures: &SignatureArgs) -> Result<R
 /// At the first thing that is wrong with that file.
 pub fn load_catalogue(named: Option<&Path>) -> Result<Catalogue, ConfigError> {
     Ok(load_file(named)?.map_or_else(|| catalogue().clone(), |file| file.catalogue))
+}
+
+/// Every filter that has a name: those of the configuration file that applies, and those saved in the inspector.
+///
+/// # Errors
+/// At the first thing that is wrong with either file.
+pub fn load_filters(named: Option<&Path>, data: &DataDir) -> Result<Saved, ConfigError> {
+    let of_file = load_file(named)?.map(|file| file.filters).unwrap_or_default();
+    Ok(saved_filters(&data.filters())?.with(&of_file))
 }
 
 /// What the configuration file says about a provider's events.

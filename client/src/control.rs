@@ -28,6 +28,7 @@ use tokio::{
 use self::protocol::{Answer, DraftLine, RECORD_MAX_BYTES, REQUEST_MAX_BYTES, Request, plan_of, read_line};
 pub use self::remote::{Remote, RemoteError};
 use crate::{
+    annotation::Annotation,
     data_dir::create_private_dir,
     draft::{Draft, Edit},
     history::{Facts, History, HistoryError, Holder, Ruling, Status, Stored},
@@ -222,7 +223,7 @@ impl Drop for ControlServer {
 }
 
 /// Serves the history on a socket, inside a tokio runtime. Replays are passed on; when their queue is full, whoever
-/// wants one more is told so. Imported events are told on `live`; when that is full, whoever imports waits.
+/// wants one more is told so. Imported events, and what others note on events, are told on `live`; when that is full, whoever imports waits.
 ///
 /// # Errors
 /// When the socket cannot be made.
@@ -397,6 +398,11 @@ impl Desk {
                 let plan = plan_of(ids, to.as_deref(), Draft { body, changes }, pace);
                 Ok(self.preview(plan).await.unwrap_or_else(|reason| Answer::error(&reason)))
             }
+            Request::Annotate { id, annotation } => self.annotate(id, annotation).await,
+            Request::Related { id, relation, limit } => {
+                let related = self.history.related(id, relation, limit.min(ROWS_MAX)).await;
+                related.map(|rows| Answer::Rows { rows })
+            }
             Request::Find { prefix } => self.history.find(&prefix).await.map(|found| Answer::Found { found }),
             Request::Event { id } => match self.history.event(id).await {
                 Ok(Some((event, row))) => {
@@ -416,6 +422,14 @@ impl Desk {
             Request::Import { .. } => Ok(Answer::error("the event is missing")),
         };
         (answered.unwrap_or_else(|error| Answer::error(&error.to_string())), Vec::new())
+    }
+
+    /// Notes something on an event, and tells whoever watches.
+    async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<Answer, HistoryError> {
+        let row = Box::new(self.history.annotate(id, annotation).await?);
+        // Nobody may watch; it is on record.
+        let _ = self.live.send(Live::Changed(row.clone())).await;
+        Ok(Answer::Row { row })
     }
 
     async fn import(&self, record: Bytes, facts: Facts) -> Answer {

@@ -4,6 +4,7 @@
 //!  <data>/lock          who is using the directory
 //!  <data>/control.sock  where the running `listen` answers other commands
 //!  <data>/client_id     who this client is to a relay
+//!  <data>/filters.toml  filters saved in the inspector
 //!  <data>/history/      every event stored, see docs/history.md
 //!  <data>/relay/        the embedded relay's own data
 //! ```
@@ -102,6 +103,11 @@ impl DataDir {
     /// The directory of the history.
     pub fn history(&self) -> PathBuf {
         self.path.join("history")
+    }
+
+    /// The filters saved in the inspector.
+    pub fn filters(&self) -> PathBuf {
+        self.path.join("filters.toml")
     }
 
     /// The data directory of the embedded relay.

@@ -113,6 +113,7 @@ pub(crate) fn request(event: &Event, head: &Head) -> RequestRecord {
         headers: head.headers.iter().map(header).collect(),
         body_sha256: hex::encode(event.body_sha256),
         body: Text::new(&event.body),
+        deliveries: Vec::new(),
     }
 }
 

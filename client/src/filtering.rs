@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::OnceCell, str};
 
 use inhaul_core::{
     event::{Event, Head, UnixMillis},
-    filter::{Flag, NumberField, Outcome as LastOutcome, Signature, Subject, TextField},
+    filter::{Flag, NumberField, Outcome as LastOutcome, REMARKS, Signature, Subject, TextField},
     signature::Verdict,
 };
 use serde_json::Value;
@@ -119,6 +119,7 @@ impl Subject for Filtered<'_> {
             }
             Flag::Replayed => any_cause(AttemptCause::Replay),
             Flag::Retried => any_cause(AttemptCause::Retry),
+            Flag::Tagged => !row.tags.is_empty(),
         }
     }
 
@@ -137,7 +138,7 @@ impl Subject for Filtered<'_> {
         }
     }
 
-    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> bool {
+    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
         let row = self.row;
         let id = row.id.to_string();
         let status = match self.outcome() {
@@ -145,24 +146,18 @@ impl Subject for Filtered<'_> {
             LastOutcome::Failed => Some("err".to_owned()),
             LastOutcome::None => None,
         };
-        let mut given =
-            [&row.event_type, &row.provider, &row.provider_event_id, &status].into_iter().flatten();
-        let remarks = [
-            Flag::GivenUp,
-            Flag::Held,
-            Flag::Missed,
-            Flag::Late,
-            Flag::Imported,
-            Flag::Repeat,
-            Flag::Rejected,
-        ];
-        given.any(|text| passes(text))
+        let mut given = [&row.event_type, &row.provider, &row.provider_event_id, &row.comment, &status]
+            .into_iter()
+            .flatten();
+        let found = given.any(|text| passes(text))
+            || row.tags.iter().any(|tag| passes(tag))
             || passes(&row.method)
             || passes(&row.target)
             || passes(&id)
             || passes(&self.signature().to_string())
             || row.given_up.as_ref().is_some_and(|given_up| passes(&given_up.reason))
-            || remarks.into_iter().any(|flag| self.has(flag) && passes(&flag.to_string()))
+            || REMARKS.into_iter().any(|flag| self.has(flag) && passes(&flag.to_string()));
+        Some(found)
     }
 
     fn any_text(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
@@ -173,6 +168,12 @@ impl Subject for Filtered<'_> {
             TextField::Provider => optional(&row.provider, passes),
             TextField::Type => optional(&row.event_type, passes),
             TextField::Key => optional(&row.provider_event_id, passes),
+            TextField::Tag => row.tags.iter().any(|tag| passes(tag)),
+            TextField::Comment => optional(&row.comment, passes),
+            TextField::Object => optional(&row.object_id, passes),
+            TextField::Repeats => {
+                passes(&row.repeat.as_ref().map_or(row.id, |repeat| repeat.first).to_string())
+            }
             TextField::Endpoint => passes(row.endpoint.as_str()),
             TextField::Target => row.attempts.iter().any(|attempt| passes(&attempt.target)),
             TextField::Id => passes(&row.id.to_string()) || optional(&row.provider_event_id, passes),

@@ -52,6 +52,7 @@ use self::{
     worker::{Answer, Message, Request, Worker},
 };
 use crate::{
+    annotation::Annotation,
     clock,
     data_dir::DataDir,
     draft::{Draft, Edit, EditId},
@@ -74,6 +75,9 @@ pub struct Facts {
     pub event_type: Option<String>,
     /// The provider's own id of the event.
     pub provider_event_id: Option<String>,
+    /// The provider's id of the object it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_id: Option<String>,
     /// It has at least one target: it is pending until it is settled.
     pub forward: bool,
     /// The sender waits for the application's answer.
@@ -132,6 +136,16 @@ pub enum Found {
     None,
     /// Several, of which these are some.
     Many(Vec<EventId>),
+}
+
+/// What events may have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// They are deliveries of the same event.
+    SameEvent,
+    /// Their provider says that they are about the same object.
+    SameObject,
 }
 
 /// The history in numbers.
@@ -392,6 +406,29 @@ impl History {
         self.ask(0, |answer| Request::Edited { id, edit, answer }).await
     }
 
+    /// Records what a person notes on an event.
+    ///
+    /// # Errors
+    /// When it is beyond a limit, there is no such event, or it could not be written.
+    pub async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<EventRow, HistoryError> {
+        annotation.check()?;
+        self.ask(0, |answer| Request::Annotate { id, annotation, answer }).await
+    }
+
+    /// The last `limit` events that have something in common with one, itself among them, the one stored first first. Of older periods,
+    /// those of the last seven days are looked into.
+    ///
+    /// # Errors
+    /// When there is no such event, or the rows cannot be read.
+    pub async fn related(
+        &self,
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::Related { id, relation, limit, answer }).await
+    }
+
     /// Every event that is to be forwarded, in order of storing.
     ///
     /// # Errors
@@ -429,6 +466,14 @@ impl History {
     /// When there is no event `before`, or the rows cannot be read.
     pub async fn rows(&self, before: Option<EventId>, limit: usize) -> Result<Vec<EventRow>, HistoryError> {
         self.ask(0, |answer| Request::Rows { state: None, before, limit, answer }).await
+    }
+
+    /// The rows of these events, as far as they are stored, in that order.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn rows_of(&self, ids: Vec<EventId>) -> Result<Vec<EventRow>, HistoryError> {
+        self.ask(0, |answer| Request::RowsOf { ids, answer }).await
     }
 
     /// The event whose id begins like this, in hex digits of either case, with or without dashes.

@@ -1,6 +1,7 @@
 //! The developer's side of inhaul.
 
 pub mod access;
+pub mod annotation;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -19,6 +20,7 @@ pub mod hold;
 pub mod import;
 mod json_text;
 pub mod listen;
+pub mod listing;
 pub mod live;
 pub mod output;
 pub mod pipeline;
@@ -28,5 +30,6 @@ pub mod row;
 pub mod sample;
 pub mod sender;
 pub mod session;
+pub mod thread;
 pub mod tls;
 pub mod tui;

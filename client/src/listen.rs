@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use inhaul_core::{signature::Catalogue, wire::HelloEndpoint};
+use inhaul_core::{filter::Saved, signature::Catalogue, wire::HelloEndpoint};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinHandle},
@@ -83,6 +83,8 @@ pub struct Shown {
     pub options: Vec<(String, String)>,
     /// How it looks.
     pub ui: Ui,
+    /// Filters that have a name.
+    pub filters: Saved,
     /// What copies of events replace.
     pub mask: Mask,
     /// What is not compared.
@@ -95,6 +97,7 @@ impl Shown {
             catalogue: settings.routes.catalogue().clone(),
             options: settings.described(),
             ui: settings.ui.clone(),
+            filters: settings.filters.clone(),
             mask: Mask::new(settings.routes.catalogue(), &settings.mask.headers, &settings.mask.json),
             ignore: Ignore { headers: settings.diff.headers.clone(), json: settings.diff.json.clone() },
         }
@@ -130,7 +133,7 @@ impl Listening {
         let (orders, ordered) = Orders::new(hold.clone());
         let stop = CancellationToken::new();
         let reach = Arc::new(OnceLock::new());
-        let control = serve_others(&data, &history, &orders, &reach, &live);
+        let control = serve_others(&history, &orders, &live, &reach);
         let shown_settings = Shown::of(&settings);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
@@ -240,13 +243,12 @@ fn live(notes: Vec<String>) -> (mpsc::Sender<Live>, mpsc::Receiver<Live>) {
 
 /// The control socket, or a notice of what does not work without it.
 fn serve_others(
-    data: &DataDir,
     history: &History,
     orders: &Orders,
-    reach: &Arc<OnceLock<Reach>>,
     live: &mpsc::Sender<Live>,
+    reach: &Arc<OnceLock<Reach>>,
 ) -> Option<ControlServer> {
-    let socket = data.control_socket();
+    let socket = history.data_dir().control_socket();
     control::serve(&socket, history.clone(), orders.clone(), Arc::clone(reach), live.clone())
         .map_err(|error| {
             let text = format!("`inhaul events`, `show` and `replay` cannot ask this process: {error}");

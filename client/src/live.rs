@@ -16,7 +16,7 @@ pub enum Live {
     Event(Box<EventRow>),
     /// An attempt has its outcome; the row has it already.
     Attempt(Box<EventRow>, Attempt),
-    /// Something else about an event on record changed.
+    /// Something else about an event on record changed, such as its tags or its comment.
     Changed(Box<EventRow>),
     /// What is held from now on is another.
     Hold(HoldState),

@@ -20,8 +20,8 @@ mod lines;
 mod replays;
 
 pub use lines::{
-    Color, attempt_text, count_text, listed_line, remark_texts, size_text, time_text, verdict_line,
-    verdict_text,
+    Color, attempt_text, count_text, listed_line, notes_text, remark_texts, size_text, time_text,
+    verdict_line, verdict_text,
 };
 pub(crate) use lines::{Paint, fit};
 pub use replays::{preview_text, tally_text};

@@ -314,6 +314,7 @@ impl Pipeline {
             provider: recognised.provider.clone(),
             event_type: recognised.event_type.clone(),
             provider_event_id: recognised.provider_event_id.clone(),
+            object_id: recognised.object_id.clone(),
             verdict: recognised.verdict.clone().map(Box::new),
             ..facts
         };

@@ -33,6 +33,9 @@ pub struct EventRow {
     pub event_type: Option<String>,
     /// The provider's own id of the event, the same on each of its deliveries.
     pub provider_event_id: Option<String>,
+    /// The provider's id of the object it is about, such as a call; the events of one object have the same.
+    #[serde(default)]
+    pub object_id: Option<String>,
     /// The sender was told to come again: the event is shown and not forwarded by itself.
     pub missed: bool,
     /// It waited at the relay for more than a minute, because no client was there.
@@ -61,6 +64,12 @@ pub struct EventRow {
     /// It was held, and is forwarded as this draft says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded_as: Option<EditId>,
+    /// Words a person gave it, in order, each once.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// What a person wrote about it.
+    #[serde(default)]
+    pub comment: Option<String>,
     /// What the signature check found; absent until it ran.
     pub verdict: Option<Verdict>,
     /// Every attempt to deliver it, oldest first; of the replays, the last [`REPLAYS_LISTED`].

@@ -9,11 +9,14 @@
 //!  editor    a person's own editor for a body
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
+//!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  traffic   what came when
 //!  keys      every key, in one table
+//!  marks     which events something is to be done with
 //!  theme     styles by meaning
 //!  terminal  taken and given back
+//!  offscreen the same without a terminal, for what measures it
 //! ```
 
 use std::{
@@ -58,10 +61,13 @@ mod content;
 mod dialog;
 mod editor;
 mod errands;
+mod events;
 mod exchange;
 mod holding;
 pub mod keys;
+mod marks;
 mod message;
+mod offscreen;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -73,6 +79,7 @@ mod update;
 mod view;
 
 pub use keys::{Keymap, KeysError};
+pub use offscreen::OffScreen;
 pub use theme::Palette;
 
 /// Most things taken in before the screen is drawn again.
@@ -137,6 +144,7 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
     let mut screen = Screen::take(shown.ui.mouse)?;
     let mut state = State {
         options: shown.options.clone(),
+        saved: shown.filters.clone(),
         hold: orders.hold.state(),
         person: whoever(),
         ..state(&screen, shown.ui.clone(), color)?
@@ -201,11 +209,12 @@ fn outside(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands
         Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
         Effect::Redraw => screen.clear()?,
         Effect::Clipboard(bytes) => screen.copy(&bytes)?,
-        Effect::Suspend => {
-            let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
-            stopped.map_err(io::Error::from)?;
-        }
+        Effect::Suspend => suspend(screen, state)?,
         effect @ (Effect::LoadRows(_)
+        | Effect::LoadRowsOf(_)
+        | Effect::Annotate(..)
+        | Effect::SaveFilter(..)
+        | Effect::LoadThread(_)
         | Effect::Load(..)
         | Effect::Judge(..)
         | Effect::Replay(..)
@@ -258,6 +267,12 @@ fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
         masks: true,
     };
     Ok(State::new(size.width, size.height, look, ui.keymap))
+}
+
+/// Gives the terminal to the shell until it gives it back.
+fn suspend(screen: &mut Screen, state: &State) -> io::Result<()> {
+    let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
+    stopped.map_err(io::Error::from)
 }
 
 /// Gives the terminal back, with the last picture on it when it is kept.

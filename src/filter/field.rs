@@ -47,6 +47,14 @@ pub enum TextField {
     Answer,
     /// The body.
     Body,
+    /// The words a person gave it.
+    Tag,
+    /// What a person wrote about it.
+    Comment,
+    /// The provider's id of the object it is about.
+    Object,
+    /// The relay's id of the first delivery of the same event.
+    Repeats,
 }
 
 /// A number of an event.
@@ -91,6 +99,8 @@ pub enum Flag {
     Replayed,
     /// It was tried again by itself.
     Retried,
+    /// A person gave it a tag.
+    Tagged,
 }
 
 /// What a signature check found.
@@ -111,7 +121,7 @@ pub enum Signature {
 }
 
 /// The words of `is:`, the first of each the usual one.
-pub(super) const FLAGS: [(Flag, &[&str]); 13] = [
+pub(super) const FLAGS: [(Flag, &[&str]); 14] = [
     (Flag::Pending, &["pending", "queued"]),
     (Flag::Held, &["held"]),
     (Flag::GivenUp, &["given-up", "dlq", "dead"]),
@@ -125,6 +135,7 @@ pub(super) const FLAGS: [(Flag, &[&str]); 13] = [
     (Flag::Dropped, &["dropped"]),
     (Flag::Replayed, &["replayed", "replay"]),
     (Flag::Retried, &["retried", "retry"]),
+    (Flag::Tagged, &["tagged"]),
 ];
 
 /// The words of `sig:`, the first of each the usual one.
@@ -153,7 +164,7 @@ pub(super) enum Field {
 }
 
 /// Every name without a dot.
-const NAMES: [(&str, Field); 31] = [
+const NAMES: [(&str, Field); 35] = [
     ("status", Field::Status),
     ("is", Field::Flags),
     ("state", Field::Flags),
@@ -182,6 +193,10 @@ const NAMES: [(&str, Field); 31] = [
     ("resp.header", Field::Text(TextField::AnswerHeaders)),
     ("answer", Field::Text(TextField::Answer)),
     ("body", Field::Text(TextField::Body)),
+    ("tag", Field::Text(TextField::Tag)),
+    ("comment", Field::Text(TextField::Comment)),
+    ("object", Field::Text(TextField::Object)),
+    ("repeats", Field::Text(TextField::Repeats)),
     ("exists", Field::Exists),
     ("signature", Field::Signature),
     ("latency", Field::Number(NumberField::Milliseconds)),
@@ -207,9 +222,29 @@ impl Field {
         if name.starts_with('$') || name.contains('.') { Path::parse(name).map(Self::Json) } else { None }
     }
 
+    /// The first name of what a name stands for, as `provider` for `p`.
+    pub(super) fn usual_name(name: &str) -> Option<&'static str> {
+        let field = Self::named(name)?;
+        NAMES.iter().find(|(_, known)| *known == field).map(|(name, _)| *name)
+    }
+
+    /// Names to choose from: of several for the same thing, the first.
+    pub(super) fn names_to_offer() -> impl Iterator<Item = &'static str> {
+        let is_first =
+            |(at, (_, field)): &(usize, &(&str, Self))| !NAMES[..*at].iter().any(|(_, known)| known == field);
+        NAMES.iter().enumerate().filter(is_first).map(|(_, (name, _))| *name)
+    }
+
     /// Names that a slip of the finger may have meant.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)
+    }
+}
+
+impl Flag {
+    /// Every flag.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FLAGS.into_iter().map(|(flag, _)| flag)
     }
 }
 

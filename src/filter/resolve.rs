@@ -5,12 +5,13 @@ use super::{
     field::{FLAGS, Field, JsonTest, Path, SIGNATURES, StatusRange, Statuses},
     number::{Comparison, Numbers, Unit},
     pattern::{Kind, Pattern},
-    syntax::{Raw, Spanned},
+    saved::{SAVED_DEPTH_MAX, Saved},
+    syntax::{self, Raw, Spanned},
     time::{self, Time, Times},
 };
 
 /// mitmproxy's letters: the name and the operator that do the same, and a value where the letter takes none.
-const ALIASES: [(&str, &str, &str, Option<&str>); 18] = [
+const ALIASES: [(&str, &str, &str, Option<&str>); 19] = [
     ("c", "status", ":", None),
     ("b", "body", ":", None),
     ("bq", "body", ":", None),
@@ -28,6 +29,7 @@ const ALIASES: [(&str, &str, &str, Option<&str>); 18] = [
     ("e", "status", ":", Some("err")),
     ("q", "status", ":", Some("none")),
     ("s", "status", "!=", Some("0")),
+    ("comment", "comment", "~", None),
     ("replay", "is", ":", Some("replayed")),
 ];
 
@@ -36,7 +38,9 @@ pub(super) fn alias_has_value(name: &str) -> bool {
     ALIASES.iter().any(|(alias, _, _, value)| *alias == name && value.is_none())
 }
 
-pub(super) fn resolve(raw: &Raw) -> Result<Expression, FilterError> {
+/// What a filter means, with the saved ones it may name; `depth` counts how many of them lead here.
+pub(super) fn resolve(raw: &Raw, saved: &Saved, depth: usize) -> Result<Expression, FilterError> {
+    let resolve = |raw: &Raw| resolve(raw, saved, depth);
     let all = |parts: &[Raw]| parts.iter().map(resolve).collect::<Result<Vec<_>, _>>();
     Ok(match raw {
         // Brackets around a part of the same kind say nothing.
@@ -56,11 +60,41 @@ pub(super) fn resolve(raw: &Raw) -> Result<Expression, FilterError> {
             let inner = resolve(other)?;
             if let Expression::Not(twice) = inner { *twice } else { Expression::Not(Box::new(inner)) }
         }
+        Raw::Word(word) if is_saved(word) => named(word, saved, depth)?,
         Raw::Word(word) => Expression::Test(word_test(word)?),
         Raw::Regex(regex) => Expression::Test(Test::Word(pattern(Kind::Regex, regex)?)),
         Raw::Test { name, op, values } => Expression::Test(test(name, op, values)?),
         Raw::Alias { name, value } => Expression::Test(alias(name, value.as_ref())?),
     })
+}
+
+/// Whether a word is the name of a saved filter.
+fn is_saved(word: &Spanned) -> bool {
+    word.text.starts_with('@') && is_bare(word)
+}
+
+/// Whether a word stands without quotes.
+fn is_bare(word: &Spanned) -> bool {
+    word.span.len() == word.text.len()
+}
+
+/// What a saved filter means.
+fn named(word: &Spanned, saved: &Saved, depth: usize) -> Result<Expression, FilterError> {
+    let name = &word.text[1..];
+    let Some(text) = saved.text(name) else {
+        return wrong(
+            word,
+            format!("no filter is saved as {name:?}; a text with such a sign stands in quotes"),
+        );
+    };
+    if depth >= SAVED_DEPTH_MAX {
+        return wrong(word, format!("saved filters name each other more than {SAVED_DEPTH_MAX} deep"));
+    }
+    let expression = syntax::parse(text).and_then(|raw| match raw {
+        Some(raw) => resolve(&raw, saved, depth + 1),
+        None => wrong(word, "it is empty"),
+    });
+    expression.or_else(|error| wrong(word, format!("in {}: {}", word.text, error.message)))
 }
 
 fn wrong<T>(at: &Spanned, message: impl Into<String>) -> Result<T, FilterError> {
@@ -75,9 +109,8 @@ fn pattern(kind: Kind, value: &Spanned) -> Result<Pattern, FilterError> {
 /// A word by itself; with the name of a header or a parameter it asks whether there is one.
 fn word_test(word: &Spanned) -> Result<Test, FilterError> {
     let is_named = ["header.", "query.", "resp.header."].iter().any(|prefix| word.text.starts_with(prefix));
-    let is_bare = word.span.len() == word.text.len();
     match Field::named(&word.text) {
-        Some(Field::Text(field)) if is_named && is_bare => Ok(Test::Present(field)),
+        Some(Field::Text(field)) if is_named && is_bare(word) => Ok(Test::Present(field)),
         _ => Ok(Test::Word(pattern(Kind::Part, word)?)),
     }
 }

@@ -36,8 +36,8 @@ pub trait Subject {
     /// Whether one of the numbers passes.
     fn any_number(&self, field: NumberField, passes: &mut dyn FnMut(f64) -> bool) -> bool;
 
-    /// Whether one of the texts that a list shows of it passes.
-    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> bool;
+    /// Whether one of the texts that a list shows of it passes; nothing when none of those at hand does and others are not.
+    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool>;
 
     /// Whether one of the texts passes; nothing when they are not at hand.
     fn any_text(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool>;

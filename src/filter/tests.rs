@@ -66,8 +66,12 @@ impl Subject for Sample {
         })
     }
 
-    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> bool {
-        ["charge.failed", "stripe", "/hooks/in", "POST"].into_iter().any(passes)
+    fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
+        let listed = ["charge.failed", "stripe", "POST", "503", "valid"].into_iter().any(&mut *passes);
+        match self.is_whole {
+            true => Some(listed || passes("/hooks/in")),
+            false => listed.then_some(true),
+        }
     }
 
     fn any_text(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
@@ -89,6 +93,10 @@ impl Subject for Sample {
             TextField::AnswerHeaders => &["Server: nginx"],
             TextField::Query(_) | TextField::Header(_) | TextField::AnswerHeader(_) => &[],
             TextField::Answer => &["upstream is down"],
+            TextField::Tag => &["bug/12", "slow"],
+            TextField::Comment => &["who sent this?"],
+            TextField::Object => &["call_220"],
+            TextField::Repeats => &["0193586a-1b2c-7def-8123-456789abcdef"],
             TextField::Body => &[r#"{"id":"evt_1","amount":150}"#],
         };
         let needs_bytes = matches!(
@@ -136,6 +144,11 @@ fn every_name_asks_for_what_it_says() {
         ("resp.header.server:nginx", "resp.header.server:apache"),
         ("resp:down", "resp:up!"),
         ("answer~d.wn$", "answer~^down"),
+        ("tag:slow,fast", "tag:fast"),
+        ("tag=bug/12", "tag=bug"),
+        ("comment:\"sent this\"", "comment:received"),
+        ("object=call_220", "object=call_22"),
+        ("repeats:0193586a", "repeats:0193586b"),
         ("body:evt_1", "body:evt_9"),
         ("body~/\"amount\":\\d+/", "body~/\"amount\":[a-z]/"),
         ("ms>200", "ms>210"),
@@ -250,6 +263,7 @@ fn letters_of_mitmproxy_mean_the_same() {
         ("~m POST", "method~POST"),
         ("~e", "status:err"),
         ("~q & !~e", "status:none -status:err"),
+        ("~comment sent.this", "comment~sent.this"),
         ("~replay | ~dst 3000", "is:replayed OR target~3000"),
     ] {
         assert_eq!(Filter::parse(letters).unwrap(), Filter::parse(filter).unwrap(), "{letters}");
@@ -306,6 +320,8 @@ fn what_is_not_at_hand_is_left_open_unless_the_rest_decides() {
         ("body:x provider:stripe", None),
         ("(body:x OR type:y) provider:stripe", None),
         ("stripe", Some(true)),
+        ("hooks", None),
+        ("-hooks provider:github", Some(false)),
     ] {
         assert_eq!(test(filter, &listed), expected, "{filter}");
     }
@@ -336,6 +352,123 @@ fn the_normal_form_says_the_same_in_one_way() {
         let parsed = Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
         assert_eq!(parsed.to_string(), normal, "{filter}");
         assert_eq!(Filter::parse(normal).unwrap(), parsed, "{normal}");
+    }
+}
+
+/// What was seen, by the names of fields.
+struct Account;
+
+impl Seen for Account {
+    fn values(&self, field: &str) -> Vec<(String, u64)> {
+        let values: &[(&str, u64)] = match field {
+            "type" => &[("charge.failed", 3), ("charge.succeeded", 40), ("refund.created", 40)],
+            "provider" => &[("stripe", 80)],
+            "tag" => &[("bug/12", 1)],
+            "status" => &[("200", 70), ("503", 2)],
+            _ => &[],
+        };
+        values.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect()
+    }
+}
+
+/// The text with each of the first candidates in its place, `|` being the cursor.
+fn completed(text: &str, most: usize) -> Vec<String> {
+    let mut saved = Saved::default();
+    saved.insert("slow", "ms>500");
+    let cursor = text.find('|').unwrap();
+    let text = text.replace('|', "");
+    let Some(completion) = complete(&text, cursor, &saved, &Account) else { return Vec::new() };
+    let put = |candidate: &Candidate| {
+        let mut text = text.clone();
+        text.replace_range(completion.span.clone(), &candidate.text);
+        let count = candidate.count.map(|count| format!(" ({count})")).unwrap_or_default();
+        text + &count
+    };
+    completion.candidates.iter().take(most).map(put).collect()
+}
+
+#[test]
+fn names_and_values_that_were_seen_complete_what_is_begun() {
+    for (text, expected) in [
+        ("pro|", &["provider:"][..]),
+        ("stripe -prov|", &["stripe -provider:"]),
+        ("(is:late OR ty| ms>1", &["(is:late OR type: ms>1"]),
+        ("type:|", &["type:charge.succeeded (40)", "type:refund.created (40)", "type:charge.failed (3)"]),
+        ("type:cha|", &["type:charge.succeeded (40)", "type:charge.failed (3)"]),
+        ("type:fail|", &["type:charge.failed (3)"]),
+        ("type!=ref|", &["type!=refund.created (40)"]),
+        ("p:s|", &["p:stripe (80)"]),
+        ("tag:x,bu|", &["tag:x,\"bug/12\" (1)"]),
+        ("status:|", &["status:200 (70)", "status:503 (2)", "status:2xx"]),
+        ("is:giv|", &["is:given-up"]),
+        ("sig:INV|", &["sig:invalid"]),
+        ("@s|", &["@slow"]),
+        ("resp.h|", &["resp.header:", "resp.header."]),
+        ("body:\"a |", &[]),
+        ("\"a b\" typ|", &["\"a b\" type:"]),
+        ("provider:|stripe", &["provider:stripestripe (80)"]),
+        ("zzz|", &[]),
+        ("ms>|", &[]),
+    ] {
+        assert_eq!(completed(text, 3), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_saved_filter_means_what_it_says() {
+    let mut saved = Saved::default();
+    for (name, text) in [
+        ("slow", "ms>500"),
+        ("bad", "status:5xx OR @slow"),
+        ("a", "@b"),
+        ("b", "@a"),
+        ("x", "ms>"),
+        ("none", " "),
+    ] {
+        saved.insert(name, text);
+    }
+    let normal = |text: &str| Filter::parse_with(text, &saved).map(|filter| filter.to_string());
+    assert_eq!(normal("stripe @bad").unwrap(), "stripe (status:5xx OR ms>500)");
+    assert_eq!(normal("-@slow").unwrap(), "-ms>500");
+    assert_eq!(normal("\"@slow\"").unwrap(), "\"@slow\"", "in quotes it is a word");
+    for (text, said) in [
+        ("ok @other", "no filter is saved as \"other\""),
+        ("ok @a", "in @a: in @b:"),
+        ("ok @x", "in @x: expected a value"),
+        ("ok @none", "in @none: it is empty"),
+    ] {
+        let error = normal(text).unwrap_err();
+        assert!(error.message.contains(said), "{text}: {error}");
+        assert_eq!(error.span, 3..text.len(), "{text}");
+    }
+    assert!(saved.check("bad").is_ok() && saved.check("a").is_err());
+    assert!(Saved::is_name("my-filter_2") && !Saved::is_name("two words") && !Saved::is_name(""));
+}
+
+/// The words that a [`Sample`] has among others, and what is not in any list.
+impl Vocabulary for Account {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
+    fn passing(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<Vec<bool>> {
+        let words: &[&str] = match field {
+            TextField::Provider => &["github", "stripe"],
+            TextField::Type => &["charge.failed", "ping"],
+            TextField::Method => &["POST"],
+            TextField::Endpoint => &["local", "orders"],
+            TextField::Tag => &["bug/12 slow"],
+            _ => return None,
+        };
+        Some(words.iter().map(|word| word.split(' ').any(&mut *passes)).collect())
+    }
+}
+
+impl Listed for Sample {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
+    fn word(&self, field: &TextField) -> ListedWord {
+        match field {
+            TextField::Provider | TextField::Endpoint => ListedWord::Number(1),
+            TextField::Type | TextField::Tag => ListedWord::Number(0),
+            _ => ListedWord::Unlisted,
+        }
     }
 }
 
@@ -383,7 +516,18 @@ proptest! {
             let (whole, listed) = (Sample::default(), Sample { is_whole: false, ..Sample::default() });
             let truth = filter.test(&whole);
             prop_assert!(truth.is_some());
+            for sample in [&whole, &listed] {
+                let prepared = filter.prepared(&Account).test(sample);
+                prop_assert!(prepared.is_none_or(|early| Some(early) == truth), "prepared, it is wrong");
+            }
             prop_assert!(filter.test(&listed).is_none_or(|early| Some(early) == truth), "decided early and wrongly");
+        }
+    }
+
+    #[test]
+    fn at_any_place_of_any_text_there_is_a_completion_within_it_or_none(text in "[a-z:,\"'(é -]{0,12}", at in 0..16usize) {
+        if let Some(completion) = complete(&text, at, &Saved::default(), &Account) {
+            prop_assert!(completion.span.end == at && text.get(completion.span).is_some());
         }
     }
 

@@ -54,6 +54,12 @@ pub struct Provider {
     /// Where the event's id is: the first that is present. The same id means the same event.
     #[serde(default, deserialize_with = "one_or_many")]
     pub(super) event_id: Vec<Source>,
+    /// Where the id of the object is that the event is about: the first that is present. Events about one object have the same.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub(super) object: Vec<Source>,
+    /// Types of the events of one object, in the order in which they happen.
+    #[serde(default)]
+    pub(super) stages: Vec<String>,
     /// Headers that say who sent a request whose signature is in the body.
     #[serde(default)]
     pub(super) recognise: Vec<String>,
@@ -75,6 +81,8 @@ pub struct EventNames {
     pub event_type: Option<String>,
     /// Its id; an event that is sent again has the same.
     pub event_id: Option<String>,
+    /// The id of the object it is about, such as a call; the events of one object have the same.
+    pub object_id: Option<String>,
 }
 
 /// Where a request has the sender's own id of the event.
@@ -237,6 +245,11 @@ impl Provider {
         self.retries.as_deref()
     }
 
+    /// Types of the events of one object, in the order in which they happen; empty when it has no such order.
+    pub fn stages(&self) -> &[String] {
+        &self.stages
+    }
+
     /// What else to know about its webhooks, a sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -337,7 +350,11 @@ impl Provider {
             let found = Selector::first_of(sources.to_vec()).read_one(&request).ok()?;
             String::from_utf8(found).ok().filter(|name| name.len() <= NAME_MAX_BYTES)
         };
-        EventNames { event_type: first(&self.event_type), event_id: first(&self.event_id) }
+        EventNames {
+            event_type: first(&self.event_type),
+            event_id: first(&self.event_id),
+            object_id: first(&self.object),
+        }
     }
 
     /// Where a request has the id that [`Provider::event_names`] finds.

@@ -15,8 +15,20 @@ use super::{
 };
 
 /// Keys of the table of a provider that are not keys of a scheme.
-const FACTS: [&str; 10] =
-    ["name", "docs", "type", "event_id", "timeout", "success", "retries", "notes", "like", "rename_headers"];
+const FACTS: [&str; 12] = [
+    "name",
+    "docs",
+    "type",
+    "event_id",
+    "object",
+    "stages",
+    "timeout",
+    "success",
+    "retries",
+    "notes",
+    "like",
+    "rename_headers",
+];
 
 /// What is wrong with the table of a provider.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -52,6 +64,9 @@ struct Facts {
     event_type: Vec<Source>,
     #[serde(default, deserialize_with = "one_or_many")]
     event_id: Vec<Source>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    object: Vec<Source>,
+    stages: Option<Vec<String>>,
     timeout: Option<u64>,
     success: Option<String>,
     retries: Option<String>,
@@ -75,6 +90,8 @@ impl Provider {
         "docs",
         "type",
         "event_id",
+        "object",
+        "stages",
         "timeout",
         "success",
         "retries",
@@ -131,15 +148,7 @@ impl Provider {
             }
             _ => own.into_iter().map(|own| rule(own, base.as_ref())).collect::<Result<Vec<_>, _>>()?,
         };
-        for (from, to) in &facts.rename_headers {
-            let mut renamed = 0;
-            for source in scheme.iter_mut().flat_map(Rule::sources) {
-                renamed += usize::from(rename(source, from, to.get_ref()));
-            }
-            if renamed == 0 {
-                return Err(RowError::at(to.span(), format!("no signature is read from a header {from:?}")));
-            }
-        }
+        rename_headers(&mut scheme, &facts)?;
         let base = base.map(|base| base.provider);
         let or_base = |own: Vec<Source>, of_base: fn(&Self) -> &Vec<Source>| match &base {
             Some(base) if own.is_empty() => {
@@ -160,6 +169,8 @@ impl Provider {
             scheme,
             event_type: or_base(facts.event_type, |base| &base.event_type),
             event_id: or_base(facts.event_id, |base| &base.event_id),
+            object: or_base(facts.object, |base| &base.object),
+            stages: facts.stages.or_else(|| Some(base.as_ref()?.stages.clone())).unwrap_or_default(),
             recognise: Vec::new(),
             success: facts.success,
             retries: facts.retries,
@@ -264,6 +275,20 @@ fn rule(own: Spanned<DeTable<'_>>, base: Option<&Base>) -> Result<Rule, RowError
         merged.insert(Spanned::new(span.clone(), Cow::Borrowed("id")), Spanned::new(span.clone(), id));
     }
     Ok(Rule::deserialize(Deserializer::from(Spanned::new(span, merged)))?)
+}
+
+/// Gives headers that signatures are read from their other names.
+fn rename_headers(scheme: &mut [Rule], facts: &Facts) -> Result<(), RowError> {
+    for (from, to) in &facts.rename_headers {
+        let mut renamed = 0;
+        for source in scheme.iter_mut().flat_map(Rule::sources) {
+            renamed += usize::from(rename(source, from, to.get_ref()));
+        }
+        if renamed == 0 {
+            return Err(RowError::at(to.span(), format!("no signature is read from a header {from:?}")));
+        }
+    }
+    Ok(())
 }
 
 /// Gives a source another header, if it is the one that has another name.

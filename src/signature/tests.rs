@@ -332,6 +332,35 @@ fn events_are_called_what_their_senders_call_them() {
     assert_eq!(of("stripe", &[], "no JSON"), (None, None));
 }
 
+#[test]
+fn events_say_which_object_they_are_about() {
+    for (id, body, object) in [
+        ("callpaymin", r#"{"data":{"id":"chg_1","call_id":"call_220"}}"#, Some("call_220")),
+        ("callpaymin", r#"{"data":{"user_id":"user_1"}}"#, None),
+        ("stripe", r#"{"id":"evt_1","data":{"object":{"id":"ch_1"}}}"#, Some("ch_1")),
+        (
+            "github",
+            r#"{"pull_request":{"html_url":"https://github.com/o/r/pull/5"}}"#,
+            Some("https://github.com/o/r/pull/5"),
+        ),
+        (
+            "shopify",
+            r#"{"id":450789469,"admin_graphql_api_id":"gid://shopify/Order/450789469"}"#,
+            Some("gid://shopify/Order/450789469"),
+        ),
+        ("shopify", r#"{"id":450789469}"#, Some("450789469")),
+        ("twilio", "CallSid=CA1&CallStatus=completed", Some("CA1")),
+    ] {
+        let form = [header("Content-Type", "application/x-www-form-urlencoded")];
+        let headers = if body.starts_with('{') { &[][..] } else { &form };
+        let names = catalogue().provider(id).unwrap().event_names(headers, body.as_bytes());
+        assert_eq!(names.object_id.as_deref(), object, "{id} {body}");
+    }
+    let stages = catalogue().provider("callpaymin").unwrap().stages().to_vec();
+    assert_eq!(stages, ["call.created", "call.started", "call.ended", "call.billing.charged"]);
+    assert!(catalogue().provider("stripe").unwrap().stages().is_empty());
+}
+
 /// Providers whose first scheme is a token, which says nothing of the body, or is over the fields of a form, which other bytes may
 /// say too.
 const NOT_OVER_BYTES: [&str; 10] = [

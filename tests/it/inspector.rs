@@ -113,6 +113,35 @@ fn an_event_is_held_edited_released_and_replayed_many_times() {
 }
 
 #[test]
+fn what_is_noted_in_the_inspector_and_beside_it_is_on_record() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let (mut terminal, sender) = listen(&world, 120, 36, &handler.target());
+    let ids: Vec<String> = ["/first", "/second"]
+        .map(|path| {
+            let id = sender.send("POST", path, &[], b"{}").event_id();
+            terminal.until_text(&format!("POST {path}"));
+            id
+        })
+        .into();
+    terminal.type_keys("gg mTslow\r");
+    terminal.until_text("noted on 2 events");
+    terminal.type_keys("U;who sent this?\r");
+    terminal.until_text("noted on 1 event");
+    // What another command notes is on the screen at once.
+    world.stdout(&["tag", &ids[0], "+other"]);
+    terminal.type_keys("/tag:o\t");
+    terminal.until_text("tag:other");
+    terminal.until_text("1 of 2 events");
+    terminal.type_keys("\u{13}mine\r");
+    terminal.until_text("the filter is saved as @mine");
+    terminal.type_keys("q");
+    assert_eq!(terminal.end(), 0);
+    let found = |filter: &str| world.json(&["events", "--json", filter]).len();
+    assert_eq!((found("tag:slow"), found("comment:who"), found("@mine")), (2, 1, 1));
+}
+
+#[test]
 fn a_killed_inspector_gives_the_terminal_back() {
     let world = World::new();
     let handler = Handler::start(Reply::ok());

@@ -37,6 +37,7 @@ mod http2;
 mod inspector;
 mod kill;
 mod middleman;
+mod notes;
 mod offline;
 mod partition;
 mod power;

@@ -31,12 +31,14 @@ fn every_line_of_short_help_fits_a_terminal() {
 
 #[test]
 fn every_command_has_an_example_and_its_exit_status() {
-    for name in ["listen", "events", "show", "replay", "export", "import", "diff", "demo"] {
+    for name in
+        ["listen", "events", "show", "replay", "tag", "comment", "thread", "export", "import", "diff", "demo"]
+    {
         let mut command = Cli::command();
         let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
         assert!(help.contains(&format!("inhaul {name}")), "{help}");
     }
-    for name in ["listen", "show", "replay", "export", "import", "diff"] {
+    for name in ["listen", "show", "replay", "tag", "comment", "thread", "export", "import", "diff"] {
         let mut command = Cli::command();
         let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
         assert!(help.contains("Exit status:\n  0  "), "{help}");
@@ -85,6 +87,19 @@ fn the_data_directory_can_stand_anywhere() {
     for args in ["--data d events", "events --data d"] {
         let cli = Cli::try_parse_from(["inhaul"].into_iter().chain(args.split(' '))).unwrap();
         assert_eq!(cli.data, Some(PathBuf::from("d")));
+    }
+}
+
+#[test]
+fn a_tag_that_is_taken_away_is_no_option() {
+    for (args, words) in [
+        ("tag 0197 +slow -fine", &["0197", "+slow", "-fine"][..]),
+        ("tag --data d 0197 -handled -v", &["0197", "-handled", "-v"]),
+        ("tag -x 0197", &["-x", "0197"]),
+    ] {
+        let cli = Cli::try_parse_from(["inhaul"].into_iter().chain(args.split(' '))).unwrap();
+        let Command::Tag(tag) = cli.command else { panic!("{args}") };
+        assert_eq!(tag.words, words, "{args}");
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{future::pending, path::Path, sync::Arc};
 
 use aws_lc_rs::rand;
-use inhaul_core::signature::{Provider, Secret, catalogue};
+use inhaul_core::{
+    filter::Saved,
+    signature::{Provider, Secret, catalogue},
+};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -114,6 +117,7 @@ fn settings(
         timeout: DEFAULT_TIMEOUT,
         catch_up: CatchUp::default(),
         hold: None,
+        filters: Saved::default(),
         ui,
         mask: config::Parts::default(),
         diff: config::Parts::default(),

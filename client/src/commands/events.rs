@@ -8,7 +8,7 @@ use std::{
 
 use inhaul_core::{
     event::EventId,
-    filter::{Filter, FilterError},
+    filter::{Filter, FilterError, Saved},
 };
 
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
         Exit, Failure,
         lookup::{self, PAGE_ROWS},
     },
+    config::load_filters,
+    data_dir::DataDir,
     filtering::Filtered,
     output::{Color, PrintError, json, listed_line, write_stdout},
     row::{EventRow, EventState},
@@ -30,7 +32,7 @@ use crate::{
 /// When the history cannot be read or nothing can be printed.
 pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit> {
     let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
-    let filter = filter(&args.filter.join(" "))?;
+    let filter = filter(&args.filter.join(" "), data, args.config.as_deref())?;
     let access = lookup::open(data).await?;
     let print = |rows: &[EventRow]| {
         let text: String = rows.iter().map(|row| line(row, args.json, color)).collect();
@@ -106,12 +108,14 @@ async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Resul
     Ok(passing)
 }
 
-/// The filter that a text means.
+/// The filter that the arguments mean. Files with saved ones are read only when one is named.
 ///
 /// # Errors
-/// When it means none; the message shows where.
-pub(super) fn filter(text: &str) -> Result<Filter, Failure> {
-    text.parse().map_err(|error: FilterError| {
+/// When they mean none; the message shows where.
+pub(super) fn filter(text: &str, data: Option<&Path>, config: Option<&Path>) -> Result<Filter, Failure> {
+    let saved =
+        if text.contains('@') { load_filters(config, &DataDir::open(data)?)? } else { Saved::default() };
+    Filter::parse_with(text, &saved).map_err(|error: FilterError| {
         let wrong = error.span.clone();
         Failure::new(error)
             .at(text, wrong)

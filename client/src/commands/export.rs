@@ -29,7 +29,7 @@ use crate::{
 /// # Errors
 /// When the history cannot be read, or nothing can be written.
 pub async fn run(data: Option<&Path>, args: &ExportArgs) -> anyhow::Result<Exit> {
-    let filter = filter(&args.filter.join(" "))?;
+    let filter = filter(&args.filter.join(" "), data, args.config.as_deref())?;
     let file = load_file(args.config.as_deref()).map_err(Failure::from)?;
     let (providers, named) =
         file.map_or_else(|| (catalogue().clone(), Default::default()), |file| (file.catalogue, file.mask));

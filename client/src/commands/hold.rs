@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use inhaul_core::{filter::Filter, visible::visible};
+use inhaul_core::visible::visible;
 use serde_json::json;
 
 use crate::{
@@ -23,8 +23,8 @@ pub async fn run(data: Option<&Path>, args: &HoldArgs) -> anyhow::Result<Exit> {
         Some("off") => Some(HoldChange::Turn(false)),
         Some("on") => Some(HoldChange::Turn(true)),
         Some(text) => {
-            let _: Filter = events::filter(text)?;
-            Some(HoldChange::Filter(text.to_owned()))
+            // The running client knows no saved filters, so what they stand for is sent.
+            Some(HoldChange::Filter(events::filter(text, data, None)?.to_string()))
         }
     };
     let access = lookup::open(data).await?;

@@ -17,9 +17,9 @@ use crate::{
     cli::{ListenArgs, OutputMode},
     clock,
     commands::{Exit, Failure},
-    config,
+    config::{self, saved_filters},
     data_dir::DataDir,
-    listen::{ListenConfig, Listening},
+    listen::{ListenConfig, Listening, Shown},
     live::Live,
     output::{Color, PrintError, Printer},
     tui::{self, Inspector},
@@ -97,6 +97,9 @@ fn shower(
     let shown = listening.shown.clone();
     async move {
         if screen.mode == OutputMode::Tui {
+            // A file that cannot be read is said once a filter is saved.
+            let saved = saved_filters(&history.data_dir().filters()).unwrap_or_default();
+            let shown = Shown { filters: saved.with(&shown.filters), ..shown };
             let inspector = Inspector { history, live, orders, color: screen.color, shown };
             return Ok(tui::run(inspector, stop).await?);
         }

@@ -37,7 +37,8 @@ use crate::{
 /// When there is no such event, or nothing could be sent.
 pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit> {
     let draft = args.draft()?;
-    let filter = args.filter.as_deref().map(events::filter).transpose()?;
+    let filter =
+        args.filter.as_deref().map(|text| events::filter(text, data, args.config.as_deref())).transpose()?;
     let access = lookup::open(data).await?;
     let ids = ids(&access, args, filter.as_ref()).await?;
     if ids.is_empty() && (args.given_up || filter.is_some()) {

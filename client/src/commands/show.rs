@@ -18,9 +18,18 @@ use crate::{
     cli::ShowArgs,
     commands::{Exit, Failure, lookup},
     export::request,
-    output::{Color, attempt_text, body, json, remark_texts, size_text, verdict_line, write_stdout},
+    history::Relation,
+    output::{
+        Color, attempt_text, body,
+        json::{self, RequestRecord},
+        remark_texts, size_text, verdict_line, write_stdout,
+    },
     row::EventRow,
+    thread::outcome_word,
 };
+
+/// Most deliveries of the same event that are listed: the newest ones.
+const DELIVERIES_MAX: usize = 20;
 
 /// Shows an event.
 ///
@@ -30,6 +39,7 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
     let access = lookup::open(data).await?;
     let id = lookup::event_id(&access, &args.id).await?;
     let found = access.event(id).await.map_err(Failure::from)?;
+    let deliveries = access.related(id, Relation::SameEvent, DELIVERIES_MAX).await.map_err(Failure::from)?;
     let (event, row) = found.ok_or_else(|| Failure::new(format!("the event {id} is gone")).as_answer())?;
     if let Some(number) = args.edited {
         let text = edited(&access, &row, number).await?;
@@ -45,11 +55,12 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
     }
     let head = event.parsed_head().map_err(Failure::new)?;
     let text = if args.json {
-        json::line(&json::whole_event(&row, request(&event, &head)))
+        let deliveries = deliveries.iter().map(|delivery| delivery.id).collect();
+        json::line(&json::whole_event(&row, RequestRecord { deliveries, ..request(&event, &head) }))
     } else {
         let on_terminal = io::stdout().is_terminal();
         let color = Color::for_terminal(on_terminal, env::var_os("NO_COLOR").as_deref());
-        page(&event, &head, &row, on_terminal, color)
+        page(&event, &head, &row, &deliveries, on_terminal, color)
     };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Success)
@@ -73,7 +84,14 @@ async fn edited(access: &Access, row: &EventRow, number: u32) -> Result<Bytes, F
 }
 
 /// The event for people: request line and headers, what is known, attempts, body.
-fn page(event: &Event, head: &Head, row: &EventRow, reformat: bool, color: Color) -> String {
+fn page(
+    event: &Event,
+    head: &Head,
+    row: &EventRow,
+    deliveries: &[EventRow],
+    reformat: bool,
+    color: Color,
+) -> String {
     let mut out = format!(
         "{} {} {}\n",
         visible_bytes(&head.method),
@@ -104,6 +122,13 @@ fn page(event: &Event, head: &Head, row: &EventRow, reformat: bool, color: Color
     if row.attempts.is_empty() {
         out.push_str("attempt   none\n");
     }
+    if deliveries.len() > 1 {
+        for delivery in deliveries {
+            let here = if delivery.id == row.id { "  this one" } else { "" };
+            let (at, outcome) = (delivery.received_at, outcome_word(delivery));
+            let _ = writeln!(out, "delivery  {at}  {outcome:8}  {}{here}", delivery.id);
+        }
+    }
     if !event.body.is_empty() {
         out.push('\n');
         out.push_str(&body::text(&event.body, reformat));
@@ -131,6 +156,15 @@ fn facts(event: &Event, row: &EventRow, color: Color) -> Vec<(&'static str, Stri
     }
     if let Some(id) = &row.provider_event_id {
         facts.push(("their id", visible(id).to_string()));
+    }
+    if let Some(object) = &row.object_id {
+        facts.push(("object", visible(object).to_string()));
+    }
+    if !row.tags.is_empty() {
+        facts.push(("tags", visible(&row.tags.join(" ")).to_string()));
+    }
+    if let Some(comment) = &row.comment {
+        facts.push(("comment", visible(comment).to_string()));
     }
     let verdict = row.verdict.as_ref();
     let verdict = verdict.map_or("not checked yet".to_owned(), |verdict| verdict_line(verdict, color));

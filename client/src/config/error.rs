@@ -104,6 +104,9 @@ pub enum Problem {
     /// The table of a provider is wrong.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// A name that no filter can have.
+    #[error("{0:?} is no name of a filter: letters, digits, - and _, at most 40")]
+    FilterName(String),
     /// A key that must be there is not.
     #[error("`{0}` is missing")]
     Missing(&'static str),
@@ -219,6 +222,7 @@ impl ConfigError {
             Problem::Syntax(_)
             | Problem::WrongType { .. }
             | Problem::UnknownWord { .. }
+            | Problem::FilterName(_)
             | Problem::Missing(_)
             | Problem::DuplicateRoute { .. }
             | Problem::RoutePath(_)

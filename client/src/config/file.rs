@@ -8,7 +8,7 @@ use std::{
 
 use inhaul_core::{
     event::EndpointName,
-    filter::{Filter, JsonPath},
+    filter::{Filter, JsonPath, Saved},
     retry::Schedule,
     signature::{Catalogue, Provider, catalogue},
     wire::Sharing,
@@ -18,7 +18,7 @@ use toml::{Spanned, de::DeTable};
 use crate::{
     cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
     config::{
-        ConfigError, Origin, Problem, RelayUrl, RoutePath,
+        ConfigError, Origin, Problem, RelayUrl, RoutePath, filters,
         inspector::FileInspector,
         table::{Given, Place, Table},
     },
@@ -38,6 +38,7 @@ pub(super) const KEYS: &[&str] = &[
     "sharing",
     "catch_up",
     "hold",
+    "filters",
     "mask",
     "diff",
     "route",
@@ -100,6 +101,8 @@ pub struct ConfigFile {
     pub catch_up: Option<CatchUp>,
     /// `when` of `[hold]`
     pub hold: Option<Filter>,
+    /// `[filters]`
+    pub filters: Saved,
     /// `[mask]`: what exports replace, besides what they always do.
     pub mask: Parts,
     /// `[diff]`: what is not compared.
@@ -187,6 +190,7 @@ impl ConfigFile {
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
             hold: table.table("hold")?.map(|(_, hold)| hold_filter(&hold)).transpose()?.flatten(),
+            filters: filters::read(&table)?,
             mask: parts(&table, "mask", MASK_KEYS)?,
             diff: parts(&table, "diff", DIFF_KEYS)?,
             routes: table

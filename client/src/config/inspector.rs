@@ -89,11 +89,11 @@ mod tests {
 
     #[test]
     fn the_file_says_how_the_inspector_looks_and_arguments_say_it_louder() {
-        let text = "[inspector]\ntheme = \"light\"\nascii = true\nmouse = false\n[keys]\nreplay = [\"f7\", \"z z\"]\n";
+        let text = "[inspector]\ntheme = \"light\"\nascii = true\nmouse = false\n[keys]\nreplay = [\"f11\", \"z z\"]\n";
         let file = file(text).unwrap();
         let ui = resolve(&UiArgs::default(), &|_| None, Some(&file));
         assert_eq!((ui.palette, ui.ascii, ui.mouse), (Palette::Light, true, false));
-        assert_eq!(ui.keymap.written("replay"), "f7, z z");
+        assert_eq!(ui.keymap.written("replay"), "f11, z z");
         let args = UiArgs { theme: Some(Palette::Mono), ascii: false };
         assert_eq!(resolve(&args, &|_| None, Some(&file)).palette, Palette::Mono);
     }

@@ -8,6 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use inhaul_core::{
     event::EndpointName,
     filter::Filter,
+    filter::Saved,
     signature::{Catalogue, Provider, Secret, catalogue},
     wire::Sharing,
 };
@@ -50,6 +51,8 @@ pub struct Settings {
     pub catch_up: CatchUp,
     /// Which events are held; none when absent.
     pub hold: Option<Filter>,
+    /// Filters that have a name.
+    pub filters: Saved,
     /// How the inspector looks, and its keys.
     pub ui: Ui,
     /// What copies of events replace, besides what they always do.
@@ -111,6 +114,7 @@ impl Settings {
                 Some(filter) => Some(filter),
                 None => file.as_ref().and_then(|file| file.hold.clone()),
             },
+            filters: file.as_ref().map(|file| file.filters.clone()).unwrap_or_default(),
             ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
             mask: file.as_ref().map(|file| file.mask.clone()).unwrap_or_default(),
             diff: file.as_ref().map(|file| file.diff.clone()).unwrap_or_default(),

@@ -31,7 +31,7 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn below(&self, key: &str) -> Self {
+    pub(super) fn below(&self, key: &str) -> Self {
         let key = if self.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.key) };
         Self { key, ..self.clone() }
     }
@@ -238,7 +238,11 @@ fn scalar(value: &Spanned<DeValue<'_>>) -> Option<String> {
     }
 }
 
-fn wrong_type(place: &Place<'_>, value: &Spanned<DeValue<'_>>, expected: &'static str) -> ConfigError {
+pub(super) fn wrong_type(
+    place: &Place<'_>,
+    value: &Spanned<DeValue<'_>>,
+    expected: &'static str,
+) -> ConfigError {
     let found = match value.get_ref() {
         DeValue::String(_) => "text",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",

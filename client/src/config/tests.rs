@@ -96,10 +96,35 @@ fn the_examples_of_the_sample_can_be_used() {
     let file = ConfigFile::parse(Path::new("inhaul.toml"), &examples.join("\n")).unwrap();
     assert!(file.relay.is_some() && file.token_file.is_some() && file.cacert.is_some());
     assert_eq!(file.sharing, Some(Sharing::Share));
-    assert_eq!(file.inspector.keymap.unwrap().written("replay"), "r, f7");
+    assert_eq!(file.inspector.keymap.unwrap().written("replay"), "r, f11");
     assert_eq!(file.routes.len(), 2);
     assert_eq!(file.routes[1].targets.len(), 2);
     assert_eq!(file.routes[0].verify, Some(VerifyMode::Reject));
+}
+
+#[test]
+fn filters_of_the_inspector_are_read_as_written_and_those_of_the_file_come_before() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("filters.toml");
+    assert_eq!(saved_filters(&path).unwrap(), Saved::default(), "there is no file yet");
+    let mut saved = Saved::default();
+    saved.insert("slow", "ms>500");
+    saved.insert("odd", "\"a \\\"b\\\" \" path~/^\\/a/ 'é'");
+    save_filters(&path, &saved).unwrap();
+    assert_eq!(saved_filters(&path).unwrap(), saved);
+    let file =
+        ConfigFile::parse(Path::new("inhaul.toml"), "[filters]\nslow = 'ms>900'\nall = '@slow OR is:late'")
+            .unwrap();
+    let both = saved.with(&file.filters);
+    assert_eq!(both.text("slow"), Some("ms>900"));
+    assert_eq!(both.iter().count(), 3);
+    fs::write(&path, "[filters]\nslow = 'ms>x'").unwrap();
+    assert!(
+        saved_filters(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("filters.toml:2: filters.slow: expected a time")
+    );
 }
 
 #[test]

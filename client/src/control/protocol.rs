@@ -9,9 +9,10 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use super::Running;
 use crate::{
+    annotation::Annotation,
     draft::{Changes, Draft, EditId},
     forward::Target,
-    history::{Found, PeriodInfo, Prune},
+    history::{Found, PeriodInfo, Prune, Relation},
     hold::{HoldChange, HoldState},
     pipeline::Signing,
     replay::{Pace, Plan, Preview},
@@ -74,6 +75,15 @@ pub(super) enum Request {
     Draft {
         id: EventId,
         edit: EditId,
+    },
+    Annotate {
+        id: EventId,
+        annotation: Annotation,
+    },
+    Related {
+        id: EventId,
+        relation: Relation,
+        limit: usize,
     },
     Replay {
         id: EventId,
@@ -183,6 +193,8 @@ impl Request {
             | Self::Replay { .. }
             | Self::Hold { .. }
             | Self::Draft { .. }
+            | Self::Annotate { .. }
+            | Self::Related { .. }
             | Self::Import { .. }
             | Self::Status
             | Self::Periods

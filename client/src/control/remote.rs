@@ -20,8 +20,9 @@ use super::{
     protocol::{ANSWER_MAX_BYTES, Answer, RECORD_MAX_BYTES, Request, read_line, to_line},
 };
 use crate::{
+    annotation::Annotation,
     draft::{Draft, Edit, EditId},
-    history::{Facts, Found, PeriodInfo, Prune, Ruling, Stored},
+    history::{Facts, Found, PeriodInfo, Prune, Relation, Ruling, Stored},
     hold::{HoldChange, HoldState},
     pipeline::Signing,
     replay::{Plan, Preview, Sent},
@@ -148,6 +149,17 @@ impl Remote {
         }
     }
 
+    /// Notes something on an event.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot do it.
+    pub async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<EventRow, RemoteError> {
+        match self.ask(&Request::Annotate { id, annotation }).await? {
+            (Answer::Row { row }, _) => Ok(*row),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
     /// As [`History::draft`](crate::history::History::draft).
     ///
     /// # Errors
@@ -158,6 +170,22 @@ impl Remote {
                 let body = line.body_bytes.map(|_| body);
                 Edit { at: line.at, forward: line.forward, draft: Draft { body, changes: line.changes } }
             })),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// As [`History::related`](crate::history::History::related).
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot do it.
+    pub async fn related(
+        &self,
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, RemoteError> {
+        match self.ask(&Request::Related { id, relation, limit }).await? {
+            (Answer::Rows { rows }, _) => Ok(rows),
             other => Err(unexpected(other.0)),
         }
     }
@@ -294,6 +322,8 @@ impl Remote {
             | Request::Plan { .. }
             | Request::Hold { .. }
             | Request::Draft { .. }
+            | Request::Annotate { .. }
+            | Request::Related { .. }
             | Request::Import { .. }
             | Request::Periods
             | Request::Prune(_)

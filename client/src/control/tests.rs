@@ -9,10 +9,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use super::*;
 use crate::{
     access::{Access, AccessError},
+    annotation::{Comment, TagChange},
     data_dir::DataDir,
     draft::{Changes, Sign},
     history::{
-        Found, Options, Stored,
+        Found, Options, Relation, Stored,
         tests::{World, forwarded, sample_attempt, sample_event},
     },
     replay::Pace,
@@ -30,6 +31,11 @@ struct Listening {
     orders: Orders,
     shown: mpsc::Receiver<Live>,
     tell: mpsc::Sender<Live>,
+}
+
+/// Nobody watches.
+fn unwatched() -> mpsc::Sender<Live> {
+    mpsc::channel(1).0
 }
 
 fn listening() -> Listening {
@@ -130,6 +136,29 @@ async fn a_replay_is_passed_on_and_its_outcome_comes_back() {
     assert_eq!(first, expected);
     assert_eq!(second, "no such target");
     assert_eq!(third, "it stopped before the replay ended");
+}
+
+#[tokio::test]
+async fn what_is_noted_on_an_event_is_told_to_whoever_watches() {
+    let mut running = listening();
+    let id = store(&running.history, 1, b"{}").await.id;
+    let access = access(&running.world).await.unwrap();
+    let tags = TagChange::parse(["+slow", "+bug/12"]).unwrap();
+    access.annotate(id, Annotation::Tags(tags)).await.unwrap();
+    let comment = Comment::new("who sent this?").unwrap();
+    let row = access.annotate(id, Annotation::Comment(comment)).await.unwrap();
+    assert_eq!(row.tags, ["bug/12", "slow"]);
+    assert_eq!(row.comment.as_deref(), Some("who sent this?"));
+    assert_eq!(access.related(id, Relation::SameEvent, 9).await.unwrap(), std::slice::from_ref(&row));
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        told.extend(running.shown.recv().await);
+    }
+    let last = told.pop();
+    assert!(matches!(last, Some(Live::Changed(of)) if *of == row), "{told:?}");
+    let unknown = sample_event(9, b"").id;
+    let error = access.annotate(unknown, Annotation::Tags(TagChange::default())).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("no event {unknown} is stored"));
 }
 
 #[tokio::test]
@@ -331,14 +360,9 @@ async fn a_command_waits_for_one_that_is_just_starting() {
     let mut waiting = Box::pin(Access::open_with(&path, &options, Duration::from_secs(600)));
     let first = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
     assert!(first.is_err(), "nothing answers yet");
-    let _server = serve(
-        &history.data_dir().control_socket(),
-        history.clone(),
-        orders,
-        Arc::default(),
-        mpsc::channel(1).0,
-    )
-    .unwrap();
+    let _server =
+        serve(&history.data_dir().control_socket(), history.clone(), orders, Arc::default(), unwatched())
+            .unwrap();
     assert!(matches!(waiting.await.unwrap(), Access::Remote(_)));
 }
 
@@ -357,9 +381,8 @@ async fn what_is_in_the_way_of_the_socket() {
     let world = World::new();
     let history = world.open_well();
     let socket = history.data_dir().control_socket();
-    let try_serve = || {
-        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), mpsc::channel(1).0)
-    };
+    let try_serve =
+        || serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), unwatched());
     // A dead process's socket is no obstacle.
     drop(StdListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -379,8 +402,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     let data = DataDir::open(Some(&path)).unwrap();
     let socket = data.control_socket();
     let server =
-        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), mpsc::channel(1).0)
-            .unwrap();
+        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), unwatched()).unwrap();
     let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
     assert!(matches!(access, Access::Remote(_)));
     assert_eq!(access.rows(None, None, 1).await.unwrap(), []);
@@ -388,8 +410,8 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
 
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = serve(&socket, history, Orders::new(Hold::default()).0, Arc::default(), mpsc::channel(1).0)
-        .unwrap_err();
+    let error =
+        serve(&socket, history, Orders::new(Hold::default()).0, Arc::default(), unwatched()).unwrap_err();
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();

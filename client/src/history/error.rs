@@ -9,7 +9,7 @@ use inhaul_core::event::EventId;
 use thiserror::Error;
 
 use super::lock::Holder;
-use crate::data_dir::DataDirError;
+use crate::{annotation::AnnotationError, data_dir::DataDirError};
 
 /// Why the history could not be opened, or could not do what it was asked.
 #[derive(Clone, Debug, Error)]
@@ -56,6 +56,9 @@ pub enum HistoryError {
     /// Nobody has to decide on this event.
     #[error("the event {0} is not held")]
     NotHeld(EventId),
+    /// What was to be noted on an event is beyond a limit.
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
     /// The event's row is there and its bytes are not.
     #[error("the bytes of event {id} cannot be read: {reason}")]
     Damaged {
@@ -97,7 +100,7 @@ impl HistoryError {
             }
             Self::Unknown(_) => Some("`inhaul events` lists what is stored".to_owned()),
             Self::NotHeld(_) => Some("`inhaul events --held` lists the events that are".to_owned()),
-            Self::Damaged { .. } | Self::Closed => None,
+            Self::Annotation(_) | Self::Damaged { .. } | Self::Closed => None,
         }
     }
 

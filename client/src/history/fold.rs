@@ -34,6 +34,9 @@ pub(super) struct Indexed {
     /// Where its drafts are, in their order in the journal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) edits: Vec<EditPlace>,
+    /// What it has in common with other events of the same object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) object: Option<SameKey>,
     /// What everyone else sees.
     pub(super) row: EventRow,
 }
@@ -44,6 +47,13 @@ pub(super) struct EditPlace {
     #[serde(with = "location_json")]
     pub(super) location: Location,
     pub(super) id: EditId,
+}
+
+impl Indexed {
+    /// What it can be found by besides its id.
+    pub(super) fn keys(&self) -> impl Iterator<Item = SameKey> + use<> {
+        self.same.into_iter().chain(self.object)
+    }
 }
 
 /// What a record at `location` makes of an event's entry; nothing when its arrival is not on record.
@@ -60,7 +70,9 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             | Change::GivenUp(_)
             | Change::Released
             | Change::Edited(_)
-            | Change::Dropped(_) => None,
+            | Change::Dropped(_)
+            | Change::Tags(_)
+            | Change::Comment(_) => None,
         };
     };
     entry.latest = location;
@@ -91,6 +103,8 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             entry.row.state = EventState::Settled;
             entry.row.dropped = Some(dropped.clone());
         }
+        Change::Tags(change) => change.apply(&mut entry.row.tags),
+        Change::Comment(comment) => entry.row.comment = comment.text(),
     }
     Some(entry)
 }
@@ -132,6 +146,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
         location,
         latest: location,
         same: SameKey::of(event, &arrived.facts),
+        object: SameKey::of_object(event, &arrived.facts),
         edits: Vec::new(),
         row: EventRow { repeat: arrived.repeat.as_deref().cloned(), ..row },
     }
@@ -153,6 +168,7 @@ pub(crate) fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventR
         provider: facts.provider.clone(),
         event_type: facts.event_type.clone(),
         provider_event_id: facts.provider_event_id.clone(),
+        object_id: facts.object_id.clone(),
         missed: facts.missed,
         late: facts.late,
         sender_waited: facts.sender_waits,
@@ -167,6 +183,8 @@ pub(crate) fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventR
         given_up: None,
         dropped: None,
         forwarded_as: None,
+        tags: Vec::new(),
+        comment: None,
         verdict: facts.verdict.as_deref().cloned(),
         attempts: Vec::new(),
     }
@@ -199,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        annotation::{Comment, TagChange},
         draft::{Draft, Edit},
         history::{
             Facts,
@@ -282,6 +301,8 @@ mod tests {
             Change::Released,
             edited(1, true),
             dropped(),
+            Change::Tags(TagChange::default()),
+            Change::Comment(Comment::default()),
             Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
         ] {
             assert_eq!(fold(None, at(9), &change), None);
@@ -316,6 +337,10 @@ mod tests {
                 let attempt = sample_attempt(number, Outcome::Begun);
                 Change::Attempt(Attempt { cause: AttemptCause::Replay, ..attempt })
             }),
+            ("[ab]", "[ab]").prop_map(|(add, remove)| {
+                Change::Tags(TagChange { add: vec![add], remove: vec![remove] })
+            }),
+            "[ab]?".prop_map(|text| Change::Comment(Comment::new(&text).unwrap())),
             Just(Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() })),
         ]
     }

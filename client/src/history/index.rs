@@ -267,7 +267,10 @@ mod tests {
                         let mut entry = sample_entry(event, 1000 - u64::from(event));
                         // An event's key stays what it was.
                         let known = memory.get(entry.row.id).unwrap();
-                        entry.same = known.map_or((same > 0).then(|| key(same)), |known| known.same);
+                        (entry.same, entry.object) = known.map_or(
+                            ((same > 0).then(|| key(same)), (same == 2).then(|| key(same + 1))),
+                            |known| (known.same, known.object),
+                        );
                         entry.row.state = state;
                         disk.put(&entry).unwrap();
                         memory.put(&entry).unwrap();
@@ -304,7 +307,7 @@ mod tests {
                         prop_assert_eq!(disk.in_state(state, arrival, limit).unwrap(), expected);
                     }
                 }
-                for (same, limit) in [(1, 2), (2, usize::MAX)] {
+                for (same, limit) in [(1, 2), (2, usize::MAX), (3, usize::MAX)] {
                     let expected = memory.deliveries(key(same), limit).unwrap();
                     prop_assert_eq!(disk.deliveries(key(same), limit).unwrap(), expected);
                 }

@@ -8,6 +8,8 @@
 //!  4     event id  empty: nothing more is to be forwarded by itself
 //!  5     event id  JSON of when and why the event was given up, which settles it too
 //!  6     event id  empty: it was held, and is to be forwarded now
+//!  7     event id  JSON of the tags a person gave it and took from it
+//!  8     event id  JSON of what a person wrote about it; an empty text removes it
 //!  9     event id  u32 big endian, that many bytes of JSON (`Edited`), the edited body if there is one
 //!  10    event id  JSON of when, by whom and why it was dropped: it was held, and goes nowhere
 //!  11    event id  JSON of the attempt that ended, and nothing more is to be forwarded by itself: 3 and 4 in one
@@ -24,6 +26,7 @@ use thiserror::Error;
 
 use super::Facts;
 use crate::{
+    annotation::{Comment, TagChange},
     draft::{Changes, Draft, Edit},
     row::{Attempt, Dropped, GivenUp, Repeat},
 };
@@ -35,6 +38,8 @@ const ATTEMPT: u8 = 3;
 const SETTLED: u8 = 4;
 const GIVEN_UP: u8 = 5;
 const RELEASED: u8 = 6;
+const TAGS: u8 = 7;
+const COMMENT: u8 = 8;
 const EDITED: u8 = 9;
 const DROPPED: u8 = 10;
 const LAST_ATTEMPT: u8 = 11;
@@ -68,6 +73,7 @@ struct Edited {
 }
 
 /// One thing that happened to an event.
+#[expect(clippy::large_enum_variant, reason = "there are never many of them at once")]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
     /// It arrived.
@@ -88,6 +94,10 @@ pub(super) enum Change {
     Edited(Edit),
     /// It was held, and a person decided that it goes nowhere.
     Dropped(Dropped),
+    /// A person gave it tags, or took them away.
+    Tags(TagChange),
+    /// A person wrote something about it.
+    Comment(Comment),
 }
 
 /// Why a record of a known kind cannot be read.
@@ -122,6 +132,8 @@ impl Change {
                 (EDITED, [Some(length), Some(edited), body.clone()].into_iter().flatten().collect())
             }
             Self::Dropped(dropped) => (DROPPED, vec![json(dropped)]),
+            Self::Tags(change) => (TAGS, vec![json(change)]),
+            Self::Comment(comment) => (COMMENT, vec![json(comment)]),
         }
     }
 
@@ -148,6 +160,8 @@ impl Change {
                 Self::Edited(Edit { at, forward, draft })
             }
             DROPPED => Self::Dropped(serde_json::from_slice(&payload)?),
+            TAGS => Self::Tags(serde_json::from_slice(&payload)?),
+            COMMENT => Self::Comment(serde_json::from_slice(&payload)?),
             _ => return Ok(None),
         }))
     }
@@ -261,6 +275,18 @@ mod tests {
         }
     }
 
+    /// One whose provider says what it is about.
+    fn of_object() -> Change {
+        let facts = Facts {
+            provider: Some("callpaymin".into()),
+            object_id: Some("call_220".into()),
+            ..Facts::default()
+        };
+        let arrived =
+            Arrived { arrival: 9, stored_at_ms: UnixMillis(1_763_970_070_150), facts, repeat: None };
+        Change::Arrived(arrived, sample_event(3, b"{}"))
+    }
+
     /// One of each, with the bytes that version 1 wrote. Those bytes must stay readable for ever: never edit, only add.
     fn golden() -> Vec<(Change, u8, &'static [u8])> {
         let [first, repeated, verified, imported] = arrivals();
@@ -302,6 +328,17 @@ mod tests {
                 Change::Attempt(attempt(failed)),
                 ATTEMPT,
                 include_bytes!("../../../assets/golden/history-attempt-failed-v1.bin"),
+            ),
+            (of_object(), EVENT, include_bytes!("../../../assets/golden/history-event-object-v1.bin")),
+            (
+                Change::Tags(TagChange { add: vec!["bug/12".into()], remove: vec!["todo".into()] }),
+                TAGS,
+                include_bytes!("../../../assets/golden/history-tags-v1.bin"),
+            ),
+            (
+                Change::Comment(Comment::new("who sent \"this\"?").unwrap()),
+                COMMENT,
+                include_bytes!("../../../assets/golden/history-comment-v1.bin"),
             ),
             (Change::Settled, SETTLED, b""),
             (edited, EDITED, include_bytes!("../../../assets/golden/history-edited-v1.bin")),

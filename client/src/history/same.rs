@@ -36,6 +36,14 @@ impl SameKey {
         }
     }
 
+    /// The key of the object an event is about; nothing when the provider names none.
+    pub(super) fn of_object(event: &Event, facts: &Facts) -> Option<Self> {
+        let provider = facts.provider.as_deref().unwrap_or_default();
+        let object = facts.object_id.as_deref()?;
+        let endpoint = event.endpoint.as_str().as_bytes();
+        Some(Self::digest(&[b"object", endpoint, provider.as_bytes(), object.as_bytes()]))
+    }
+
     /// Each part with its length, so that no two lists of parts are the same bytes.
     fn digest(parts: &[&[u8]]) -> Self {
         let mut bytes = Vec::new();

@@ -2,6 +2,7 @@
 
 mod damage;
 mod kill;
+mod notes;
 mod periods;
 mod repeats;
 mod store;

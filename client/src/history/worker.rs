@@ -5,6 +5,7 @@
 //! period, a full journal, and the end.
 
 mod arrival;
+mod note;
 mod periods;
 mod prune;
 mod read;
@@ -25,12 +26,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 pub(super) use self::periods::{check_format, period_names};
 use self::{arrival::Prepared, periods::Periods};
 use super::{
-    Facts, Found, HistoryError, Options, PeriodInfo, Prune, Ruling, SharedLock, Status, Stored,
+    Facts, Found, HistoryError, Options, PeriodInfo, Prune, Relation, Ruling, SharedLock, Status, Stored,
     notes::Notes,
     record::{Arrived, Change},
     same::SameKey,
 };
 use crate::{
+    annotation::Annotation,
     draft::{Draft, Edit, EditId},
     row::{Attempt, AttemptCause, Changed, Dropped, EventRow, EventState, GivenUp, Outcome},
 };
@@ -106,6 +108,18 @@ pub(super) enum Request {
         edit: EditId,
         answer: Answer<Option<Edit>>,
     },
+    Annotate {
+        id: EventId,
+        annotation: Annotation,
+        answer: Answer<EventRow>,
+    },
+    /// Events that have something in common with this one.
+    Related {
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+        answer: Answer<Vec<EventRow>>,
+    },
     Event {
         id: EventId,
         answer: Answer<Option<(Event, EventRow)>>,
@@ -114,6 +128,10 @@ pub(super) enum Request {
         state: Option<EventState>,
         before: Option<EventId>,
         limit: usize,
+        answer: Answer<Vec<EventRow>>,
+    },
+    RowsOf {
+        ids: Vec<EventId>,
         answer: Answer<Vec<EventRow>>,
     },
     Find {
@@ -322,10 +340,15 @@ impl Worker {
             Request::Decide { id, ruling, answer } => self.decide(id, ruling, answer, room),
             Request::Edit { id, draft, answer } => self.edit(id, draft, answer, room),
             Request::Edited { id, edit, answer } => drop(answer.send(self.periods.edited(id, edit))),
+            Request::Annotate { id, annotation, answer } => self.annotate(id, annotation, answer, room),
+            Request::Related { id, relation, limit, answer } => {
+                drop(answer.send(self.periods.related(id, relation, limit)));
+            }
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
             Request::Rows { state, before, limit, answer } => {
                 drop(answer.send(self.periods.rows(state, before, limit)));
             }
+            Request::RowsOf { ids, answer } => drop(answer.send(self.periods.rows_of(&ids))),
             Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
             Request::Periods { answer } => drop(answer.send(self.periods.list())),
             Request::Prune { prune, answer } => {

@@ -52,6 +52,7 @@ pub struct EventRecord<'a> {
     provider: Option<&'a str>,
     event_type: Option<&'a str>,
     provider_event_id: Option<&'a str>,
+    object_id: Option<&'a str>,
     missed: bool,
     late: bool,
     imported: bool,
@@ -59,6 +60,8 @@ pub struct EventRecord<'a> {
     repeat: Option<RepeatRecord>,
     given_up: Option<GivenUpRecord<'a>>,
     dropped: Option<DroppedRecord<'a>>,
+    tags: &'a [String],
+    comment: Option<&'a str>,
     verdict: Option<&'a Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptRecord<'a>>>,
@@ -113,6 +116,9 @@ pub struct RequestRecord {
     pub body_sha256: String,
     /// The body.
     pub body: Text,
+    /// The deliveries of the same event, this one among them, the one stored first first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<EventId>,
 }
 
 /// One header.
@@ -255,6 +261,7 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
         provider: row.provider.as_deref(),
         event_type: row.event_type.as_deref(),
         provider_event_id: row.provider_event_id.as_deref(),
+        object_id: row.object_id.as_deref(),
         missed: row.missed,
         late: row.late,
         imported: row.imported,
@@ -276,6 +283,8 @@ pub fn event(row: &EventRow) -> EventRecord<'_> {
             by: &dropped.by,
             why: dropped.why.as_deref(),
         }),
+        tags: &row.tags,
+        comment: row.comment.as_deref(),
         verdict: row.verdict.as_ref(),
         attempts: None,
         request: None,

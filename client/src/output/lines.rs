@@ -166,6 +166,13 @@ fn ordinal(number: u32) -> String {
     format!("{number}{ending}")
 }
 
+/// The tags of an event, and behind them its comment; nothing when it has neither.
+pub fn notes_text(row: &EventRow) -> String {
+    let tags = row.tags.iter().map(|tag| format!("+{}", visible(tag)));
+    let comment = row.comment.iter().map(|comment| format!("; {}", fit(comment, 0, COLUMN_MAX)));
+    tags.chain(comment).collect::<Vec<_>>().join(" ")
+}
+
 /// An event of the history in one line, with what came of the last attempt.
 pub fn listed_line(row: &EventRow, color: Color) -> String {
     let (paint, word) = verdict_word(row.verdict.as_ref());
@@ -184,8 +191,10 @@ pub fn listed_line(row: &EventRow, color: Color) -> String {
         None => "-".to_owned(),
     };
     let outcome_paint = last.map_or(Paint::Faint, |attempt| outcome_paint(&attempt.outcome));
+    let notes = notes_text(row);
+    let notes = if notes.is_empty() { notes } else { format!("  {notes}") };
     format!(
-        "{} {}  {} {}  {}  {}  {}  {}\n",
+        "{} {}  {} {}  {}  {}  {}  {}{notes}\n",
         row.received_at.to_string().get(..10).unwrap_or_default(),
         clock(row.received_at),
         color.paint(Paint::Strong, &column(&row.method, 6)),

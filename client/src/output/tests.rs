@@ -41,6 +41,9 @@ pub(crate) fn row() -> EventRow {
         provider: Some("stripe".to_owned()),
         event_type: Some("charge.succeeded".to_owned()),
         provider_event_id: Some("evt_1".to_owned()),
+        object_id: None,
+        tags: Vec::new(),
+        comment: None,
         missed: false,
         sender_waited: false,
         taken_when_late: false,
@@ -291,6 +294,7 @@ fn the_page_has_every_field_and_no_other() {
         headers: vec![json::HeaderRecord { name: json::Text::new(b"a"), value: json::Text::new(b"\xff") }],
         body_sha256: "00".to_owned(),
         body: json::Text::new(b"{}"),
+        deliveries: vec![row().id],
     };
     let whole = json::line(&json::whole_event(&of_history, request));
     let whole: Value = serde_json::from_str(&whole).unwrap();

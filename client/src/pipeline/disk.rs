@@ -124,6 +124,7 @@ fn may_change(error: &HistoryError) -> bool {
         | HistoryError::LaterRelease { .. }
         | HistoryError::Unknown(_)
         | HistoryError::NotHeld(_)
+        | HistoryError::Annotation(_)
         | HistoryError::Damaged { .. }
         | HistoryError::Closed => false,
     }

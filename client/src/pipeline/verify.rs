@@ -26,6 +26,7 @@ pub(super) struct Recognised {
     pub(super) provider: Option<String>,
     pub(super) event_type: Option<String>,
     pub(super) provider_event_id: Option<String>,
+    pub(super) object_id: Option<String>,
     pub(super) verdict: Option<Verdict>,
     /// Its route keeps events back that are not valid.
     must_be_valid: bool,
@@ -45,6 +46,7 @@ impl Recognised {
             provider: None,
             event_type: None,
             provider_event_id: None,
+            object_id: None,
             verdict: None,
             must_be_valid: false,
             answer: None,
@@ -82,6 +84,7 @@ pub(super) fn recognise(
     Recognised {
         event_type: asked.map(|_| CHALLENGE.to_owned()).or(names.event_type),
         provider_event_id: names.event_id,
+        object_id: names.object_id,
         provider: provider.map(|provider| provider.id().to_owned()).or(asking),
         answer: asked.and_then(|asked| asked.answer(&delivery, &route.secrets)),
         verdict: Some(verdict),

@@ -19,25 +19,29 @@ use super::{
     editor,
     exchange::Exchange,
     message::{Effect, Message},
+    state::Thread,
 };
 use crate::{
+    annotation::Annotation,
     clock,
+    config::{save_filters, saved_filters},
     control::{Orders, ReplayRequest},
     draft::Draft,
     filtering::Filtered,
-    history::{History, Ruling},
+    history::{History, Relation, Ruling},
     listen::Shown,
     live::Live,
     pipeline::Signing,
     replay::Plan,
     row::{Attempt, EventState},
+    thread::{THREAD_EVENTS_MAX, thread},
 };
 
 /// Results that the inspector has not taken in yet; what brings more waits.
 const RESULTS: usize = 64;
 
 /// Rows read from the history at once.
-const PAGE_ROWS: usize = 500;
+const PAGE_ROWS: usize = 1000;
 
 /// Does what is to be done outside, and brings back what came of it. A clone is another handle of the same.
 #[derive(Clone)]
@@ -85,6 +89,15 @@ impl Errands {
                     Err(error) => Err(error.to_string()),
                 },
             ),
+            Effect::LoadRowsOf(ids) => {
+                let rows = self.history.rows_of(ids.clone()).await.unwrap_or_default();
+                Message::RowsOf(ids, rows)
+            }
+            Effect::Annotate(ids, annotation) => self.annotate(ids, annotation).await,
+            Effect::SaveFilter(name, text) => save_filter(&self.history, &name, &text),
+            Effect::LoadThread(id) => {
+                Message::Thread(id, thread_of(&self.history, &self.catalogue, id).await)
+            }
             Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
             Effect::Judge(number, filter, ids) => {
                 Message::Judged(number, judge(&self.history, &filter, ids).await)
@@ -147,6 +160,21 @@ impl Errands {
         }
     }
 
+    /// Notes something on each of some events, until one cannot be.
+    async fn annotate(&self, ids: Vec<EventId>, annotation: Annotation) -> Message {
+        let mut noted = 0;
+        for id in ids {
+            match self.history.annotate(id, annotation.clone()).await {
+                Ok(row) => {
+                    noted += 1;
+                    let _ = self.results.send(Message::Live(Live::Changed(Box::new(row)))).await;
+                }
+                Err(error) => return Message::Annotated(noted, Some(error.to_string())),
+            }
+        }
+        Message::Annotated(noted, None)
+    }
+
     /// Tells of each request that is done, until all are or it is stopped.
     async fn carry_out(&self, number: u64, plan: Plan) {
         let stop = CancellationToken::new();
@@ -203,16 +231,46 @@ async fn opened(event: Event, provider: Option<String>, catalogue: Catalogue) ->
     tokio::task::spawn_blocking(opened).await.map_err(|_| "the event cannot be taken apart".to_owned())
 }
 
-/// Whether events pass a filter, by all there is of them. One that cannot be read does not.
+/// Saves a filter beside those saved before.
+fn save_filter(history: &History, name: &str, text: &str) -> Message {
+    let path = history.data_dir().filters();
+    let saved = saved_filters(&path).map_err(|error| error.to_string()).and_then(|mut saved| {
+        saved.insert(name, text);
+        save_filters(&path, &saved).map_err(|error| error.to_string())
+    });
+    Message::Live(Live::Notice(match saved {
+        Ok(()) => format!("the filter is saved as @{name}"),
+        Err(error) => format!("the filter is not saved: {error}"),
+    }))
+}
+
+/// The events of the same object.
+async fn thread_of(history: &History, catalogue: &Catalogue, id: EventId) -> Thread {
+    let rows = history.related(id, Relation::SameObject, THREAD_EVENTS_MAX).await;
+    let rows = rows.map_err(|error| error.to_string())?;
+    let this = rows.iter().find(|row| row.id == id);
+    let object = this.and_then(|row| row.object_id.clone());
+    let object = object.ok_or("its provider does not say what this event is about")?;
+    let provider = this.and_then(|row| row.provider.as_deref()).and_then(|name| catalogue.provider(name));
+    let stages = provider.map(|provider| provider.stages().to_vec()).unwrap_or_default();
+    Ok((object, thread(rows, &stages)))
+}
+
+/// Whether events pass a filter, by their rows, and by all there is of those whose rows do not tell. One that cannot be read does not.
 async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(EventId, bool)> {
     let now = clock::now();
-    let mut verdicts = Vec::new();
-    for id in ids {
-        let passes = match history.event(id).await {
-            Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
-            Ok(None) | Err(_) => None,
+    let rows = history.rows_of(ids.clone()).await.unwrap_or_default();
+    let mut verdicts: HashMap<EventId, bool> = ids.into_iter().map(|id| (id, false)).collect();
+    for row in rows {
+        let told = filter.test(&Filtered::listed(&row, now));
+        let passes = match told {
+            Some(told) => Some(told),
+            None => match history.event(row.id).await {
+                Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
+                Ok(None) | Err(_) => None,
+            },
         };
-        verdicts.push((id, passes.unwrap_or(false)));
+        verdicts.insert(row.id, passes.unwrap_or(false));
     }
-    verdicts
+    verdicts.into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! Marked events, and events that are held: what keys do with them.
+//! Events that are held: what keys do with them.
 
 use inhaul_core::{event::EventId, filter::Filter};
 use tui_input::Input;
@@ -26,8 +26,6 @@ pub(crate) enum Holding {
     Release,
     ReleaseAll,
     Drop,
-    Mark,
-    Unmark,
     /// Opens the replay dialog.
     Dialog,
     /// Edits the body, and opens the dialog then.
@@ -41,18 +39,6 @@ impl State {
             return self.selected.into_iter().collect();
         }
         self.marked.iter().copied().collect()
-    }
-
-    /// Marks the selected event, or takes its mark away, and goes to the next.
-    pub(super) fn mark(&mut self) {
-        let Some(id) = self.selected else { return };
-        if !self.marked.remove(&id) {
-            self.marked.insert(id);
-        }
-        let next = self.position().map_or(0, |position| position + 1);
-        self.select(next);
-        // What is marked must not move away.
-        self.follows = false;
     }
 }
 
@@ -69,8 +55,6 @@ pub(super) fn act(state: &mut State, action: Holding, effects: &mut Vec<Effect>)
             let ruling = Ruling::Drop { by: state.person.clone(), why: None };
             decide(state, &ruling, effects);
         }
-        Holding::Mark => state.mark(),
-        Holding::Unmark => state.marked.clear(),
         Holding::Dialog => dialog::open(state),
         Holding::Edit => effects.extend(state.selected.map(|id| Effect::Edit(id, None))),
         Holding::ReleaseAll => effects.push(Effect::ReleaseAll),

@@ -47,10 +47,24 @@ pub(crate) enum Action {
     Change(Change),
     NextFailure,
     FailureBefore,
+    Note(Note),
     Copy(Copy),
     SaveBody,
     Compare,
     DiffLayout,
+}
+
+/// What is noted on events, and which filter finds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Note {
+    Mark,
+    MarkAndGoDown,
+    UnmarkAll,
+    OnlyMarked,
+    Tags,
+    Comment,
+    /// A saved filter, by its place in the order of names.
+    Saved(usize),
 }
 
 /// What of an event is copied.
@@ -76,6 +90,8 @@ pub(crate) enum View {
     Options,
     Log,
     Relay,
+    /// The events of the same object.
+    Thread,
     /// Two events compared.
     Diff,
 }
@@ -474,13 +490,13 @@ mod tests {
 
     #[test]
     fn other_keys_replace_those_of_the_table() {
-        let keymap = keymap("replay", &["z r", "f7"]).unwrap();
+        let keymap = keymap("replay", &["z r", "f11"]).unwrap();
         let press = |text: &str| keymap.pressed(&sequence(text).unwrap(), Scope::List);
-        assert_eq!(press("f7"), Pressed::Action(Action::Replay));
+        assert_eq!(press("f11"), Pressed::Action(Action::Replay));
         assert_eq!(press("z"), Pressed::More);
         assert_eq!(press("z r"), Pressed::Action(Action::Replay));
         assert_eq!(press("r"), Pressed::Nothing);
-        assert_eq!(keymap.written("replay"), "z r, f7");
+        assert_eq!(keymap.written("replay"), "z r, f11");
         let printed: toml::Table = keymap.to_toml().parse().unwrap();
         assert_eq!(printed["keys"]["replay"].as_array().unwrap().len(), 2);
         assert_eq!(printed["keys"].as_table().unwrap().len(), BINDINGS.len());

@@ -13,8 +13,10 @@ use super::{
     content::Opened,
     exchange::{Comparison, Copied},
     keys::Copy,
+    state::Thread,
 };
 use crate::{
+    annotation::Annotation,
     history::Ruling,
     hold::{HoldChange, HoldState},
     live::Live,
@@ -42,12 +44,18 @@ pub(super) enum Message {
         /// Whether the history has no older ones.
         whole: bool,
     },
+    /// Rows of these events, as far as there are any.
+    RowsOf(Vec<EventId>, Vec<EventRow>),
     /// An event's bytes, or why there are none.
     Loaded(EventId, Result<Box<Opened>, String>),
     /// Which of some events pass the filter of this number.
     Judged(u64, Vec<(EventId, bool)>),
     /// It is this time.
     Time(UnixMillis),
+    /// On how many events something was noted, and why not on all.
+    Annotated(usize, Option<String>),
+    /// The thread of an event.
+    Thread(EventId, Thread),
     /// What came of a replay.
     Replayed(Result<Attempt, String>),
     /// What the plan of this number would send.
@@ -73,10 +81,18 @@ pub(super) enum Message {
 pub(super) enum Effect {
     /// Load rows older than this one, or the newest.
     LoadRows(Option<EventId>),
+    /// Load the rows of these events.
+    LoadRowsOf(Vec<EventId>),
     /// Load an event's bytes.
     Load(EventId),
     /// Find out from their bytes which events pass the filter of this number.
     Judge(u64, Filter, Vec<EventId>),
+    /// Note something on events.
+    Annotate(Vec<EventId>, Annotation),
+    /// Save a filter under a name.
+    SaveFilter(String, String),
+    /// Load the thread of an event.
+    LoadThread(EventId),
     /// Send an event once more.
     Replay(EventId, Signing),
     /// Find out what a plan would send.

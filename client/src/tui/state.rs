@@ -1,10 +1,10 @@
 //! Everything the screen shows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use inhaul_core::{
     event::{EventId, UnixMillis},
-    filter::{Filter, FilterError},
+    filter::{Completion, FilterError, Saved},
 };
 use jiff::tz::TimeZone;
 use tui_input::Input;
@@ -12,6 +12,7 @@ use tui_input::Input;
 use super::{
     content::{Content, Opened},
     dialog::Dialog,
+    events::Events,
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
     theme::Theme,
@@ -21,41 +22,24 @@ use super::{
         detail::{self, Laid},
     },
 };
-use crate::{
-    connection::ConnectionState, filtering::Filtered, hold::HoldState, output::Ready, row::EventRow,
-};
-
-/// Rows kept in memory; older ones are read from the history again.
-pub(super) const ROWS_MAX: usize = 10_000;
+use crate::{connection::ConnectionState, hold::HoldState, output::Ready, row::EventRow, thread::Step};
 
 /// Lines of the log that are kept.
 const LOG_MAX: usize = 1000;
 
 /// The state of the inspector.
 pub(super) struct State {
-    /// Oldest first.
-    pub(super) rows: VecDeque<EventRow>,
-    /// The history has nothing older than the first row.
-    pub(super) whole: bool,
-    /// Older rows are on their way.
-    pub(super) loading: bool,
-    /// Indexes of the rows that pass the filter.
-    pub(super) matching: Vec<usize>,
-    /// The last that was right.
-    pub(super) filter: Filter,
+    pub(super) events: Events,
     /// What is wrong with the text.
     pub(super) filter_error: Option<FilterError>,
-    /// Counts the filters, so that what was found for another one is told apart.
-    pub(super) filter_number: u64,
-    /// Of events whose rows do not tell whether they pass: what their bytes told.
-    pub(super) judged: HashMap<EventId, bool>,
-    /// Events whose bytes are being read for the filter.
-    pub(super) judging: bool,
-    /// Events whose rows do not tell, and whose bytes have not been read; the newest first.
-    pub(super) unjudged: Vec<EventId>,
     pub(super) filter_text: String,
     /// What is being typed.
     pub(super) prompt: Option<Prompt>,
+    pub(super) completing: Option<Completing>,
+    /// Filters that have a name.
+    pub(super) saved: Saved,
+    /// The thread that is shown.
+    pub(super) thread: Option<Thread>,
     /// What was looked for last, in an event or a view.
     pub(super) search: String,
     pub(super) selected: Option<EventId>,
@@ -163,7 +147,25 @@ pub(super) enum PromptKind {
     Command,
     /// Which events are held.
     Hold,
+    /// Tags of what is marked or selected.
+    Tags,
+    /// The comment of an event.
+    Comment(EventId),
+    /// The name the filter is saved under.
+    SaveFilter,
 }
+
+/// What may stand where a filter is being typed.
+pub(super) struct Completing {
+    pub(super) completion: Completion,
+    /// The text before a candidate was put in.
+    pub(super) text: String,
+    /// The place of the candidate that is put in.
+    pub(super) chosen: usize,
+}
+
+/// An object and the events about it, or why there are none.
+pub(super) type Thread = Result<(String, Vec<Step>), String>;
 
 /// The event shown in the detail.
 pub(super) struct Detail {
@@ -200,18 +202,13 @@ pub(super) enum ToastKind {
 impl State {
     pub(super) fn new(width: u16, height: u16, look: Look, keymap: Keymap) -> Self {
         Self {
-            rows: VecDeque::new(),
-            whole: false,
-            loading: true,
-            matching: Vec::new(),
-            filter: Filter::default(),
+            events: Events::new(),
             filter_error: None,
-            filter_number: 0,
-            judged: HashMap::new(),
-            judging: false,
-            unjudged: Vec::new(),
             filter_text: String::new(),
             prompt: None,
+            completing: None,
+            saved: Saved::default(),
+            thread: None,
             search: String::new(),
             selected: None,
             marked: BTreeSet::new(),
@@ -263,21 +260,20 @@ impl State {
         areas(self)
     }
 
-    /// The row of an event.
+    /// The row of an event, when it is at hand.
     pub(super) fn row(&self, id: EventId) -> Option<&EventRow> {
-        self.rows.iter().rev().find(|row| row.id == id)
+        self.events.row(id)
     }
 
     /// The selected event's place among those that pass the filter.
     pub(super) fn position(&self) -> Option<usize> {
-        let selected = self.selected?;
-        self.matching.iter().rposition(|&index| self.rows[index].id == selected)
+        self.events.list().position(self.selected?)
     }
 
     /// Selects by place; beyond the last is the last.
     pub(super) fn select(&mut self, position: usize) {
-        let last = self.matching.len().saturating_sub(1);
-        self.selected = self.matching.get(position.min(last)).map(|&index| self.rows[index].id);
+        let last = self.events.shown().saturating_sub(1);
+        self.selected = self.events.at(position.min(last)).map(|entry| entry.id);
         self.follows = position >= last;
     }
 
@@ -296,28 +292,20 @@ impl State {
         self.log.push_back((self.now, toast));
     }
 
-    /// Puts the selection and the places right after rows or filter changed.
+    /// Puts the selection right after events or filter changed. An event that is no longer shown gives way to the next one.
     pub(super) fn refresh(&mut self) {
-        self.matching.clear();
-        self.unjudged.clear();
-        for (index, row) in self.rows.iter().enumerate() {
-            let told = self.filter.test(&Filtered::listed(row, self.now));
-            match told.or_else(|| self.judged.get(&row.id).copied()) {
-                Some(true) => self.matching.push(index),
-                Some(false) => {}
-                None => self.unjudged.push(row.id),
-            }
-        }
-        self.unjudged.reverse();
         if self.follows || self.position().is_none() {
             let followed = self.follows;
-            self.select(usize::MAX);
+            let next = self.selected.and_then(|id| self.events.list().position_from(id));
+            self.select(if followed { usize::MAX } else { next.unwrap_or(usize::MAX) });
             self.follows = followed;
         }
         let shown = self.detail.as_ref().map(|detail| detail.id);
         if shown != self.selected {
             self.detail = self.selected.map(|id| Detail { id, opened: None });
             self.scroll = 0;
+            // Its row may still have to be read.
+            self.laid = Laid::default();
         }
     }
 

@@ -33,6 +33,7 @@ mod exchange;
 mod holding;
 mod hostile;
 mod keys_typed;
+mod noting;
 mod picture;
 mod screens;
 
@@ -56,6 +57,9 @@ fn row(number: u8) -> EventRow {
         provider: Some("callpaymin".to_owned()),
         event_type: Some("call.created".to_owned()),
         provider_event_id: Some(format!("evt_{number}")),
+        object_id: None,
+        tags: Vec::new(),
+        comment: None,
         missed: false,
         sender_waited: false,
         taken_when_late: false,
@@ -159,6 +163,18 @@ impl Stage {
     }
 
     fn looking(width: u16, height: u16, theme: Theme) -> Self {
+        let mut stage = Self::begun(width, height, theme);
+        stage.tell(Message::Rows { rows: Vec::new(), whole: true });
+        stage.effects.clear();
+        stage
+    }
+
+    /// Before anything of the history was read.
+    fn beginning(width: u16, height: u16) -> Self {
+        Self::begun(width, height, Theme::new(Palette::Dark, Color::Off, false))
+    }
+
+    fn begun(width: u16, height: u16, theme: Theme) -> Self {
         let look = Look {
             theme,
             times: Times::Utc,
@@ -184,7 +200,6 @@ impl Stage {
             round_trip,
             backlog_events: 0,
         })));
-        stage.tell(Message::Rows { rows: Vec::new(), whole: true });
         stage.effects.clear();
         stage
     }
@@ -219,6 +234,12 @@ impl Stage {
         self
     }
 
+    /// The events that pass the filter.
+    fn shown(&self) -> Vec<EventId> {
+        let events = &self.state.events;
+        (0..events.shown()).filter_map(|place| events.at(place)).map(|entry| entry.id).collect()
+    }
+
     fn buffer(&self) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(self.state.width, self.state.height)).unwrap();
         terminal.draw(|frame| view(&self.state, frame)).unwrap();
@@ -243,6 +264,11 @@ fn named(name: &str) -> (KeyCode, KeyModifiers) {
         "tab" => (KeyCode::Tab, KeyModifiers::NONE),
         "f5" => (KeyCode::F(5), KeyModifiers::NONE),
         "f6" => (KeyCode::F(6), KeyModifiers::NONE),
+        "S-tab" => (KeyCode::BackTab, KeyModifiers::NONE),
+        "up" => (KeyCode::Up, KeyModifiers::NONE),
+        "down" => (KeyCode::Down, KeyModifiers::NONE),
+        "f2" => (KeyCode::F(2), KeyModifiers::NONE),
+        "C-s" => (KeyCode::Char('s'), KeyModifiers::CONTROL),
         "C-r" => (KeyCode::Char('r'), KeyModifiers::CONTROL),
         "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
@@ -313,27 +339,41 @@ fn it_follows_until_somebody_looks_around() {
 }
 
 #[test]
+fn marks_stay_with_their_events() {
+    let mut stage = Stage::with_events(120, 24);
+    stage.keys("ggm");
+    stage.tell(Message::Live(Live::Event(Box::new(row(6)))));
+    stage.keys("j ");
+    assert_eq!(stage.state.selected, Some(id(3)), "the space went on to the next one");
+    assert_eq!(stage.state.marked, [id(1), id(2)].into());
+    stage.keys("ggm");
+    assert_eq!(stage.state.marked, [id(2)].into());
+    assert!(stage.keys("U").screen().contains("1 mark taken away"));
+    assert!(stage.state.marked.is_empty());
+}
+
+#[test]
 fn a_filter_narrows_the_list_while_it_is_typed() {
     let mut stage = Stage::with_events(120, 16);
     stage.keys("/valid -inv");
-    assert_eq!(stage.state.matching, [0, 3]);
+    assert_eq!(stage.shown(), [id(1), id(4)]);
     insta::assert_snapshot!(stage.screen());
     stage.keys("<C-u>500<enter>");
     assert_eq!(stage.state.selected, Some(id(3)));
     stage.keys("/<C-u>nothing has this");
     assert!(stage.screen().contains("no event passes the filter"));
     stage.keys("<esc>");
-    assert_eq!(stage.state.matching.len(), 5);
+    assert_eq!(stage.shown().len(), 5);
 }
 
 #[test]
 fn a_filter_that_is_wrong_says_so_and_leaves_the_last_one_on() {
     let mut stage = Stage::with_events(120, 16);
     stage.keys("/sig:valid");
-    let matching = stage.state.matching.clone();
+    let matching = stage.shown();
     assert_eq!(matching.len(), 2);
     stage.keys(" (");
-    assert_eq!(stage.state.matching, matching);
+    assert_eq!(stage.shown(), matching);
     assert!(
         stage.screen().contains("expected a word or NAME:VALUE, found nothing more"),
         "{}",
@@ -354,11 +394,16 @@ fn bodies_are_read_for_a_filter_that_asks_for_them() {
             filter.to_string().ends_with("body:x").then(|| (*number, ids.clone()))
         })
     };
-    assert!(stage.screen().contains("4 to be read"), "the row of one tells: {}", stage.screen());
+    assert!(stage.screen().contains("0 of 5 events · scan 0%"), "{}", stage.screen());
     // What came of the filters that were typed on the way counts no more.
     while judged(&stage).is_none() {
-        let Some(Effect::Judge(number, _, ids)) = stage.effects.pop() else { panic!("nothing is read") };
-        stage.tell(Message::Judged(number, ids.into_iter().map(|id| (id, true)).collect()));
+        match stage.effects.pop() {
+            Some(Effect::Judge(number, _, ids)) => {
+                stage.tell(Message::Judged(number, ids.into_iter().map(|id| (id, true)).collect()));
+            }
+            Some(_) => {}
+            None => panic!("nothing is read"),
+        }
     }
     let (number, ids) = judged(&stage).unwrap();
     assert_eq!(ids.len(), 4, "{ids:?}");
@@ -408,16 +453,16 @@ fn the_help_lists_every_key_and_back_leads_out() {
 }
 
 #[test]
-fn older_events_are_read_when_the_oldest_is_near() {
-    let mut stage = Stage::new(120, 16);
-    stage.state.whole = false;
+fn older_events_are_read_page_by_page_until_all_are_there() {
+    let mut stage = Stage::beginning(120, 16);
     stage.tell(Message::Rows { rows: (20..=60).rev().map(row).collect(), whole: false });
+    assert!(stage.effects.contains(&Effect::LoadRows(Some(id(20)))), "{:?}", stage.effects);
     stage.effects.clear();
     stage.keys("gg");
-    assert_eq!(stage.effects.last(), Some(&Effect::LoadRows(Some(id(20)))));
+    assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::LoadRows(_))), "one at a time");
     stage.tell(Message::Rows { rows: (1..20).rev().map(row).collect(), whole: true });
     assert_eq!(stage.state.selected, Some(id(20)), "the selection stays");
-    assert_eq!(stage.state.rows.len(), 60);
+    assert_eq!(stage.state.events.list().len(), 60);
     stage.effects.clear();
     stage.keys("gg");
     assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::LoadRows(_))));

@@ -5,24 +5,21 @@ use inhaul_core::event::EventId;
 use super::{
     dialog, holding,
     message::{Effect, Message},
-    state::{Detail, ROWS_MAX, State, Toast, ToastKind},
+    state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
+    view::list,
 };
-use crate::{
-    connection::ConnectionState,
-    live::Live,
-    output::attempt_text,
-    row::{Attempt, EventRow},
-};
+use crate::{connection::ConnectionState, live::Live, output::attempt_text, row::Attempt};
 
 mod exchange;
 mod mouse;
+mod notes;
 mod press;
 
-pub(super) use press::{found_commands, layout_text};
+pub(super) use press::{found_commands, layout_text, set_filter};
 
 /// How many events are read at once to see whether they pass the filter: enough to be quick, and soon done when it changes.
-const JUDGED_AT_ONCE: usize = 64;
+const JUDGED_AT_ONCE: usize = 256;
 
 /// Takes messages in, and says what is to be done. Many at once cost one refresh.
 pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
@@ -42,15 +39,16 @@ pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
     if let Some(id) = detail.filter(|_| detail != before) {
         effects.push(Effect::Load(id));
     }
-    if !state.judging && !state.unjudged.is_empty() {
-        state.judging = true;
-        let some = state.unjudged.iter().copied().take(JUDGED_AT_ONCE).collect();
-        effects.push(Effect::Judge(state.filter_number, state.filter.clone(), some));
+    if let Some((number, ids)) = state.events.wanted_judged(JUDGED_AT_ONCE) {
+        effects.push(Effect::Judge(number, state.events.list().filter().clone(), ids));
     }
-    let at_the_oldest = state.position().is_none_or(|position| position < usize::from(state.height));
-    if at_the_oldest && !state.whole && !state.loading {
-        state.loading = true;
-        effects.push(Effect::LoadRows(state.rows.front().map(|row| row.id)));
+    if let Some(oldest) = state.events.wanted_older() {
+        effects.push(Effect::LoadRows(oldest));
+    }
+    let shown: Vec<EventId> = list::shown(state).collect();
+    let wanted = state.events.wanted_rows(shown.into_iter());
+    if !wanted.is_empty() {
+        effects.push(Effect::LoadRowsOf(wanted));
     }
     effects
 }
@@ -62,29 +60,18 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
         Message::Mouse(event) => mouse::mouse(state, event),
         Message::Resize(width, height) => (state.width, state.height) = (width, height),
         Message::Live(live) => happened(state, live),
-        Message::Rows { rows, whole } => {
-            state.loading = false;
-            state.whole = whole;
-            for row in rows {
-                if state.row(row.id).is_none() {
-                    state.rows.push_front(row);
-                }
-            }
-        }
+        Message::Rows { rows, whole } => state.events.put_older(rows, whole, state.now),
+        Message::RowsOf(asked, rows) => state.events.put_rows(asked, rows),
         Message::Loaded(id, opened) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.id == id) {
                 *detail = Detail { id, opened: Some(opened) };
                 state.laid = super::view::detail::Laid::default();
             }
         }
-        Message::Judged(number, verdicts) => {
-            state.judging = false;
-            if number == state.filter_number {
-                state.judged.extend(verdicts);
-            }
-        }
+        Message::Judged(number, verdicts) => state.events.judged(number, &verdicts),
         Message::Time(now) => {
             state.now = now;
+            state.events.tick(now);
             state.traffic.tick(now);
         }
         Message::Previewed(number, preview) => dialog::previewed(state, number, preview, effects),
@@ -95,6 +82,12 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             Ok(body) => dialog::edited(state, id, body),
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
+        Message::Annotated(count, error) => notes::annotated(state, count, error),
+        Message::Thread(id, thread) => {
+            if state.selected == Some(id) {
+                state.thread = Some(thread);
+            }
+        }
         Message::Replayed(result) => replayed(state, result),
         Message::Copied(result) => exchange::copied(state, result, effects),
         Message::Saved(result) => exchange::saved(state, result),
@@ -107,13 +100,13 @@ fn happened(state: &mut State, live: Live) {
         Live::Ready(ready) => state.ready = Some(*ready),
         Live::Event(row) => {
             state.traffic.count(Counted::Event);
-            put(state, *row);
+            state.events.put(*row, state.now);
         }
         Live::Attempt(row, attempt) => {
             attempted(state, &attempt);
-            put(state, *row);
+            state.events.put(*row, state.now);
         }
-        Live::Changed(row) => put(state, *row),
+        Live::Changed(row) => state.events.put(*row, state.now),
         Live::Hold(hold) => holding::changed(state, Ok(hold)),
         Live::Connection(connection) => connected(state, connection),
         Live::Notice(text) | Live::Told(text) => state.tell(text, ToastKind::Note),
@@ -148,24 +141,6 @@ fn connected(state: &mut State, connection: ConnectionState) {
         ConnectionState::Connected { .. } | ConnectionState::Connecting { .. } => {}
     }
     state.connection = connection;
-}
-
-/// Puts a row in its place: where it is, or at the end. The row of an event too old to be in memory is left out.
-fn put(state: &mut State, row: EventRow) {
-    // What its bytes told counted together with the row as it was.
-    state.judged.remove(&row.id);
-    if let Some(known) = state.rows.iter_mut().rev().find(|known| known.id == row.id) {
-        *known = row;
-        return;
-    }
-    if state.rows.back().is_some_and(|newest| row.stored_at < newest.stored_at) {
-        return;
-    }
-    state.rows.push_back(row);
-    if state.rows.len() > ROWS_MAX {
-        state.rows.pop_front();
-        state.whole = false;
-    }
 }
 
 fn replayed(state: &mut State, result: Result<Attempt, String>) {

@@ -5,6 +5,7 @@
 //!  status   one line: connection, what came, where to post, where events go
 //!  list     events, oldest first
 //!  detail   one event: a few lines about it, and a tab of it
+//!  menu     what may stand where a filter is typed
 //!  page     what covers both: help, commands, options, log, relay
 //!  dialog   a replay that is put together, over all of it
 //! ```
@@ -30,9 +31,11 @@ pub(super) mod detail;
 mod dialog;
 pub(super) mod diff;
 pub(super) mod list;
+mod menu;
 pub(super) mod page;
 mod relay;
 mod status;
+mod thread;
 
 /// Draws everything.
 pub(super) fn view(state: &State, frame: &mut Frame) {
@@ -44,7 +47,7 @@ pub(super) fn view(state: &State, frame: &mut Frame) {
         draw_filter(state, frame, areas.filter);
         if state.view.is_some() {
             page::draw(state, frame, areas.main);
-        } else if state.rows.is_empty() {
+        } else if state.events.list().is_empty() {
             list::draw_empty(state, frame, areas.main);
         }
         if let Some(area) = areas.list {
@@ -53,6 +56,7 @@ pub(super) fn view(state: &State, frame: &mut Frame) {
         if let Some(area) = areas.event {
             detail::draw(state, frame, area);
         }
+        menu::draw(state, frame, areas.main);
         if let Some(dialog) = &state.dialog {
             dialog::draw(state, dialog, frame, areas.main);
         }
@@ -91,16 +95,19 @@ fn pane<'t>(state: &State, title: String, has_focus: bool) -> Block<'t> {
 }
 
 fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
-    let count = if state.filter.is_empty() {
-        format!("{} events", state.rows.len())
+    let list = state.events.list();
+    // Beyond the most there can be, older ones are left to `inhaul events`.
+    let all = if list.is_cut() { format!("newest {}", list.len()) } else { list.len().to_string() };
+    let count = if list.filter().is_empty() {
+        format!("{all} events")
     } else {
-        format!("{} of {} events", state.matching.len(), state.rows.len())
+        format!("{} of {all} events", list.matching())
     };
     let follow = if state.follows { "follow on" } else { "follow off" };
-    let right = match (&state.filter_error, state.unjudged.len()) {
+    let right = match (&state.filter_error, list.scanned_percent()) {
         (Some(error), _) => format!("{} ", visible(&error.message)),
-        (None, 0) => format!("{count} · oldest first · {follow} "),
-        (None, left) => format!("{count} · {left} to be read · {follow} "),
+        (None, None) => format!("{count} · oldest first · {follow} "),
+        (None, Some(percent)) => format!("{count} · scan {percent}% · {follow} "),
     };
     let width = usize::from(area.width);
     // What is typed needs room before what is said of it.
@@ -131,6 +138,9 @@ fn prefix(kind: PromptKind) -> &'static str {
         PromptKind::Search => "look for: ",
         PromptKind::Command => ":",
         PromptKind::Hold => "hold events that pass: ",
+        PromptKind::Tags => "tags: ",
+        PromptKind::Comment(_) => "comment: ",
+        PromptKind::SaveFilter => "save the filter as @",
     }
 }
 
@@ -173,9 +183,17 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         _ if state.dialog.is_some() => {
             hints.push("tab next field  space choose  f5 send  esc stop or close".to_owned());
         }
-        (Some(PromptKind::Filter), _) => hints.push("enter keep  esc clear".to_owned()),
         (Some(PromptKind::Hold), _) => {
             hints.push("enter hold them; nothing means every event  esc cancel".to_owned());
+        }
+        (Some(PromptKind::Filter), _) => {
+            hints.push("enter keep  esc clear  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());
+        }
+        (Some(PromptKind::Tags), _) => {
+            hints.push("slow gives a tag, -slow takes it away  enter do it  esc cancel".to_owned());
+        }
+        (Some(PromptKind::Comment(_) | PromptKind::SaveFilter), _) => {
+            hints.push("enter do it  esc cancel".to_owned());
         }
         (Some(PromptKind::Search), _) => hints.push("enter look for it  esc cancel".to_owned()),
         (Some(PromptKind::Command), _) => {

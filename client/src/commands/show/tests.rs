@@ -30,7 +30,12 @@ fn the_page_tells_everything() {
     let head = event.parsed_head().unwrap();
     let mut row = row();
     row.attempts = vec![answered(1, 500), answered(2, 200)];
-    insta::assert_snapshot!(page(&event, &head, &row, true, Color::Off));
+    row.object_id = Some("ch_1".to_owned());
+    row.tags = vec!["bug/12".to_owned(), "slow".to_owned()];
+    row.comment = Some("who sent \u{1b}[2Jthis?".to_owned());
+    let other = EventRow { id: "0193586a-1b2c-7def-8123-000000000000".parse().unwrap(), ..row.clone() };
+    let deliveries = [row.clone(), other];
+    insta::assert_snapshot!(page(&event, &head, &row, &deliveries, true, Color::Off));
 }
 
 #[test]

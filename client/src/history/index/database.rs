@@ -5,7 +5,7 @@
 //!  rows      event id, 16 bytes          JSON of `Indexed`
 //!  arrivals  arrival number, big endian  event id
 //!  open      arrival number, big endian  event id and a byte for what is left to do
-//!  same      `SameKey`, arrival number   event id
+//!  same      `SameKey`, arrival number   event id: by what deliveries of one event, and events of one object, have in common
 //!  meta      "format"                    the number of this layout
 //!  meta      "marker"                    JSON of `Marker`
 //! ```
@@ -144,7 +144,7 @@ impl Trees {
             if latest.get(&id_from(&key)?) != Some(&stamp.latest) {
                 return Err(IndexError::OtherRows);
             }
-            stamps.push((stamp.arrival, key, stamp.row.state, stamp.same));
+            stamps.push((stamp.arrival, key, stamp.row.state, [stamp.same, stamp.object]));
         }
         if (stamps.len() as u64).checked_add(missing) != Some(latest.len() as u64) {
             return Err(IndexError::OtherRows);
@@ -157,8 +157,8 @@ impl Trees {
         });
         let mut same: Vec<_> = stamps
             .iter()
-            .filter_map(|(arrival, id, _, same)| {
-                same.map(|key| (same_key(key, *arrival).to_vec(), id.to_vec()))
+            .flat_map(|(arrival, id, _, keys)| {
+                keys.iter().flatten().map(|&key| (same_key(key, *arrival).to_vec(), id.to_vec()))
             })
             .collect();
         same.sort_unstable();
@@ -209,6 +209,8 @@ struct Stamp {
     #[serde(with = "location_json")]
     latest: Location,
     same: Option<SameKey>,
+    #[serde(default)]
+    object: Option<SameKey>,
     row: RowStamp,
 }
 
@@ -286,7 +288,7 @@ impl Index for Database {
                 None => trees.open.remove(arrival)?,
             };
             // The key of an event never changes, so it is written when the event arrives, and when that is caught up.
-            if let Some(key) = entry.same.filter(|_| entry.latest == entry.location) {
+            for key in entry.keys().filter(|_| entry.latest == entry.location) {
                 trees.same.insert(same_key(key, entry.arrival), &id)?;
             }
             Ok(())

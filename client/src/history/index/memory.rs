@@ -48,7 +48,7 @@ impl Index for Memory {
         } else {
             self.open.insert(entry.arrival, entry.row.state);
         }
-        self.same.extend(entry.same.map(|key| (key, entry.arrival)));
+        self.same.extend(entry.keys().map(|key| (key, entry.arrival)));
         self.rows.insert(entry.row.id, entry.clone());
         Ok(())
     }

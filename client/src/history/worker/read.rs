@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Found, HistoryError, Status,
+        Found, HistoryError, Relation, Status,
         error::with_causes,
         fold::Indexed,
         index::{Extent, OpenEvents},
@@ -112,6 +112,37 @@ impl Periods {
                 periods.with(number, |period| period.index().deliveries(key, wanted))
             })?;
             rows.extend(entries.into_iter().map(|entry| entry.row));
+        }
+        Ok(rows)
+    }
+
+    /// The rows of these events, as far as they are stored.
+    pub(super) fn rows_of(&mut self, ids: &[EventId]) -> Result<Vec<EventRow>, HistoryError> {
+        let mut rows = Vec::new();
+        for id in ids {
+            rows.extend(self.locate(*id)?.map(|(_, entry)| entry.row));
+        }
+        Ok(rows)
+    }
+
+    /// Events that have something in common with one, itself among them, the one stored first first.
+    pub(super) fn related(
+        &mut self,
+        id: EventId,
+        relation: Relation,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        let (_, entry) = self.locate(id)?.ok_or(HistoryError::Unknown(id))?;
+        let key = match relation {
+            Relation::SameEvent => entry.same,
+            Relation::SameObject => entry.object,
+        };
+        let Some(key) = key else { return Ok(vec![entry.row]) };
+        let mut rows = self.deliveries(key, limit)?;
+        rows.reverse();
+        // Its period may be older than those that are looked into.
+        if !rows.iter().any(|row| row.id == id) {
+            rows.insert(0, entry.row);
         }
         Ok(rows)
     }

@@ -1,7 +1,7 @@
 //! The table of keys, in the order of the help.
 
 use super::{
-    Action, Binding, Change, Copy, Holding,
+    Action, Binding, Change, Copy, Holding, Note,
     Scope::{Event, Everywhere, List, View},
     Tab, View as Page, Way,
 };
@@ -24,7 +24,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 67] = [
+pub(crate) const BINDINGS: [Binding; 80] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -45,6 +45,45 @@ pub(crate) const BINDINGS: [Binding; 67] = [
         &["G", "end"],
         "newest event and follow, or the end; 50G goes to the 50th",
     ),
+    line(
+        "mark_down",
+        Action::Note(Note::MarkAndGoDown),
+        &[List],
+        &["space"],
+        "mark the event, or take its mark away, and go to the next one",
+    ),
+    line("mark", Action::Note(Note::Mark), &[List, Event], &["m"], "mark the event, or take its mark away"),
+    line("unmark", Action::Note(Note::UnmarkAll), &[List, Event], &["U"], "take every mark away"),
+    line(
+        "only_marked",
+        Action::Note(Note::OnlyMarked),
+        &[List, Event],
+        &["M"],
+        "show only marked events, or all again",
+    ),
+    line(
+        "tag",
+        Action::Note(Note::Tags),
+        &[List, Event],
+        &["T"],
+        "give the marked events tags, else this one: slow -fine; - takes one away",
+    ),
+    line("comment", Action::Note(Note::Comment), &[List, Event], &[";"], "write a comment about the event"),
+    line(
+        "thread",
+        Action::Show(Page::Thread),
+        &[List, Event],
+        &["g t"],
+        "the events of the same object, such as a call, and what is missing of them",
+    ),
+    line("filter_1", Action::Note(Note::Saved(0)), &[List, Event], &["f2"], "filter: the first saved one"),
+    line("filter_2", Action::Note(Note::Saved(1)), &[List, Event], &["f3"], "filter: the second saved one"),
+    line("filter_3", Action::Note(Note::Saved(2)), &[List, Event], &["f4"], "filter: the third saved one"),
+    line("filter_4", Action::Note(Note::Saved(3)), &[List, Event], &["f5"], "filter: the fourth saved one"),
+    line("filter_5", Action::Note(Note::Saved(4)), &[List, Event], &["f6"], "filter: the fifth saved one"),
+    line("filter_6", Action::Note(Note::Saved(5)), &[List, Event], &["f7"], "filter: the sixth saved one"),
+    line("filter_7", Action::Note(Note::Saved(6)), &[List, Event], &["f8"], "filter: the seventh saved one"),
+    line("filter_8", Action::Note(Note::Saved(7)), &[List, Event], &["f9"], "filter: the eighth saved one"),
     line(
         "next_failure",
         Action::NextFailure,
@@ -98,14 +137,6 @@ pub(crate) const BINDINGS: [Binding; 67] = [
         &["e"],
         "edit the body in $VISUAL or $EDITOR, and replay or release it like that",
     ),
-    line(
-        "mark",
-        Action::Hold(Holding::Mark),
-        &[List],
-        &["space", "m"],
-        "mark the event for a replay, and go to the next",
-    ),
-    line("unmark", Action::Hold(Holding::Unmark), &[List], &["U"], "take all marks away"),
     line(
         "hold",
         Action::Hold(Holding::Ask),

@@ -128,7 +128,7 @@ fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
     insta::assert_snapshot!("dialog_stopped_120x36", stage.screen());
     stage.keys("<esc>");
     assert!(stage.state.dialog.is_none() && stage.state.marked.len() == 2);
-    assert_eq!(stage.state.rows.len(), 5, "the stored events are as they were");
+    assert_eq!(stage.state.events.list().len(), 5, "the stored events are as they were");
 }
 
 #[test]

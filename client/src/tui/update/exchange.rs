@@ -68,14 +68,12 @@ pub(super) fn saved(state: &mut State, result: Result<(PathBuf, usize), String>)
 
 /// Asks for a comparison of the selected event with the one before it that is like it.
 pub(super) fn compare(state: &mut State, effects: &mut Vec<Effect>) {
-    let selected = state.selected.and_then(|id| state.row(id)).cloned();
-    let Some(selected) = selected else { return };
-    let mut earlier = state.rows.iter().rev().skip_while(|row| row.id != selected.id).skip(1);
-    match earlier.find(|row| row.is_like(&selected)).map(|row| row.id) {
+    let Some(selected) = state.selected else { return };
+    match state.events.like_before(selected) {
         Some(before) => {
-            let text = format!("comparing {} with {}", short(before), short(selected.id));
+            let text = format!("comparing {} with {}", short(before), short(selected));
             state.tell(text, ToastKind::Note);
-            effects.push(Effect::Compare(before, selected.id));
+            effects.push(Effect::Compare(before, selected));
         }
         None => {
             let text = "no event of the same endpoint and type is before it in the list".to_owned();

@@ -12,9 +12,9 @@ use super::{
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
     },
-    exchange, short,
+    exchange, notes, short,
 };
-use crate::pipeline::Signing;
+use crate::{listing::Entry, pipeline::Signing};
 
 /// How far the border between list and event moves at once, in percent of the width.
 const BORDER_STEP: u16 = 5;
@@ -77,7 +77,7 @@ pub(super) fn paste(state: &mut State, text: &str) {
 /// Does what a key or a command asks for.
 pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effects: &mut Vec<Effect>) {
     match action {
-        Action::Show(view) => show(state, view),
+        Action::Show(view) => show(state, view, effects),
         Action::Filter => {
             let input = Input::new(state.filter_text.clone());
             state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
@@ -130,6 +130,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Change(change) => look_otherwise(state, change, effects),
         Action::NextFailure => failure(state, false),
         Action::FailureBefore => failure(state, true),
+        Action::Note(note) => notes::act(state, note, count),
         Action::Go(way) => go(state, way, count),
     }
 }
@@ -186,9 +187,13 @@ pub(in super::super) fn layout_text(layout: Layout) -> &'static str {
     }
 }
 
-fn show(state: &mut State, view: View) {
+fn show(state: &mut State, view: View, effects: &mut Vec<Effect>) {
     state.view = Some(view);
     state.view_scroll = 0;
+    if view == View::Thread {
+        state.thread = None;
+        effects.extend(state.selected.map(Effect::LoadThread));
+    }
     if view == View::Commands {
         state.prompt = Some(Prompt { kind: PromptKind::Command, input: Input::default() });
     }
@@ -222,15 +227,14 @@ fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
 }
 
 fn failure(state: &mut State, backwards: bool) {
-    let at = state.position();
-    let failed = |&(_, &index): &(usize, &usize)| state.rows[index].has_failed();
-    let mut places = state.matching.iter().enumerate();
-    let found = match (at, backwards) {
-        (Some(at), false) => places.skip(at + 1).find(failed),
-        (Some(at), true) => places.take(at).rfind(failed),
-        (None, _) => places.find(failed),
+    let last = state.events.shown();
+    let failed = |place: &usize| state.events.at(*place).is_some_and(Entry::has_failed);
+    let found = match (state.position(), backwards) {
+        (Some(at), false) => (at + 1..last).find(failed),
+        (Some(at), true) => (0..at).rev().find(failed),
+        (None, _) => (0..last).find(failed),
     };
-    match found.map(|(place, _)| place) {
+    match found {
         Some(place) => {
             state.select(place);
             state.follows = false;
@@ -240,6 +244,9 @@ fn failure(state: &mut State, backwards: bool) {
 }
 
 fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
+    if notes::type_key(state, key, effects) {
+        return;
+    }
     let Some(prompt) = &mut state.prompt else { return };
     let kind = prompt.kind;
     match (kind, key.code) {
@@ -253,7 +260,10 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             holding::asked(state, &text, effects);
         }
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
-        (PromptKind::Filter, KeyCode::Enter) => state.prompt = None,
+        (PromptKind::Filter, KeyCode::Enter) => {
+            state.prompt = None;
+            state.events.remember(&state.filter_text);
+        }
         (PromptKind::Search, KeyCode::Enter) => {
             state.search = prompt.input.value().to_owned();
             state.prompt = None;
@@ -279,7 +289,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
 }
 
 /// The text of the prompt changed.
-fn typed(state: &mut State) {
+pub(super) fn typed(state: &mut State) {
     let Some(prompt) = &state.prompt else { return };
     match prompt.kind {
         PromptKind::Filter => {
@@ -287,20 +297,20 @@ fn typed(state: &mut State) {
             set_filter(state, &text);
         }
         PromptKind::Command => state.view_scroll = 0,
-        PromptKind::Search | PromptKind::Hold => {}
+        PromptKind::Search
+        | PromptKind::Hold
+        | PromptKind::Tags
+        | PromptKind::Comment(_)
+        | PromptKind::SaveFilter => {}
     }
 }
 
-pub(super) fn set_filter(state: &mut State, text: &str) {
+pub(in super::super) fn set_filter(state: &mut State, text: &str) {
     text.clone_into(&mut state.filter_text);
-    match Filter::parse(text) {
+    match Filter::parse_with(text, &state.saved) {
         Ok(filter) => {
             state.filter_error = None;
-            if filter != state.filter {
-                state.filter = filter;
-                state.filter_number += 1;
-                state.judged.clear();
-            }
+            state.events.set_filter(filter, state.now);
         }
         // The last good one stays on.
         Err(error) => state.filter_error = Some(error),
@@ -345,7 +355,7 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
             }
         }
         Scope::List | Scope::Everywhere => {
-            let last = state.matching.len().saturating_sub(1);
+            let last = state.events.shown().saturating_sub(1);
             (state.position().unwrap_or(0), last, areas.rows_shown())
         }
     };

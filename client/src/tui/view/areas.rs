@@ -62,7 +62,7 @@ pub(in super::super) fn areas(state: &State) -> Areas {
 }
 
 fn panes(state: &State, main: Rect) -> (Option<Rect>, Option<Rect>) {
-    if state.view.is_some() || state.rows.is_empty() {
+    if state.view.is_some() || state.events.list().is_empty() {
         return (None, None);
     }
     let one = match state.pane {

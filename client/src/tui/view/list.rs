@@ -1,6 +1,9 @@
 //! The list of events: only the rows that are on the screen are drawn.
 
-use inhaul_core::signature::Verdict;
+use inhaul_core::{
+    event::EventId,
+    filter::{Flag, Signature, TextField},
+};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -15,8 +18,9 @@ use super::{
     pane,
 };
 use crate::{
+    listing::{Entry, Last},
     output::fit,
-    row::{EventRow, EventState, Outcome},
+    row::EventRow,
 };
 
 /// Width of everything but the column of the type.
@@ -29,7 +33,7 @@ const FLAGS: usize = 6;
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) {
     let position = state.position();
     let title = match position {
-        Some(position) => format!(" Events {}/{} ", position + 1, state.matching.len()),
+        Some(position) => format!(" Events {}/{} ", position + 1, state.events.shown()),
         None => " Events ".to_owned(),
     };
     let block = pane(state, title, state.pane == Pane::List);
@@ -38,18 +42,18 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) 
     let width = usize::from(inside.width);
     let mut lines = vec![header(state, width, areas.row_lines())];
     let first = first_shown(state, areas);
-    for (place, &index) in state.matching.iter().enumerate().skip(first).take(areas.rows_shown()) {
-        let row = &state.rows[index];
-        let before = place.checked_sub(1).map(|before| &state.rows[state.matching[before]]);
+    for place in first..state.events.shown().min(first + areas.rows_shown()) {
+        let Some(entry) = state.events.at(place) else { break };
+        let before = place.checked_sub(1).and_then(|before| state.events.at(before));
         let is_selected = Some(place) == position;
-        let columns = Columns { time: time(state, row, before), state, row, is_selected };
+        let columns = Columns { time: time(state, entry, before), state, entry, is_selected };
         if areas.row_lines() == 2 {
             lines.extend(columns.two_lines(width));
         } else {
             lines.push(columns.line(width));
         }
     }
-    if state.matching.is_empty() {
+    if state.events.shown() == 0 {
         lines.push(Line::from("no event passes the filter; Esc clears it"));
     }
     frame.render_widget(Paragraph::new(lines), inside);
@@ -59,7 +63,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) 
 fn first_shown(state: &State, areas: &Areas) -> usize {
     let room = areas.rows_shown();
     let selected = state.position().unwrap_or(0);
-    selected.saturating_sub(room / 2).min(state.matching.len().saturating_sub(room))
+    selected.saturating_sub(room / 2).min(state.events.shown().saturating_sub(room))
 }
 
 /// The place of the event that is on a line of the screen.
@@ -69,7 +73,15 @@ pub(in super::super) fn place_at(state: &State, line: u16) -> Option<usize> {
     let below = line.checked_sub(areas.list?.y + 2)?;
     let row = usize::from(below) / areas.row_lines();
     let place = first_shown(state, &areas) + row;
-    (row < areas.rows_shown() && place < state.matching.len()).then_some(place)
+    (row < areas.rows_shown() && place < state.events.shown()).then_some(place)
+}
+
+/// The events whose rows are needed to draw the list and the event beside it.
+pub(in super::super) fn shown(state: &State) -> impl Iterator<Item = EventId> {
+    let areas = state.areas();
+    let first = first_shown(state, &areas);
+    let places = first..state.events.shown().min(first + areas.rows_shown());
+    places.filter_map(|place| state.events.at(place)).map(|entry| entry.id).chain(state.selected)
 }
 
 /// What to do while there is nothing to show.
@@ -115,7 +127,7 @@ fn header(state: &State, width: usize, row_lines: usize) -> Line<'static> {
 /// An event as the list shows it.
 struct Columns<'a> {
     state: &'a State,
-    row: &'a EventRow,
+    entry: &'a Entry,
     time: String,
     is_selected: bool,
 }
@@ -124,12 +136,12 @@ impl Columns<'_> {
     fn line(&self, width: usize) -> Line<'static> {
         let kind_width = width.saturating_sub(FIXED_COLUMNS);
         let (mut spans, latency) = self.beginning();
-        let provider = self.row.provider.as_deref().unwrap_or("-");
+        let provider = self.text(&TextField::Provider);
         spans.extend([
             Span::raw(fit(provider, PROVIDER, PROVIDER) + " "),
             Span::raw(fit(&self.kind(), kind_width, kind_width)),
             Span::styled(format!(" {latency:>LATENCY$} "), self.state.theme().faint()),
-            Span::styled(fit(&flags(self.row), FLAGS, FLAGS), self.state.theme().doubtful()),
+            Span::styled(fit(&flags(self.entry), FLAGS, FLAGS), self.state.theme().doubtful()),
         ]);
         self.finish(spans)
     }
@@ -138,10 +150,10 @@ impl Columns<'_> {
     fn two_lines(&self, width: usize) -> [Line<'static>; 2] {
         let (mut first, latency) = self.beginning();
         let used = FIXED_COLUMNS - PROVIDER - LATENCY - FLAGS - 3;
-        let provider = self.row.provider.as_deref().unwrap_or("-");
+        let provider = self.text(&TextField::Provider);
         let room = width.saturating_sub(used);
         first.push(Span::raw(fit(provider, room, room)));
-        let rest = format!(" {latency:>LATENCY$} {}", fit(&flags(self.row), FLAGS, FLAGS));
+        let rest = format!(" {latency:>LATENCY$} {}", fit(&flags(self.entry), FLAGS, FLAGS));
         let room = width.saturating_sub(4 + rest.chars().count());
         let second = vec![
             Span::raw("    "),
@@ -154,17 +166,18 @@ impl Columns<'_> {
     /// What every shape begins with, and the latency, which comes later.
     fn beginning(&self) -> (Vec<Span<'static>>, String) {
         let theme = self.state.theme();
-        let (verdict, verdict_style) = match &self.row.verdict {
-            Some(Verdict::Valid { .. }) => ("✓", theme.good()),
-            Some(Verdict::Invalid { .. } | Verdict::Stale { .. }) => ("✗", theme.bad()),
-            Some(Verdict::NoSecret { .. }) => ("?", theme.doubtful()),
-            Some(Verdict::Unsigned) => ("-", theme.faint()),
-            None => ("·", theme.faint()),
+        let (verdict, verdict_style) = match self.entry.signature() {
+            Signature::Valid => ("✓", theme.good()),
+            Signature::Invalid | Signature::Stale => ("✗", theme.bad()),
+            Signature::NoSecret => ("?", theme.doubtful()),
+            Signature::Unsigned => ("-", theme.faint()),
+            Signature::Unchecked => ("·", theme.faint()),
         };
-        let (status, status_style, latency) = outcome(self.state, self.row);
+        let (status, status_style, latency) = outcome(self.state, self.entry);
+        let mark = if self.state.marked.contains(&self.entry.id) { "*" } else { " " };
         let spans = vec![
             Span::raw(if self.is_selected { "▸" } else { " " }),
-            Span::raw(if self.state.marked.contains(&self.row.id) { "●" } else { " " }),
+            Span::styled(mark, theme.strong()),
             Span::raw(format!("{:8} ", self.time)),
             Span::styled(verdict, verdict_style),
             Span::styled(format!(" {status} "), status_style),
@@ -172,10 +185,21 @@ impl Columns<'_> {
         (spans, latency)
     }
 
+    /// A text of the entry, or a sign that it has none.
+    fn text(&self, field: &TextField) -> &str {
+        self.state.events.list().text(self.entry, field).unwrap_or("-")
+    }
+
+    /// Its type; without one its method and, once its row is there, its path.
     fn kind(&self) -> String {
-        match &self.row.event_type {
-            Some(event_type) => event_type.clone(),
-            None => format!("{} {}", self.row.method, self.row.target),
+        let row = self.state.row(self.entry.id);
+        match self.state.events.list().text(self.entry, &TextField::Type) {
+            Some(event_type) => event_type.to_owned(),
+            None => match row {
+                Some(EventRow { event_type: Some(event_type), .. }) => event_type.clone(),
+                Some(row) => format!("{} {}", row.method, row.target),
+                None => self.text(&TextField::Method).to_owned(),
+            },
         }
     }
 
@@ -190,38 +214,37 @@ impl Columns<'_> {
     }
 }
 
-fn flags(row: &EventRow) -> String {
-    match row.attempts.len() {
-        _ if row.missed => "missed".to_owned(),
-        _ if row.given_up.is_some() => "dead".to_owned(),
-        _ if row.state == EventState::Held => "held".to_owned(),
-        0 | 1 if row.repeat.is_some() => "again".to_owned(),
+fn flags(entry: &Entry) -> String {
+    match entry.attempts() {
+        _ if entry.has(Flag::Missed) => "missed".to_owned(),
+        _ if entry.has(Flag::GivenUp) => "dead".to_owned(),
+        _ if entry.has(Flag::Held) => "held".to_owned(),
+        0 | 1 if entry.has(Flag::Repeat) => "again".to_owned(),
         count @ 2.. => format!("x{count}"),
         _ => String::new(),
     }
 }
 
 /// Status, its style and the latency of the last attempt.
-fn outcome(state: &State, row: &EventRow) -> (String, Style, String) {
+fn outcome(state: &State, entry: &Entry) -> (String, Style, String) {
     let theme = state.theme();
-    match row.attempts.last().map(|attempt| &attempt.outcome) {
-        None if row.state == EventState::Held => ("HLD".to_owned(), theme.doubtful(), String::new()),
-        None => (" - ".to_owned(), theme.faint(), String::new()),
-        Some(Outcome::Begun) => ("···".to_owned(), theme.doubtful(), String::new()),
-        Some(outcome @ Outcome::Answered { status, latency_ms, .. }) => {
-            let style = if outcome.is_success() { theme.good() } else { theme.bad() };
+    let (last, status, latency_ms) = entry.last();
+    match last {
+        Last::None if entry.has(Flag::Held) => ("HLD".to_owned(), theme.doubtful(), String::new()),
+        Last::None => (" - ".to_owned(), theme.faint(), String::new()),
+        Last::Begun => ("···".to_owned(), theme.doubtful(), String::new()),
+        Last::Answered => {
+            let style = if (200..300).contains(&status) { theme.good() } else { theme.bad() };
             (status.to_string(), style, format!("{latency_ms}ms"))
         }
-        Some(Outcome::Failed { latency_ms, .. }) => {
-            ("ERR".to_owned(), theme.bad(), format!("{latency_ms}ms"))
-        }
-        Some(Outcome::Rejected) => ("REJ".to_owned(), theme.doubtful(), String::new()),
+        Last::Failed => ("ERR".to_owned(), theme.bad(), format!("{latency_ms}ms")),
+        Last::Rejected => ("REJ".to_owned(), theme.doubtful(), String::new()),
     }
 }
 
 /// When an event was received, as times are written now, in eight columns at most.
-fn time(state: &State, row: &EventRow, before: Option<&EventRow>) -> String {
-    let at = row.received_at;
+fn time(state: &State, entry: &Entry, before: Option<&Entry>) -> String {
+    let at = entry.received_at;
     match state.look.times {
         Times::Utc => at.to_string().get(11..19).unwrap_or_default().to_owned(),
         Times::Local => i64::try_from(at.0)

@@ -16,7 +16,7 @@ use super::{
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
-    diff, pane, relay, toast_look,
+    diff, pane, relay, thread, toast_look,
 };
 use crate::output::fit;
 
@@ -38,6 +38,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         Some(View::Options) => "Options",
         Some(View::Log) => "Log",
         Some(View::Relay) => "Relay",
+        Some(View::Thread) => "Thread",
         Some(View::Diff) => "Diff",
         None => return,
     };
@@ -91,6 +92,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         Some(View::Options) => options(state, width),
         Some(View::Log) => log(state, width),
         Some(View::Relay) => relay::lines(state, width),
+        Some(View::Thread) => thread::lines(state, width),
         Some(View::Diff) => diff::lines(state, width),
         None => Vec::new(),
     }

@@ -1,0 +1,39 @@
+//! Arguments of `inhaul tag`, `comment` and `thread`.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+/// Arguments of `inhaul tag`.
+#[derive(Debug, Args)]
+pub struct TagArgs {
+    /// Ids of events or their beginnings, and words with + or - in front of them
+    #[arg(value_name = "ID|+TAG|-TAG", required = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// Arguments of `inhaul comment`.
+#[derive(Debug, Args)]
+pub struct CommentArgs {
+    /// The event's id, or its beginning
+    pub id: String,
+    /// What to write, in place of the comment before
+    #[arg(value_name = "TEXT")]
+    pub text: Vec<String>,
+}
+
+/// Arguments of `inhaul thread`.
+#[derive(Debug, Args)]
+pub struct ThreadArgs {
+    /// The id of any of its events, or its beginning
+    pub id: String,
+    /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One JSON object, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,203 @@
+//! Lines that are typed about events: tags, a comment, the name of a filter; and completion and history while a filter is typed.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use inhaul_core::{
+    event::EventId,
+    filter::{Completion, Saved, complete},
+};
+use tui_input::Input;
+
+use super::{
+    super::{
+        keys::{Note, Way},
+        marks,
+        message::Effect,
+        state::{Completing, Prompt, PromptKind, State, ToastKind},
+    },
+    press::{go, set_filter, typed},
+};
+use crate::{
+    annotation::{Annotation, AnnotationError, Comment, TagChange},
+    output::count_text,
+};
+
+/// Does what a key asks for.
+pub(super) fn act(state: &mut State, note: Note, count: Option<usize>) {
+    match note {
+        Note::Mark => marks::toggle(state),
+        Note::MarkAndGoDown => {
+            marks::toggle(state);
+            go(state, Way::Down, count);
+        }
+        Note::UnmarkAll => marks::clear(state),
+        Note::OnlyMarked => marks::only(state),
+        Note::Tags => ask_for_tags(state),
+        Note::Comment => ask_for_comment(state),
+        Note::Saved(place) => use_saved(state, place),
+    }
+}
+
+/// Asks for tags of what is marked or selected.
+fn ask_for_tags(state: &mut State) {
+    if !marks::meant(state).is_empty() {
+        state.prompt = Some(Prompt { kind: PromptKind::Tags, input: Input::default() });
+    }
+}
+
+/// Asks for the comment of the selected event, beginning with the one it has.
+fn ask_for_comment(state: &mut State) {
+    let Some(id) = state.selected else { return };
+    let comment = state.row(id).and_then(|row| row.comment.clone()).unwrap_or_default();
+    state.prompt = Some(Prompt { kind: PromptKind::Comment(id), input: Input::new(comment) });
+}
+
+/// Puts a saved filter on, by its place in the order of names.
+fn use_saved(state: &mut State, place: usize) {
+    let Some(name) = state.saved.iter().nth(place).map(|(name, _)| format!("@{name}")) else {
+        state
+            .tell("no filter is saved there; Ctrl-s while one is typed saves it".to_owned(), ToastKind::Note);
+        return;
+    };
+    set_filter(state, &name);
+    state.events.remember(&name);
+}
+
+/// Does what a key means in a prompt, if it means anything here.
+pub(super) fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
+    let Some(prompt) = &state.prompt else { return false };
+    let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match (prompt.kind, key.code) {
+        (PromptKind::Tags | PromptKind::Comment(_) | PromptKind::SaveFilter, KeyCode::Esc) => {
+            state.prompt = None;
+        }
+        (PromptKind::Tags, KeyCode::Enter) => enter_tags(state, effects),
+        (PromptKind::Comment(id), KeyCode::Enter) => enter_comment(state, id, effects),
+        (PromptKind::SaveFilter, KeyCode::Enter) => enter_name(state, effects),
+        (PromptKind::Filter, KeyCode::Tab) => step(state, false),
+        (PromptKind::Filter, KeyCode::BackTab) => step(state, true),
+        (PromptKind::Filter, KeyCode::Up) => earlier(state, true),
+        (PromptKind::Filter, KeyCode::Down) => earlier(state, false),
+        (PromptKind::Filter, KeyCode::Char('s')) if is_control => ask_for_name(state),
+        _ => {
+            state.completing = None;
+            return false;
+        }
+    }
+    true
+}
+
+fn enter_tags(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(prompt) = &state.prompt else { return };
+    match TagChange::parse(prompt.input.value().split_whitespace()) {
+        Ok(change) => {
+            state.prompt = None;
+            if !change.is_empty() {
+                effects.push(Effect::Annotate(marks::meant(state), Annotation::Tags(change)));
+            }
+        }
+        Err(error) => refuse(state, &error),
+    }
+}
+
+fn enter_comment(state: &mut State, id: EventId, effects: &mut Vec<Effect>) {
+    let Some(prompt) = &state.prompt else { return };
+    match Comment::new(prompt.input.value()) {
+        Ok(comment) => {
+            state.prompt = None;
+            effects.push(Effect::Annotate(vec![id], Annotation::Comment(comment)));
+        }
+        Err(error) => refuse(state, &error),
+    }
+}
+
+/// What was typed stays, so that it can be put right.
+fn refuse(state: &mut State, error: &AnnotationError) {
+    state.tell(error.to_string(), ToastKind::Bad);
+}
+
+/// What came of noting something on events.
+pub(super) fn annotated(state: &mut State, count: usize, error: Option<String>) {
+    match error {
+        Some(error) => state.tell(format!("not noted: {error}"), ToastKind::Bad),
+        None => {
+            let events = count_text(count as u64, "event");
+            state.tell(format!("noted on {events}"), ToastKind::Good);
+        }
+    }
+}
+
+fn ask_for_name(state: &mut State) {
+    if state.filter_error.is_some() || state.filter_text.is_empty() {
+        state.tell("only a filter that is right can be saved".to_owned(), ToastKind::Note);
+    } else {
+        state.prompt = Some(Prompt { kind: PromptKind::SaveFilter, input: Input::default() });
+    }
+}
+
+fn enter_name(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(prompt) = &state.prompt else { return };
+    let name = prompt.input.value().trim().trim_start_matches('@').to_owned();
+    if !Saved::is_name(&name) {
+        state.tell("a name has letters, digits, - and _, at most 40".to_owned(), ToastKind::Bad);
+        return;
+    }
+    let text = state.filter_text.clone();
+    let mut saved = state.saved.clone();
+    saved.insert(&name, &text);
+    if let Err(error) = saved.check(&name) {
+        state.tell(error.message, ToastKind::Bad);
+        return;
+    }
+    state.saved = saved;
+    state.prompt = None;
+    effects.push(Effect::SaveFilter(name, text));
+}
+
+/// Completes what is begun, or takes the next candidate for it.
+fn step(state: &mut State, backwards: bool) {
+    let Some(prompt) = &mut state.prompt else { return };
+    let next = match state.completing.take() {
+        Some(Completing { completion, text, chosen }) => {
+            let count = completion.candidates.len();
+            let step = if backwards { count - 1 } else { 1 };
+            Some(Completing { chosen: (chosen + step) % count, completion, text })
+        }
+        None => {
+            let text = prompt.input.value().to_owned();
+            let cursor = text.char_indices().nth(prompt.input.cursor()).map_or(text.len(), |(at, _)| at);
+            complete(&text, cursor, &state.saved, state.events.list()).map(|completion| Completing {
+                completion,
+                text,
+                chosen: 0,
+            })
+        }
+    };
+    let Some(completing) = next else {
+        state.tell("nothing is known that begins like this".to_owned(), ToastKind::Note);
+        return;
+    };
+    let Completion { span, candidates } = &completing.completion;
+    let Some(candidate) = candidates.get(completing.chosen) else { return };
+    let mut text = completing.text.clone();
+    text.replace_range(span.clone(), &candidate.text);
+    let cursor = text[..span.start + candidate.text.len()].chars().count();
+    prompt.input = Input::new(text).with_cursor(cursor);
+    state.completing = Some(completing);
+    typed(state);
+}
+
+/// Goes through the filters that were used before, the newest first.
+fn earlier(state: &mut State, older: bool) {
+    let used = &state.events.used;
+    let at = used.iter().position(|used| *used == state.filter_text);
+    let next = match (at, older) {
+        (Some(at), true) => at.checked_sub(1),
+        (Some(at), false) => Some(at + 1),
+        (None, true) => used.len().checked_sub(1),
+        (None, false) => None,
+    };
+    state.completing = None;
+    let Some(text) = next.and_then(|at| state.events.used.get(at).cloned()) else { return };
+    state.prompt = Some(Prompt { kind: PromptKind::Filter, input: Input::new(text) });
+    typed(state);
+}

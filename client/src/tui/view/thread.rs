@@ -1,0 +1,54 @@
+//! The events of the same object as the selected one, in order, and what is missing between them.
+
+use inhaul_core::visible::visible;
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::super::state::State;
+use crate::{
+    output::{count_text, fit, time_text},
+    thread::{Place, Step, outcome_word},
+};
+
+/// Columns of a type.
+const TYPE: usize = 28;
+
+/// The lines of the page.
+pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    let theme = state.theme();
+    let Some(thread) = &state.thread else { return vec![Line::from(" reading …")] };
+    let (object, steps) = match thread {
+        Ok(thread) => thread,
+        Err(reason) => return vec![Line::from(fit(&format!(" {reason}"), 0, width))],
+    };
+    let events = steps.iter().filter(|step| matches!(step, Step::Event { .. })).count() as u64;
+    let title = format!(" {}: {}", visible(object), count_text(events, "event"));
+    let mut lines = vec![Line::styled(fit(&title, 0, width), theme.strong()), Line::default()];
+    for step in steps {
+        let (text, style) = match step {
+            Step::Event { row, gap, place } => {
+                let at = row.received_at.to_string();
+                let at = at.get(11..19).unwrap_or_default().to_owned();
+                let gap = gap.map_or_else(String::new, |gap| format!("+{}", time_text(gap)));
+                let (remark, style) = match place {
+                    Place::InOrder if row.has_failed() => ("", theme.bad()),
+                    Place::InOrder => ("", Style::new()),
+                    Place::OutOfOrder => ("  out of order", theme.doubtful()),
+                    Place::Repeat => ("  again", theme.doubtful()),
+                };
+                let kind = fit(row.event_type.as_deref().unwrap_or("-"), TYPE, TYPE);
+                (format!("{at} {gap:>12}  {kind} {}{remark}", outcome_word(row)), style)
+            }
+            Step::Missing(kind) => (format!("{:21}  {} missing", "", fit(kind, TYPE, TYPE)), theme.bad()),
+            Step::Expected(kind) => {
+                (format!("{:21}  {} not yet here", "", fit(kind, TYPE, TYPE)), theme.faint())
+            }
+        };
+        let is_this = matches!(step, Step::Event { row, .. } if Some(row.id) == state.selected);
+        let sign = if is_this { "▸ " } else { "  " };
+        lines.push(Line::from(Span::styled(fit(&format!("{sign}{text}"), 0, width), style)));
+    }
+    lines
+}
