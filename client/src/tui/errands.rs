@@ -114,17 +114,7 @@ impl Errands {
                 let what = if matches!(ruling, Ruling::Forward(_)) { "released" } else { "dropped" };
                 Message::Decided(what, self.decide(ids, ruling).await)
             }
-            Effect::ReleaseAll => {
-                let held = self.history.in_state(EventState::Held, None, usize::MAX).await;
-                let decided = match held {
-                    Ok(rows) => {
-                        let oldest_first = rows.into_iter().rev().map(|row| row.id).collect();
-                        self.decide(oldest_first, Ruling::Forward(Draft::default())).await
-                    }
-                    Err(error) => Err(error.to_string()),
-                };
-                Message::Decided("released", decided)
-            }
+            Effect::ReleaseAll => Message::Decided("released", self.release_all().await),
             Effect::Copy { id, what, masks, url } => {
                 Message::Copied(self.exchange.copy(id, what, masks, url, &self.catalogue).await)
             }
@@ -138,6 +128,14 @@ impl Errands {
             | Effect::Suspend
             | Effect::Quit { .. } => return None,
         })
+    }
+
+    /// Releases every held event, the oldest first.
+    async fn release_all(&self) -> Result<u64, String> {
+        let held = self.history.in_state(EventState::Held, None, usize::MAX).await;
+        let rows = held.map_err(|error| error.to_string())?;
+        let oldest_first = rows.into_iter().rev().map(|row| row.id).collect();
+        self.decide(oldest_first, Ruling::Forward(Draft::default())).await
     }
 
     async fn rows(&self, before: Option<EventId>) -> Message {
