@@ -480,7 +480,7 @@ impl JsonTest {
 
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
         match self {
-            Self::Exists => write!(f, "exists:{path}"),
+            Self::Exists => write!(f, "exists:{}", pattern::quoted(&path.to_string())),
             Self::Number(comparison, limit) => write!(f, "{path}{}{limit}", comparison.as_str()),
             Self::Text(patterns) => {
                 write!(f, "{path}")?;

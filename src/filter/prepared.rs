@@ -157,10 +157,19 @@ impl Word {
             Outcome::Failed => self.failed,
             Outcome::None => false,
         };
-        let found = of_outcome
-            || self.fields.iter().any(|(field, passing)| passes(field, passing, subject) == Some(true))
-            || self.signatures.contains(&subject.signature())
-            || self.flags.iter().any(|flag| subject.has(*flag));
-        if found { Some(true) } else { subject.any_word(&mut |_| false) }
+        let (mut found, mut is_open) = (of_outcome, false);
+        found |= self.signatures.contains(&subject.signature());
+        found |= self.flags.iter().any(|flag| subject.has(*flag));
+        for (field, passing) in &self.fields {
+            match passes(field, passing, subject) {
+                Some(passes) => found |= passes,
+                None => is_open = true,
+            }
+        }
+        if found {
+            return Some(true);
+        }
+        // A text that is not among the words may be it.
+        if is_open { None } else { subject.any_word(&mut |_| false) }
     }
 }

@@ -67,7 +67,8 @@ impl Subject for Sample {
     }
 
     fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
-        let listed = ["charge.failed", "stripe", "POST", "503", "valid"].into_iter().any(&mut *passes);
+        let words = ["charge.failed", "stripe", "POST", "503", "valid", "bug/12", "slow"];
+        let listed = words.into_iter().any(&mut *passes);
         match self.is_whole {
             true => Some(listed || passes("/hooks/in")),
             false => listed.then_some(true),
