@@ -47,6 +47,18 @@ fn preview(external: &[&str]) -> Result<Preview, String> {
 }
 
 #[test]
+fn that_events_are_held_is_seen_all_the_time() {
+    let mut stage = five();
+    assert!(!stage.screen().contains("holding"));
+    stage.tell(Message::Live(Live::Hold(HoldState { is_on: true, filter: "type:call.*".to_owned() })));
+    assert!(stage.keys("j").screen().contains("  holding type:call.*  http://"), "{}", stage.screen());
+    stage.tell(Message::Resize(80, 24));
+    assert!(stage.screen().contains("  holding  http://"), "{}", stage.screen());
+    stage.tell(Message::Live(Live::Hold(HoldState { is_on: false, filter: "type:call.*".to_owned() })));
+    assert!(!stage.keys("j").screen().contains("holding"));
+}
+
+#[test]
 fn held_events_are_seen_released_and_dropped() {
     let mut stage = five();
     assert_eq!(stage.screen().matches("HLD").count(), 2, "{}", stage.screen());

@@ -1,4 +1,4 @@
-//! The first line: the connection as measured, what came, where to post, and where events go.
+//! The first line: the connection as measured, whether events are held, what came, where to post, and where events go.
 
 use ratatui::{
     text::{Line, Span},
@@ -51,6 +51,11 @@ pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
         room
     };
     let mut room = put(fit(&text, 0, usize::from(width).saturating_sub(name.len() + 2)), style);
+    if state.hold.is_on {
+        let what = if state.hold.filter.is_empty() { "every event" } else { &state.hold.filter };
+        let text = if is_wide { format!("  holding {what}") } else { "  holding".to_owned() };
+        room = put(fit(&text, 0, room), theme.doubtful());
+    }
     if let Some(ready) = &state.ready {
         room = put(fit(&format!("  {}", ready.endpoint_url), 0, room), ratatui::style::Style::new());
         if is_wide && room > BARS + 30 && state.traffic.events > 0 {
