@@ -189,3 +189,61 @@ fn a_request_is_copied_to_tmux_and_to_the_terminal_and_events_are_compared() {
     terminal.type_keys("qq");
     assert_eq!(terminal.end(), 0);
 }
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_up_no_event_and_not_the_end() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let (terminal, sender) = listen(&world, 120, 36, &handler.target());
+    terminal.stop_taking();
+    // More than may wait to be shown, and more pictures than a terminal's buffer holds.
+    for number in 0..700 {
+        assert_eq!(sender.send("POST", &format!("/{number}"), &[], b"{}").status, 200);
+    }
+    assert_eq!(handler.rest().len(), 700);
+    terminate(terminal.pid());
+    assert_eq!(terminal.ended(), 0);
+    assert_eq!(world.events().len(), 700);
+}
+
+#[test]
+fn a_window_may_change_its_size_at_any_time() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let (mut terminal, sender) = listen(&world, 120, 36, &handler.target());
+    sender.send("POST", "/first", &[], br#"{"a":{"b":1}}"#);
+    terminal.until_text("1 Body 2 Headers");
+    for (columns, lines) in [(80, 24), (48, 16), (20, 5), (160, 45)] {
+        terminal.resize(columns, lines);
+        match columns {
+            20 => terminal.until_text("inspector needs"),
+            160 => terminal.until_text("1 Body 2 Headers"),
+            _ => terminal.until("the list alone", |screen| {
+                let text = screen.contents();
+                (text.contains("Events 1/1") && !text.contains("1 Body")).then_some(())
+            }),
+        }
+    }
+    terminal.type_keys("q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_terminal_without_colours_and_utf_8_gets_neither() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let mut command = world.inhaul(&["listen", "--port", "0", &handler.target()]);
+    command.env("LC_ALL", "C").env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(&command, 100, 30);
+    terminal.until_text("Waiting for the first webhook.");
+    terminal.until_text("* connected");
+    terminal.until("plain cells", |screen| {
+        let plain = |line, column| {
+            let cell = screen.cell(line, column);
+            cell.is_none_or(|cell| cell.contents().is_ascii() && cell.fgcolor() == vt100::Color::Default)
+        };
+        (0..30).all(|line| (0..100).all(|column| plain(line, column))).then_some(())
+    });
+    terminal.type_keys("q");
+    assert_eq!(terminal.end(), 0);
+}

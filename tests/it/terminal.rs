@@ -16,12 +16,15 @@ pub struct Terminal {
     shared: Arc<Shared>,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 struct Shared {
     parser: Mutex<vt100::Parser>,
     drawn: Condvar,
+    /// Nothing is read while it is true.
+    is_stopped: Mutex<bool>,
+    goes_on: Condvar,
 }
 
 impl Terminal {
@@ -42,6 +45,8 @@ impl Terminal {
         let shared = Arc::new(Shared {
             parser: Mutex::new(vt100::Parser::new(lines.try_into().unwrap(), columns.try_into().unwrap(), 0)),
             drawn: Condvar::new(),
+            is_stopped: Mutex::new(false),
+            goes_on: Condvar::new(),
         });
         let mut output = pair.master.try_clone_reader().unwrap();
         let to = Arc::clone(&shared);
@@ -50,10 +55,12 @@ impl Terminal {
             while let Ok(count @ 1..) = output.read(&mut buffer) {
                 to.parser.lock().unwrap().process(&buffer[..count]);
                 to.drawn.notify_all();
+                let stopped = to.is_stopped.lock().unwrap();
+                drop(to.goes_on.wait_while(stopped, |stopped| *stopped).unwrap());
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        Self { shared, keys, child, _master: pair.master }
+        Self { shared, keys, child, master: pair.master }
     }
 
     /// Waits until the screen is like this.
@@ -78,6 +85,26 @@ impl Terminal {
     pub fn type_keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    /// The window has another size from now on.
+    pub fn resize(&self, columns: u16, lines: u16) {
+        let (rows, cols) = (lines.try_into().unwrap(), columns.try_into().unwrap());
+        self.shared.parser.lock().unwrap().screen_mut().set_size(rows, cols);
+        self.master.resize(PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
+    /// Takes nothing from now on, as after Ctrl-S, or over a connection that is gone.
+    pub fn stop_taking(&self) {
+        *self.shared.is_stopped.lock().unwrap() = true;
+    }
+
+    /// Waits until the program has ended, whatever is on the terminal; the exit code.
+    pub fn ended(mut self) -> u32 {
+        let code = self.child.wait().unwrap().exit_code();
+        *self.shared.is_stopped.lock().unwrap() = false;
+        self.shared.goes_on.notify_all();
+        code
     }
 
     pub fn pid(&self) -> u32 {
