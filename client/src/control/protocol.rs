@@ -187,6 +187,7 @@ impl Request {
     fn body_bytes(&self) -> Option<u64> {
         match self {
             Self::Decide { body_bytes, .. } | Self::Plan { body_bytes, .. } => *body_bytes,
+            Self::Import { record_bytes, .. } => Some(*record_bytes),
             Self::Rows { .. }
             | Self::Find { .. }
             | Self::Event { .. }
@@ -195,7 +196,6 @@ impl Request {
             | Self::Draft { .. }
             | Self::Annotate { .. }
             | Self::Related { .. }
-            | Self::Import { .. }
             | Self::Status
             | Self::Periods
             | Self::Prune(_) => None,
@@ -211,8 +211,13 @@ impl Request {
         reading: &mut (impl AsyncBufRead + Unpin),
     ) -> io::Result<Option<Bytes>> {
         let Some(announced) = self.body_bytes() else { return Ok(None) };
-        if announced > BODY_MAX_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the edited body is too long"));
+        let (most, what) = if matches!(self, Self::Import { .. }) {
+            (RECORD_MAX_BYTES, "the event is too large")
+        } else {
+            (BODY_MAX_BYTES, "the edited body is too long")
+        };
+        if announced > most {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         let mut body = Vec::new();
         reading.take(announced).read_to_end(&mut body).await?;

@@ -4,19 +4,25 @@ use std::os::unix::net::UnixListener as StdListener;
 
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use inhaul_core::event::Event;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+    sync::oneshot,
+};
 
-use super::*;
+use super::{orders::REPLAYS, protocol::REQUEST_MAX_BYTES, *};
 use crate::{
     access::{Access, AccessError},
-    annotation::{Comment, TagChange},
+    annotation::{Annotation, Comment, TagChange},
     data_dir::DataDir,
-    draft::{Changes, Sign},
+    draft::{Changes, Draft, Sign},
     history::{
-        Found, Options, Relation, Stored,
+        Facts, Found, Options, Relation, Ruling, Stored,
         tests::{World, forwarded, sample_attempt, sample_event},
     },
-    replay::Pace,
+    hold::{Hold, HoldChange},
+    pipeline::Signing,
+    replay::{Pace, Plan, Sent},
     row::{EventState, Outcome},
 };
 

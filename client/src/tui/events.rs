@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Whole rows in memory: a few screens.
-pub(super) const ROWS_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
+pub(super) const ROWS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 /// How often a filter about the time is tried anew.
 const ABOUT_NOW_MS: u64 = 5000;
