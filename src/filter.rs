@@ -23,6 +23,7 @@ mod time;
 
 pub use complete::{Candidate, Completion, Seen, complete};
 pub use field::{Flag, NumberField, Path as JsonPath, Place as JsonPlace, Signature, TextField};
+pub use pattern::quoted;
 pub use prepared::{Listed, ListedWord, Prepared, REMARKS, Vocabulary};
 pub use saved::Saved;
 pub use subject::{Outcome, Subject};

@@ -84,8 +84,8 @@ pub(super) fn write_all(f: &mut fmt::Formatter<'_>, patterns: &[Pattern]) -> fmt
     Ok(())
 }
 
-/// A value, in quotes if it needs any.
-pub(super) fn quoted(text: &str) -> String {
+/// A text as a value of a filter, in quotes if it needs any.
+pub fn quoted(text: &str) -> String {
     let special = |letter: char| {
         letter.is_whitespace() || matches!(letter, '(' | ')' | ',' | '"' | '\'' | '\\' | '/' | '|' | '&')
     };

@@ -45,6 +45,8 @@ pub(crate) enum Action {
     FoldAll,
     UnfoldAll,
     Change(Change),
+    /// Only events of the same kind as the selected one; or none of them.
+    OfKind(bool),
     NextFailure,
     FailureBefore,
     Note(Note),

@@ -24,7 +24,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 80] = [
+pub(crate) const BINDINGS: [Binding; 82] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -84,6 +84,8 @@ pub(crate) const BINDINGS: [Binding; 80] = [
     line("filter_6", Action::Note(Note::Saved(5)), &[List, Event], &["f7"], "filter: the sixth saved one"),
     line("filter_7", Action::Note(Note::Saved(6)), &[List, Event], &["f8"], "filter: the seventh saved one"),
     line("filter_8", Action::Note(Note::Saved(7)), &[List, Event], &["f9"], "filter: the eighth saved one"),
+    line("only_kind", Action::OfKind(true), &[List], &["*"], "add to the filter: only events of this type"),
+    line("not_kind", Action::OfKind(false), &[List], &["!"], "add to the filter: no events of this type"),
     line(
         "next_failure",
         Action::NextFailure,

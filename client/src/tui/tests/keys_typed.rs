@@ -91,6 +91,26 @@ fn everything_can_be_done_by_its_name() {
 }
 
 #[test]
+fn the_kind_of_an_event_narrows_the_filter() {
+    let mut stage = Stage::with_events(120, 24);
+    stage.keys("gg*");
+    assert_eq!(stage.state.filter_text, "type=call.created");
+    assert_eq!(stage.state.events.shown(), 3);
+    stage.keys("<esc>gg!");
+    assert_eq!((stage.state.filter_text.as_str(), stage.state.events.shown()), ("-type=call.created", 2));
+    stage.keys("/<C-u>status:200 OR status:5xx<enter>gg*");
+    assert_eq!(stage.state.filter_text, "(status:200 OR status:5xx) type=call.created");
+    assert_eq!(stage.state.events.shown(), 1);
+    stage.keys("<esc>3gg!");
+    assert!(
+        stage.state.filter_text.starts_with("-path=\"") && stage.state.filter_error.is_none(),
+        "{}",
+        stage.state.filter_text
+    );
+    assert_eq!(stage.state.events.shown(), 4);
+}
+
+#[test]
 fn failures_are_found_in_both_directions() {
     let mut stage = Stage::with_events(120, 24);
     assert_eq!(stage.keys("gg}").state.selected, Some(id(2)), "its signature is not valid");

@@ -1,7 +1,7 @@
 //! What becomes of the state when a key is pressed.
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent};
-use inhaul_core::filter::Filter;
+use inhaul_core::filter::{Filter, quoted};
 use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
 
 use super::{
@@ -128,6 +128,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::NextTab => step_tab(state, 1),
         Action::TabBefore => step_tab(state, Tab::ALL.len() - 1),
         Action::Change(change) => look_otherwise(state, change, effects),
+        Action::OfKind(only) => of_kind(state, only),
         Action::NextFailure => failure(state, false),
         Action::FailureBefore => failure(state, true),
         Action::Note(note) => notes::act(state, note, count),
@@ -315,6 +316,24 @@ pub(in super::super) fn set_filter(state: &mut State, text: &str) {
         // The last good one stays on.
         Err(error) => state.filter_error = Some(error),
     }
+}
+
+/// Adds to the filter that events are of the selected one's type, or are not; without a type, of its path.
+fn of_kind(state: &mut State, only: bool) {
+    let Some(row) = state.selected.and_then(|id| state.row(id)) else { return };
+    let test = match &row.event_type {
+        Some(event_type) => format!("type={}", quoted(event_type)),
+        None => format!("path={}", quoted(row.target.split('?').next().unwrap_or_default())),
+    };
+    let sign = if only { "" } else { "-" };
+    let text = match state.filter_text.trim() {
+        "" => format!("{sign}{test}"),
+        // What is there may be one thing or the other, and this is to be true of both.
+        before if before.contains(['|', 'O']) => format!("({before}) {sign}{test}"),
+        before => format!("{before} {sign}{test}"),
+    };
+    set_filter(state, &text);
+    state.events.remember(&text);
 }
 
 /// Goes to the next place of what is looked for.
