@@ -15,21 +15,22 @@ use crate::{
     row::{EventRow, Outcome},
 };
 
-/// Headers that hold secrets whoever sends them, in small letters. Those that hold signatures come from the catalogue.
-const HEADERS: [&str; 12] = [
+/// Headers by which somebody acts as somebody else, whoever sends them, in small letters.
+const CREDENTIALS: [&str; 10] = [
     "authorization",
     "cookie",
     "proxy-authorization",
     "set-cookie",
-    "signature",
     "x-access-token",
     "x-amz-security-token",
     "x-api-key",
     "x-auth-token",
     "x-csrf-token",
-    "x-signature",
     "x-webhook-secret",
 ];
+
+/// Headers that hold signatures, besides those of the catalogue.
+const SIGNATURES: [&str; 2] = ["signature", "x-signature"];
 
 /// Parameters of queries and fields of forms that hold secrets, in small letters.
 const FIELDS: [&str; 10] = [
@@ -50,6 +51,8 @@ const FIELDS: [&str; 10] = [
 pub struct Mask {
     /// Names in small letters.
     headers: Vec<String>,
+    /// Those among them that are more than signatures.
+    credentials: Vec<String>,
     json: Vec<JsonPath>,
 }
 
@@ -58,8 +61,16 @@ impl Mask {
     pub fn new(catalogue: &Catalogue, headers: &[String], json: &[JsonPath]) -> Self {
         let of_providers = catalogue.providers().flat_map(|provider| provider.signature_headers());
         let own = headers.iter().map(String::as_str);
-        let names = HEADERS.into_iter().chain(of_providers).chain(own);
-        Self { headers: names.map(str::to_ascii_lowercase).collect(), json: json.to_vec() }
+        let credentials: Vec<String> =
+            CREDENTIALS.into_iter().chain(own).map(str::to_ascii_lowercase).collect();
+        let signatures = SIGNATURES.into_iter().chain(of_providers).map(str::to_ascii_lowercase);
+        let headers = credentials.iter().cloned().chain(signatures).collect();
+        Self { headers, credentials, json: json.to_vec() }
+    }
+
+    /// Whether a header's value lets somebody act as somebody else, or is to be hidden by the configuration.
+    pub fn is_credential(&self, name: &[u8]) -> bool {
+        self.credentials.iter().any(|credential| name.eq_ignore_ascii_case(credential.as_bytes()))
     }
 
     /// The event without its secrets, and without the address of its endpoint, to which whoever knows it can post.

@@ -9,6 +9,7 @@ use inhaul_core::{
 };
 
 use super::tree::Tree;
+use crate::export::Mask;
 
 /// Longest body that is taken apart; of a longer one, that much is shown as text.
 pub(super) const PARSED_MAX_BYTES: usize = 256 * 1024;
@@ -22,6 +23,8 @@ pub(super) struct Opened {
     /// The request's head, or why it is none.
     pub(super) head: Result<Head, String>,
     pub(super) content: Content,
+    /// Names of headers whose values are hidden until they are asked for.
+    credentials: Vec<Vec<u8>>,
     /// The body is the one the relay received, by its digest.
     pub(super) is_unchanged: bool,
     /// What the catalogue knows of who sent it.
@@ -67,12 +70,19 @@ pub(super) enum Part {
 
 impl Opened {
     /// Takes an event apart. `provider` is who sent it, as its row says.
-    pub(super) fn new(event: Event, provider: Option<&str>, catalogue: &Catalogue) -> Self {
+    pub(super) fn new(event: Event, provider: Option<&str>, catalogue: &Catalogue, mask: &Mask) -> Self {
         let head = event.parsed_head().map_err(|error| error.to_string());
         let content = content(&event, head.as_ref().ok());
         let sender = provider.and_then(|id| catalogue.provider(id)).map(|provider| Sender::of(&provider));
         let is_unchanged = Event::digest(&event.body) == event.body_sha256;
-        Self { event, head, content, is_unchanged, sender }
+        let names = head.iter().flat_map(|head| &head.headers).map(|header| header.name.to_vec());
+        let credentials = names.filter(|name| mask.is_credential(name)).collect();
+        Self { event, head, content, credentials, is_unchanged, sender }
+    }
+
+    /// Whether the value of a header of this name is hidden until it is asked for.
+    pub(super) fn is_credential(&self, name: &[u8]) -> bool {
+        self.credentials.iter().any(|credential| credential.eq_ignore_ascii_case(name))
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
     config::{save_filters, saved_filters},
     control::{Orders, ReplayRequest},
     draft::Draft,
+    export::Mask,
     filtering::Filtered,
     history::{History, Relation, Ruling},
     listen::Shown,
@@ -84,7 +85,9 @@ impl Errands {
             Effect::Load(id) => Message::Loaded(
                 id,
                 match self.history.event(id).await {
-                    Ok(Some((event, row))) => opened(event, row.provider, self.catalogue.clone()).await,
+                    Ok(Some((event, row))) => {
+                        opened(event, row.provider, self.catalogue.clone(), self.exchange.mask.clone()).await
+                    }
                     Ok(None) => Err(format!("event {id} is gone")),
                     Err(error) => Err(error.to_string()),
                 },
@@ -224,8 +227,13 @@ impl Errands {
 }
 
 /// Takes an event apart where nobody waits for it: a body may be long.
-async fn opened(event: Event, provider: Option<String>, catalogue: Catalogue) -> Result<Box<Opened>, String> {
-    let opened = move || Box::new(Opened::new(event, provider.as_deref(), &catalogue));
+async fn opened(
+    event: Event,
+    provider: Option<String>,
+    catalogue: Catalogue,
+    mask: Mask,
+) -> Result<Box<Opened>, String> {
+    let opened = move || Box::new(Opened::new(event, provider.as_deref(), &catalogue, &mask));
     tokio::task::spawn_blocking(opened).await.map_err(|_| "the event cannot be taken apart".to_owned())
 }
 

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     connection::ConnectionState,
+    export::Mask,
     live::Live,
     output::{Color, Ready},
     pipeline::Signing,
@@ -110,8 +111,12 @@ fn event(number: u8, body: &'static [u8]) -> Event {
     }
 }
 
+fn mask() -> Mask {
+    Mask::new(catalogue(), &["X-Own-Secret".to_owned()], &[])
+}
+
 fn opened(number: u8, body: &'static [u8]) -> Box<Opened> {
-    Box::new(Opened::new(event(number, body), Some("callpaymin"), catalogue()))
+    Box::new(Opened::new(event(number, body), Some("callpaymin"), catalogue(), &mask()))
 }
 
 /// One event of every kind.

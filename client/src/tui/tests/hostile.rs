@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use inhaul_core::signature::{Verdict, catalogue};
 
-use super::{Stage, answered, event, id, row};
+use super::{Stage, answered, event, id, mask, row};
 use crate::{
     connection::ConnectionState,
     live::Live,
@@ -90,7 +90,7 @@ fn hostile_text_is_shown_and_does_nothing_wherever_it_stands() {
             event.head = head.into();
             event.body = Bytes::from(body);
             event.peer.address = String::from_utf8_lossy(bytes).into_owned();
-            stage.tell(Message::Loaded(id(1), Ok(Box::new(Opened::new(event, None, catalogue())))));
+            stage.tell(Message::Loaded(id(1), Ok(Box::new(Opened::new(event, None, catalogue(), &mask())))));
             for tab in ["1", "2", "3", "4", "5"] {
                 assert_harmless(&stage.keys(tab).screen(), tab);
             }

@@ -7,7 +7,7 @@ use ratatui::{
     style::{Color as Paint, Modifier},
 };
 
-use super::{Stage, event, id, opened, row};
+use super::{Stage, event, id, mask, opened, row};
 use crate::{
     connection::ConnectionState,
     live::Live,
@@ -145,10 +145,11 @@ fn a_screen_that_is_too_small_says_so() {
 fn credentials_are_hidden_until_they_are_asked_for() {
     let mut stage = story(120, 30, Theme::new(Palette::Dark, Color::Off, false));
     let mut event = event(1, b"");
-    event.head = (&b"POST / HTTP/1.1\r\nAuthorization: Bearer geheim\r\ncookie: a=geheim\r\nX-Other: seen\r\n\r\n"[..]).into();
+    event.head = (&b"POST / HTTP/1.1\r\nAuthorization: Bearer geheim\r\ncookie: a=geheim\r\nx-own-secret: geheim\r\nX-Other: seen\r\n\r\n"[..]).into();
     for tab in ["<enter>2", "5"] {
         let catalogue = inhaul_core::signature::catalogue();
-        stage.tell(Message::Loaded(id(1), Ok(Box::new(Opened::new(event.clone(), None, catalogue)))));
+        stage
+            .tell(Message::Loaded(id(1), Ok(Box::new(Opened::new(event.clone(), None, catalogue, &mask())))));
         let screen = stage.keys(tab).screen();
         assert!(
             !screen.contains("geheim") && screen.contains("(hidden; S shows it)") && screen.contains("seen"),
@@ -166,7 +167,7 @@ fn what_is_unknown_to_a_provider_is_said() {
     let mut unsigned = row(1);
     unsigned.provider = None;
     stage.tell(Message::Live(Live::Event(Box::new(unsigned))));
-    let opened = Opened::new(event(1, b"{}"), None, inhaul_core::signature::catalogue());
+    let opened = Opened::new(event(1, b"{}"), None, inhaul_core::signature::catalogue(), &mask());
     stage.tell(Message::Loaded(id(1), Ok(Box::new(opened))));
     let screen = stage.keys("<enter>3").screen();
     assert!(screen.contains("Nobody known"), "{screen}");

@@ -1,6 +1,6 @@
 //! The head of a request: as names and values, and as the bytes it came in.
 
-use inhaul_core::{event::Header, visible::visible_bytes};
+use inhaul_core::visible::visible_bytes;
 use ratatui::style::Style;
 
 use super::{super::super::content::Opened, Page};
@@ -9,16 +9,8 @@ use crate::{output::size_text, row::EventRow};
 /// What is shown of a credential.
 const HIDDEN: &str = "(hidden; S shows it)";
 
-/// Headers whose values let somebody act as somebody else.
-const CREDENTIALS: [&str; 5] =
-    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
-
 /// Widest column of names.
 const NAMES_MAX: usize = 28;
-
-fn is_credential(header: &Header) -> bool {
-    CREDENTIALS.iter().any(|name| header.name.eq_ignore_ascii_case(name.as_bytes()))
-}
 
 /// Request line, headers, and what the relay knows of the connection.
 pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
@@ -33,7 +25,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
             page.put(&line, page.theme.strong());
             let names = head.headers.iter().map(|header| header.name.len()).max().unwrap_or(0).min(NAMES_MAX);
             for header in &head.headers {
-                let hides = page.masks && is_credential(header);
+                let hides = page.masks && opened.is_credential(&header.name);
                 let value = if hides { HIDDEN.to_owned() } else { visible_bytes(&header.value).to_string() };
                 page.pair(&visible_bytes(&header.name).to_string(), names, &value, Style::new());
             }
@@ -61,10 +53,9 @@ pub(super) fn put_raw(page: &mut Page, opened: &Opened) {
     for line in head.split_inclusive(|byte| *byte == b'\n') {
         let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
         let (text, end) = line.split_at(end);
-        let name_end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
-        let header = Header { name: text[..name_end].to_vec().into(), value: Vec::new().into() };
-        if page.masks && is_credential(&header) {
-            page.put(&format!("{}: {HIDDEN}", visible_bytes(&header.name)), Style::new());
+        let name = text.split(|byte| *byte == b':').next().unwrap_or_default();
+        if page.masks && opened.is_credential(name) {
+            page.put(&format!("{}: {HIDDEN}", visible_bytes(name)), Style::new());
         } else {
             page.put(&format!("{}{}", visible_bytes(text), visible_bytes(end)), Style::new());
         }
