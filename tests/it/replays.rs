@@ -173,6 +173,7 @@ fn a_filter_names_events_and_a_dry_run_sends_nothing() {
     let dry = ["replay", "--filter", "$.n>2", "--times", "2", "--set-header", "X-A: 1", "--dry-run"];
     let said = String::from_utf8(world.stdout(&dry)).unwrap();
     assert!(said.contains("would send 6 requests to http://localhost:") && said.contains("X-A: 1"), "{said}");
+    assert!(!said.contains("/in/"), "the endpoint's part of the path is not sent: {said}");
     assert!(handler.rest().is_empty());
     let said = String::from_utf8(world.stdout(&["replay", "--filter", "$.n>2", "--times", "2"])).unwrap();
     assert!(said.contains("6 requests, 6 answered 2xx") && said.contains("200"), "{said}");

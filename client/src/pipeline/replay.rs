@@ -67,7 +67,7 @@ impl Pipeline {
             targets: targets.iter().map(ToString::to_string).collect(),
             changes: changed.map(|_| plan.draft.words()).unwrap_or_default(),
             signature_is_old: is_signed && keeps_signature && !plan.draft.keeps_content(),
-            head: String::from_utf8_lossy(&sent.head).into_owned(),
+            head: forwarded_head(&sent),
             body_bytes: sent.body.len() as u64,
         })
     }
@@ -143,5 +143,15 @@ impl Pipeline {
         let of_route = placed.lane.and_then(|lane| self.routes.at(lane).targets.first().cloned());
         let before = || row.attempts.last().and_then(|attempt| attempt.target.parse().ok());
         of_route.or_else(before).ok_or_else(|| "there is no target; say one with `--to`".to_owned())
+    }
+}
+
+/// The head as the application gets it: without the endpoint's part of the path.
+fn forwarded_head(event: &Event) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let head = text(&event.head);
+    match event.parsed_head() {
+        Ok(parsed) => head.replacen(&text(&parsed.target), &text(&event.app_target(&parsed)), 1),
+        Err(_) => head,
     }
 }
