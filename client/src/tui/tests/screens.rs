@@ -162,6 +162,18 @@ fn credentials_are_hidden_until_they_are_asked_for() {
 }
 
 #[test]
+fn an_event_from_a_file_says_so_until_it_is_sent() {
+    let mut stage = Stage::new(120, 30);
+    let mut imported = row(1);
+    (imported.imported, imported.attempts) = (true, Vec::new());
+    stage.tell(Message::Live(Live::Event(Box::new(imported.clone()))));
+    assert!(stage.screen().contains(" file "), "{}", stage.screen());
+    imported.attempts = row(1).attempts;
+    stage.tell(Message::Live(Live::Changed(Box::new(imported))));
+    assert!(!stage.screen().contains(" file "), "{}", stage.screen());
+}
+
+#[test]
 fn what_is_unknown_to_a_provider_is_said() {
     let mut stage = Stage::new(120, 30);
     let mut unsigned = row(1);

@@ -219,6 +219,7 @@ fn flags(entry: &Entry) -> String {
         _ if entry.has(Flag::Missed) => "missed".to_owned(),
         _ if entry.has(Flag::GivenUp) => "dead".to_owned(),
         _ if entry.has(Flag::Held) => "held".to_owned(),
+        0 if entry.has(Flag::Imported) => "file".to_owned(),
         0 | 1 if entry.has(Flag::Repeat) => "again".to_owned(),
         count @ 2.. => format!("x{count}"),
         _ => String::new(),

@@ -111,7 +111,7 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
         " Verdicts: ✓ valid  ✗ invalid or stale  ? no secret  - unsigned  · not checked yet",
         " Status:   a number: answered  ERR no answer  REJ kept back  HLD held  ··· under way",
         " Flags:    xN attempts  again: sent before  held: waits for you  missed: not forwarded, the sender comes again",
-        "           dead: given up",
+        "           dead: given up  file: imported from a file",
     ] {
         lines.push(Line::from(fit(text, 0, width)));
     }
