@@ -32,8 +32,9 @@ use ratatui::buffer::Buffer;
 use rustix::process::{Signal, getpid, kill_process};
 use thiserror::Error;
 use tokio::{
+    signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -90,6 +91,9 @@ const FRAME: Duration = Duration::from_millis(16);
 
 /// How often ages and rates are drawn anew when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long a program that was told to stop may take to do so.
+const STOPS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Share of the width that the list has at first, in percent.
 const LIST_PERCENT: u16 = 55;
@@ -189,27 +193,26 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
             if let Effect::Quit { keep } = effect {
                 return quit(screen, &state, keep);
             }
-            if let Effect::Edit(id, body) = effect {
-                // The keys are the editor's.
+            if matches!(effect, Effect::Edit(..) | Effect::Suspend) {
+                // The keys are somebody else's.
                 drop(keys);
                 screen.give_away();
-                until(errands.edit(id, body), &mut state, &mut live, &errands).await;
+                until(lend(effect, &errands), &mut state, &mut live, &errands).await;
                 screen.take_back(state.look.mouse)?;
                 keys = EventStream::new();
                 continue;
             }
-            outside(effect, &mut screen, &state, &errands)?;
+            outside(effect, &mut screen, &errands)?;
         }
     }
 }
 
 /// Has something done: with the terminal here, all else beside the pictures.
-fn outside(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands) -> io::Result<()> {
+fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result<()> {
     match effect {
         Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
         Effect::Redraw => screen.clear()?,
         Effect::Clipboard(bytes) => screen.copy(&bytes)?,
-        Effect::Suspend => suspend(screen, state)?,
         effect @ (Effect::LoadRows(_)
         | Effect::LoadRowsOf(_)
         | Effect::Annotate(..)
@@ -228,6 +231,7 @@ fn outside(effect: Effect, screen: &mut Screen, state: &State, errands: &Errands
         | Effect::SaveBody(..)
         | Effect::Compare(..)
         | Effect::Edit(..)
+        | Effect::Suspend
         | Effect::Quit { .. }) => errands.go(effect),
     }
     Ok(())
@@ -269,10 +273,24 @@ fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
     Ok(State::new(size.width, size.height, look, ui.keymap))
 }
 
-/// Gives the terminal to the shell until it gives it back.
-fn suspend(screen: &mut Screen, state: &State) -> io::Result<()> {
-    let stopped = screen.lend(state.look.mouse, || kill_process(getpid(), Signal::TSTP))?;
-    stopped.map_err(io::Error::from)
+/// What has the terminal meanwhile: the editor of a body, or the shell.
+async fn lend(effect: Effect, errands: &Errands) {
+    if let Effect::Edit(id, body) = effect {
+        errands.edit(id, body).await;
+    } else {
+        suspended().await;
+    }
+}
+
+/// Stops the program, and goes on when the shell says so. Where nobody stops programs, it goes on at once.
+async fn suspended() {
+    let goes_on = signal(SignalKind::from_raw(Signal::CONT.as_raw()));
+    // It may stop a moment after it was told to.
+    if kill_process(getpid(), Signal::TSTP).is_ok()
+        && let Ok(mut goes_on) = goes_on
+    {
+        let _ = timeout(STOPS_WITHIN, goes_on.recv()).await;
+    }
 }
 
 /// Gives the terminal back, with the last picture on it when it is kept.

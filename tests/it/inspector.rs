@@ -18,13 +18,18 @@ fn on_terminal(command: &Command, columns: u16, lines: u16) -> (Terminal, Sender
     let terminal = Terminal::start(command, columns, lines);
     terminal.until_text("Waiting for the first webhook.");
     terminal.until_text("● connected");
-    // The URL as a person would copy it.
+    let sender = sender_to(&terminal);
+    (terminal, sender)
+}
+
+/// A sender to the URL on the screen, as a person would copy it.
+fn sender_to(terminal: &Terminal) -> Sender {
     let url = terminal.until("the URL", |screen| {
         let text = screen.contents();
         let url = text.split_whitespace().find(|word| word.starts_with("http://127.0.0.1"))?;
         Some(url.to_owned())
     });
-    (terminal, Sender::new(&url, None))
+    Sender::new(&url, None)
 }
 
 fn webhook_is_seen_replayed_and_filtered(columns: u16, lines: u16) {
@@ -245,5 +250,33 @@ fn a_terminal_without_colours_and_utf_8_gets_neither() {
         (0..30).all(|line| (0..100).all(|column| plain(line, column))).then_some(())
     });
     terminal.type_keys("q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_stopped_inspector_leaves_the_terminal_to_the_shell_and_comes_back() {
+    let world = World::new();
+    let inhaul = world.inhaul(&["listen", "--port", "0"]);
+    let mut shell = Command::new("/bin/bash");
+    shell.args(["--norc", "--noprofile", "-i"]).current_dir(inhaul.get_current_dir().unwrap());
+    shell.envs(inhaul.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut terminal = Terminal::start(&shell, 100, 30);
+    let args: Vec<_> = inhaul.get_args().map(|arg| arg.to_string_lossy()).collect();
+    terminal.type_keys(&format!("{} {}\r", inhaul.get_program().to_string_lossy(), args.join(" ")));
+    terminal.until_text("● connected");
+    let sender = sender_to(&terminal);
+    terminal.type_keys("\u{1a}");
+    terminal.until_text("Stopped");
+    terminal.type_keys("echo 4$((1+1))\r");
+    terminal.until_text("42");
+    terminal.type_keys("fg\r");
+    sender.send("POST", "/after", &[], b"{}");
+    terminal.until_text("POST /after");
+    // The key counts without the end of a line: the terminal is the inspector's again.
+    terminal.type_keys("?");
+    terminal.until_text("Help");
+    terminal.type_keys("qq");
+    terminal.until("the shell", |screen| (!screen.alternate_screen()).then_some(()));
+    terminal.type_keys("exit\r");
     assert_eq!(terminal.end(), 0);
 }

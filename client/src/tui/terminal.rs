@@ -103,14 +103,6 @@ impl Screen {
         execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(bytes))
     }
 
-    /// Gives the terminal away, does something with it, and takes it again.
-    pub(super) fn lend<T>(&mut self, mouse: bool, meanwhile: impl FnOnce() -> T) -> io::Result<T> {
-        self.give_away();
-        let done = meanwhile();
-        self.take_back(mouse)?;
-        Ok(done)
-    }
-
     /// Gives the terminal away; nothing may be drawn until it is taken back.
     pub(super) fn give_away(&mut self) {
         self.pictures.wait(LAST_PICTURE);
