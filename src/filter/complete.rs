@@ -9,6 +9,7 @@ use super::{
     field::{FLAGS, Field, SIGNATURES},
     pattern::quoted,
     saved::Saved,
+    syntax::outside_quotes,
 };
 
 /// What stands at a place of a text, and what may stand there instead.
@@ -54,20 +55,11 @@ pub fn complete(text: &str, cursor: usize, saved: &Saved, seen: &dyn Seen) -> Op
 
 /// The word that ends at the end; nothing inside of quotes.
 fn begun(text: &str) -> Option<&str> {
-    let (mut start, mut quote, mut is_escaped) = (0, None, false);
-    for (at, letter) in text.char_indices() {
-        match (quote, letter) {
-            _ if is_escaped => is_escaped = false,
-            (Some(_), '\\') => is_escaped = true,
-            (Some(open), _) if open == letter => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(letter),
-            (None, '(' | ')' | '|' | '&') => start = at + letter.len_utf8(),
-            (None, _) if letter.is_whitespace() => start = at + letter.len_utf8(),
-            (None, _) => {}
-        }
-    }
-    if quote.is_some() { None } else { Some(&text[start..]) }
+    let (outside, is_quoted) = outside_quotes(text);
+    let ends = |letter: char| matches!(letter, '(' | ')' | '|' | '&') || letter.is_whitespace();
+    let before = outside.into_iter().rfind(|(_, letter)| ends(*letter));
+    let start = before.map_or(0, |(at, letter)| at + letter.len_utf8());
+    if is_quoted { None } else { Some(&text[start..]) }
 }
 
 /// The name before an operator, and where that ends.

@@ -60,22 +60,33 @@ pub(super) fn parse(text: &str) -> Result<Option<Raw>, FilterError> {
     })
 }
 
-/// How deep the brackets outside of quotes are.
-fn depth(text: &str) -> usize {
-    let (mut now, mut most, mut quote, mut is_escaped) = (0_usize, 0_usize, None, false);
-    for letter in text.chars() {
+/// The letters of a text that stand in no quotes, each with its place, and whether the last quotes are open.
+pub(super) fn outside_quotes(text: &str) -> (Vec<(usize, char)>, bool) {
+    let (mut outside, mut quote, mut is_escaped) = (Vec::new(), None, false);
+    for (at, letter) in text.char_indices() {
         match (quote, letter) {
             _ if is_escaped => is_escaped = false,
             (Some(_), '\\') => is_escaped = true,
             (Some(open), _) if open == letter => quote = None,
             (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(letter),
-            (None, '(') => {
+            (None, _) => outside.push((at, letter)),
+        }
+    }
+    (outside, quote.is_some())
+}
+
+/// How deep the brackets outside of quotes are.
+fn depth(text: &str) -> usize {
+    let (mut now, mut most) = (0_usize, 0_usize);
+    for (_, letter) in outside_quotes(text).0 {
+        match letter {
+            '(' => {
                 now += 1;
                 most = most.max(now);
             }
-            (None, ')') => now = now.saturating_sub(1),
-            (None, _) => {}
+            ')' => now = now.saturating_sub(1),
+            _ => {}
         }
     }
     most

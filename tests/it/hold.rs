@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::{
-    handler::{Got, Handler, Reply},
+    handler::{Handler, Reply},
     sender::{Answer, Sender},
     world::{Client, Relay, World, text, until},
 };
@@ -24,19 +24,6 @@ fn held(world: &World) -> Vec<String> {
     let mut held = world.json(&["events", "--held", "--json"]);
     held.reverse();
     held.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
-}
-
-/// The verdict of `inhaul verify` about what the application got, now.
-fn verdict(world: &World, got: &Got) -> Value {
-    let body = world.write("got.json", &got.body);
-    let secret = world.path("secret");
-    let mut args = vec!["verify", "--provider", "stripe", "--json", "--secret-file", text(&secret)];
-    args.extend(["--body-file", text(&body)]);
-    for line in got.lines() {
-        args.extend(["--header", line]);
-    }
-    let output = world.run(&args);
-    serde_json::from_slice::<Value>(&output.stdout).unwrap()["verdict"].clone()
 }
 
 #[test]
@@ -71,7 +58,7 @@ fn a_held_event_is_released_with_edited_bytes_and_a_fresh_signature() {
     assert_eq!(got.request_line(), "POST /?a=1&b=2 HTTP/1.1");
     assert_eq!(String::from_utf8_lossy(&got.body), BODY.replace(":1}", ":250}"));
     assert_eq!((got.header("x-mode"), got.header("x-kept")), (Some("test"), Some("1")));
-    assert_eq!(verdict(&world, &got)["state"], "valid");
+    assert_eq!(world.verdict(&got)["state"], "valid");
 
     until("the attempt is on record", || world.events()[0]["attempts"][0]["result"] == "answered");
     let event = &world.events()[0];
@@ -132,7 +119,7 @@ fn what_is_held_survives_a_kill_and_so_does_an_edited_release() {
     let client = holding(&world, &handler, &["--answer", "relay"]);
     let got = handler.next();
     assert_eq!(
-        (got.body.as_slice(), &verdict(&world, &got)["state"]),
+        (got.body.as_slice(), &world.verdict(&got)["state"]),
         (&br#"{"edited":true}"#[..], &json!("valid"))
     );
     assert_eq!(held(&world), [ids[1].as_str()]);

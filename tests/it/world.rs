@@ -17,7 +17,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::sender::Sender;
+use crate::{handler::Got, sender::Sender};
 
 /// How long a test waits for what must happen; far beyond what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,6 +82,18 @@ impl World {
     }
 
     /// A command that must fail: its exit code and what it says.
+    /// The verdict of `inhaul verify`, now, about a request the application got; it is signed by Stripe's scheme with what the file `secret` holds.
+    pub fn verdict(&self, got: &Got) -> Value {
+        let body = self.write("got.json", &got.body);
+        let secret = self.path("secret");
+        let mut args = vec!["verify", "--provider", "stripe", "--json", "--secret-file", text(&secret)];
+        args.extend(["--body-file", text(&body)]);
+        for line in got.lines() {
+            args.extend(["--header", line]);
+        }
+        serde_json::from_slice::<Value>(&self.run(&args).stdout).unwrap()["verdict"].clone()
+    }
+
     pub fn fails(&self, args: &[&str]) -> (i32, String) {
         self.fails_in("client", args)
     }
