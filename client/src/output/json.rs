@@ -14,12 +14,15 @@ use serde_json::ser::{Formatter, Serializer};
 
 use crate::{
     connection::ConnectionState,
-    diff::{Change, Diff, Part},
     history::{PeriodInfo, Status},
     output::Ready,
     replay::{Preview, Tally},
     row::{Attempt, AttemptCause, EventRow, EventState, FailureKind, Outcome},
 };
+
+mod differences;
+
+pub use differences::{DiffRecord, diff};
 
 /// The version of these objects.
 pub const SCHEMA: u32 = 1;
@@ -414,47 +417,6 @@ pub fn history<'a>(status: &Status, periods: &'a [PeriodInfo]) -> HistoryRecord<
     let Status { events, pending, held, given_up, .. } = *status;
     let bytes = periods.iter().map(|period| period.bytes).sum();
     HistoryRecord { schema: SCHEMA, kind: "history", events, pending, held, given_up, bytes, periods }
-}
-
-/// `kind: diff`
-#[derive(Serialize)]
-pub struct DiffRecord<'a> {
-    schema: u32,
-    kind: &'static str,
-    left: EventId,
-    right: EventId,
-    equal: bool,
-    differences: Vec<DifferenceRecord<'a>>,
-}
-
-#[derive(Serialize)]
-struct DifferenceRecord<'a> {
-    part: Part,
-    change: Change,
-    path: Option<&'a str>,
-    left: Option<&'a str>,
-    right: Option<&'a str>,
-}
-
-/// What is printed of two events compared: every line that differs.
-pub fn diff(left: EventId, right: EventId, diff: &Diff) -> DiffRecord<'_> {
-    let rows = diff.sections.iter().flat_map(|section| section.rows.iter().map(|row| (section.part, row)));
-    let counted = rows.filter(|(_, row)| row.change.counts());
-    let differences = counted.map(|(part, row)| DifferenceRecord {
-        part,
-        change: row.change,
-        path: row.path.as_deref(),
-        left: row.left.as_deref(),
-        right: row.right.as_deref(),
-    });
-    DiffRecord {
-        schema: SCHEMA,
-        kind: "diff",
-        left,
-        right,
-        equal: diff.is_empty(),
-        differences: differences.collect(),
-    }
 }
 
 /// What is printed for a person to know.
