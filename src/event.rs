@@ -2,8 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+use arrayvec::ArrayString;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use uuid::Uuid;
@@ -42,9 +43,11 @@ impl FromStr for EventId {
 /// The name an endpoint was given: a label of `a-z`, `0-9` and `-`, at most 30 bytes, not a secret.
 ///
 /// With the random part behind it (`-` and 32 hex digits) it still fits one DNS label of 63 bytes (RFC 1035 §2.3.4).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct EndpointName(String);
+///
+/// It is kept in place: every event has copies of it on several threads.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct EndpointName(ArrayString<ENDPOINT_NAME_MAX_BYTES>);
 
 /// Longest endpoint name in bytes.
 pub const ENDPOINT_NAME_MAX_BYTES: usize = 30;
@@ -68,11 +71,11 @@ impl FromStr for EndpointName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        let fits = !text.is_empty() && text.len() <= ENDPOINT_NAME_MAX_BYTES;
-        if fits && !text.starts_with('-') && text.bytes().all(allowed) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(EndpointNameError(text.to_owned()))
+        match ArrayString::from(text) {
+            Ok(name) if !text.is_empty() && !text.starts_with('-') && text.bytes().all(allowed) => {
+                Ok(Self(name))
+            }
+            _ => Err(EndpointNameError(text.to_owned())),
         }
     }
 }
@@ -85,9 +88,9 @@ impl TryFrom<String> for EndpointName {
     }
 }
 
-impl From<EndpointName> for String {
-    fn from(name: EndpointName) -> Self {
-        name.0
+impl Serialize for EndpointName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
     limits::{ByteBudget, Limits, Permit, RateLimiter},
     metrics::Metrics,
     registry::{AnswerMode, Endpoint, OnAbsent, Registry},
+    serve::raw_heads::RequestHead,
     session::SessionContext,
     spool::{BacklogLimits, Spool, SpoolError},
 };
@@ -106,8 +107,13 @@ impl Ingest {
         }
     }
 
-    /// Takes one request whose target begins with [`INGEST_PREFIX`]; `head` is its head as received.
-    pub async fn take(&self, request: Request<Incoming>, head: Bytes, peer: Peer) -> Response<Full<Bytes>> {
+    /// Takes one request whose target begins with [`INGEST_PREFIX`].
+    pub async fn take(
+        &self,
+        request: Request<Incoming>,
+        head: RequestHead,
+        peer: &Peer,
+    ) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
         let received_at = now_millis();
         let method = request.method().clone();
@@ -128,14 +134,13 @@ impl Ingest {
     async fn store_and_answer(
         &self,
         request: Request<Incoming>,
-        head: Bytes,
-        peer: Peer,
+        head: RequestHead,
+        peer: &Peer,
         arrived: Instant,
         received_at: UnixMillis,
         method: &Method,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let parsed = Head::parse(&head)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "malformed", error.to_string()))?;
+        let RequestHead { bytes: head, parsed } = head;
         let (endpoint, prefix_bytes) = self.endpoint_of(&parsed)?;
         self.rate.check(&endpoint.name).map_err(|after| {
             let text = "too many requests for this endpoint; its limit is requests_per_second";
@@ -146,7 +151,7 @@ impl Ingest {
             id: EventId(Uuid::now_v7()),
             endpoint: endpoint.name.clone(),
             received_at,
-            peer,
+            peer: peer.clone(),
             prefix_bytes,
             head,
             body,
@@ -171,14 +176,15 @@ impl Ingest {
             }
             (AnswerMode::App, _) => self.without_client(&endpoint, &event).await?,
         };
-        if let Ok(id) = HeaderValue::from_str(&event.id.to_string()) {
+        let mut id_text = Uuid::encode_buffer();
+        if let Ok(id) = HeaderValue::from_str(event.id.0.as_hyphenated().encode_lower(&mut id_text)) {
             response.headers_mut().insert(EVENT_ID_HEADER, id);
         }
         Ok(response)
     }
 
     /// The endpoint a request is for, and how many bytes of its target name it.
-    fn endpoint_of(&self, head: &Head) -> Result<(Endpoint, usize), Refusal> {
+    fn endpoint_of(&self, head: &Head) -> Result<(Arc<Endpoint>, usize), Refusal> {
         let unknown = || {
             let text = "there is no such endpoint on this relay; `inhaul relay endpoint list` shows the URLs";
             Refusal::new(StatusCode::NOT_FOUND, "unknown_endpoint", text)
@@ -297,7 +303,9 @@ impl Ingest {
     /// The relay's own good answer: the event is stored.
     fn accepted(&self, status: StatusCode, id: EventId) -> Response<Full<Bytes>> {
         self.metrics.answered("relay", status.as_u16());
-        let mut response = relay_answer(status, format!("{{\"id\":\"{id}\"}}\n"));
+        let mut id_text = Uuid::encode_buffer();
+        let id = id.0.as_hyphenated().encode_lower(&mut id_text);
+        let mut response = relay_answer(status, ["{\"id\":\"", id, "\"}\n"].concat());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }

@@ -132,7 +132,7 @@ struct Shared {
 }
 
 struct State {
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<Arc<Endpoint>>,
     seen: Option<Stamp>,
     looked: Instant,
     /// The broken file that was reported last, so that it is reported once.
@@ -162,6 +162,7 @@ impl Registry {
         make_directory(data).map_err(io_error("make", data))?;
         let file = data.join("endpoints.json");
         let (endpoints, seen) = read(&file)?;
+        let endpoints = shared(endpoints);
         let state = State { endpoints, seen, looked: Instant::now(), reported: None };
         let lock_file = data.join("endpoints.lock");
         Ok(Self { shared: Arc::new(Shared { file, lock_file, state: Mutex::new(state) }) })
@@ -256,12 +257,12 @@ impl Registry {
     }
 
     /// Every endpoint, in the order they were added.
-    pub fn list(&self) -> Vec<Endpoint> {
+    pub fn list(&self) -> Vec<Arc<Endpoint>> {
         self.current(Instant::now()).endpoints.clone()
     }
 
     /// The endpoint with this path segment.
-    pub fn by_part(&self, part: &str) -> Option<Endpoint> {
+    pub fn by_part(&self, part: &str) -> Option<Arc<Endpoint>> {
         self.find(|endpoint| endpoint.part == part)
     }
 
@@ -269,7 +270,7 @@ impl Registry {
     ///
     /// # Errors
     /// When it is not.
-    pub fn authenticate(&self, name: &str, token: &str) -> Result<Endpoint, AuthError> {
+    pub fn authenticate(&self, name: &str, token: &str) -> Result<Arc<Endpoint>, AuthError> {
         let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.find(|endpoint| endpoint.name.as_str() == name || endpoint.part == name);
         let expected = known.as_ref().map_or([0; 32], |endpoint| endpoint.token_sha256);
@@ -277,10 +278,10 @@ impl Registry {
         known.filter(|_| right).ok_or(AuthError)
     }
 
-    fn find(&self, wanted: impl Fn(&Endpoint) -> bool) -> Option<Endpoint> {
+    fn find(&self, wanted: impl Fn(&Endpoint) -> bool) -> Option<Arc<Endpoint>> {
         let mut state = self.current(Instant::now());
         if let Some(found) = state.endpoints.iter().find(|endpoint| wanted(endpoint)) {
-            return Some(found.clone());
+            return Some(Arc::clone(found));
         }
         // It may have been added in this very moment.
         self.reload(&mut state);
@@ -304,7 +305,7 @@ impl Registry {
         }
         match read(&self.shared.file) {
             Ok((endpoints, seen)) => {
-                state.endpoints = endpoints;
+                state.endpoints = shared(endpoints);
                 state.seen = seen;
                 state.reported = None;
             }
@@ -376,6 +377,11 @@ fn read(file: &Path) -> Result<(Vec<Endpoint>, Option<Stamp>), RegistryError> {
     Ok((stored.endpoints, Some(stamp)))
 }
 
+/// Each request has its endpoint for as long as it takes.
+fn shared(endpoints: Vec<Endpoint>) -> Vec<Arc<Endpoint>> {
+    endpoints.into_iter().map(Arc::new).collect()
+}
+
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
     let path = path.to_owned();
     move |source| RegistryError::Io { what, path, source }
@@ -435,8 +441,9 @@ mod tests {
         let relay = Registry::open(data.path()).unwrap();
         let command = Registry::open(data.path()).unwrap();
         let (endpoint, token) = add(&command, "orders");
-        assert_eq!(relay.by_part(&endpoint.part), Some(endpoint.clone()));
-        assert_eq!(relay.authenticate("orders", token.reveal()), Ok(endpoint.clone()));
+        let endpoint = Arc::new(endpoint);
+        assert_eq!(relay.by_part(&endpoint.part), Some(Arc::clone(&endpoint)));
+        assert_eq!(relay.authenticate("orders", token.reveal()), Ok(Arc::clone(&endpoint)));
         assert_eq!(relay.authenticate(&endpoint.part, token.reveal()), Ok(endpoint));
         let newer = command.rotate_token(&name("orders")).unwrap();
         relay.reload(&mut relay.shared.state.lock().unwrap());
@@ -495,7 +502,7 @@ mod tests {
         let path = data.path().join("endpoints.json");
         fs::write(&path, "{\"version\": 1,\n \"endpoints\": [oops]}").unwrap();
         registry.reload(&mut registry.shared.state.lock().unwrap());
-        assert_eq!(registry.by_part(&endpoint.part), Some(endpoint));
+        assert_eq!(registry.by_part(&endpoint.part.clone()), Some(Arc::new(endpoint)));
         let error = Registry::open(data.path()).err().unwrap().to_string();
         assert!(error.contains("endpoints.json") && error.contains("line 2 column"), "{error}");
         fs::write(&path, "{\"version\": 9}").unwrap();

@@ -27,7 +27,7 @@ use crate::{
 
 pub mod raw_heads;
 
-use raw_heads::{HeadTap, RawHeadLimits, RawHeads, Tapped, head_of_h2};
+use raw_heads::{HeadTap, RawHeadLimits, RawHeads, RequestHead, Tapped};
 
 /// How long a connection may take for its TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,11 +113,13 @@ where
         max_target_bytes: limits.max_target_bytes,
     };
     let (stream, tap) = RawHeads::new(stream, head_limits);
-    let tap = Arc::new(tap);
-    let served = Arc::clone(server);
+    let served = Arc::new((Arc::clone(server), tap, on_socket(peer)));
     let service = service_fn(move |request| {
-        let (server, tap) = (Arc::clone(&served), Arc::clone(&tap));
-        async move { Ok::<_, Infallible>(request_over_http1(&server, request, &tap, peer).await) }
+        let served = Arc::clone(&served);
+        async move {
+            let (server, tap, peer) = &*served;
+            Ok::<_, Infallible>(request_over_http1(server, request, tap, peer).await)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -144,14 +146,18 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &server.ingest.limits;
-    let served = Arc::clone(server);
+    let served = Arc::new((Arc::clone(server), on_socket(peer)));
     let service = service_fn(move |request: Request<Incoming>| {
-        let server = Arc::clone(&served);
+        let served = Arc::clone(&served);
         async move {
+            let (server, peer) = &*served;
             let (parts, body) = request.into_parts();
-            let head = head_of_h2(&parts);
+            let head = RequestHead::of_h2(&parts);
             let request = Request::from_parts(parts, body);
-            Ok::<_, Infallible>(route(&server, request, head, peer).await)
+            Ok::<_, Infallible>(match head {
+                Ok(head) => route(server, request, head, peer).await,
+                Err(error) => malformed(server, StatusCode::BAD_REQUEST, &error.to_string()),
+            })
         }
     });
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
@@ -179,28 +185,34 @@ async fn request_over_http1(
     server: &Arc<Server>,
     request: Request<Incoming>,
     tap: &HeadTap,
-    peer: SocketAddr,
+    peer: &Peer,
 ) -> Response<Full<Bytes>> {
     match tap.take() {
-        Some(Tapped::Head(head)) => route(server, request, head, peer).await,
-        Some(Tapped::Refused(refusal)) => {
-            server.ingest.metrics.refused("malformed");
-            relay_answer(refusal.status, format!("{}\n", refusal.text))
-        }
+        Some(Tapped::Head(head)) => route(server, request, *head, peer).await,
+        Some(Tapped::Refused(refusal)) => malformed(server, refusal.status, refusal.text),
         None => relay_answer(StatusCode::BAD_REQUEST, "the request could not be read as it was sent\n"),
     }
+}
+
+fn malformed(server: &Server, status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    server.ingest.metrics.refused("malformed");
+    relay_answer(status, format!("{text}\n"))
+}
+
+/// Whom a connection is from.
+fn on_socket(peer: SocketAddr) -> Peer {
+    Peer { address: peer.to_string(), source: PeerSource::Socket }
 }
 
 /// Sends a request where its path says. Everything but `/in/` is the relay's own, below `/_inhaul/`.
 async fn route(
     server: &Arc<Server>,
     request: Request<Incoming>,
-    head: Bytes,
-    peer: SocketAddr,
+    head: RequestHead,
+    peer: &Peer,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     if path.as_bytes().starts_with(INGEST_PREFIX) {
-        let peer = Peer { address: peer.to_string(), source: PeerSource::Socket };
         return server.ingest.take(request, head, peer).await;
     }
     if path == ATTACH_PATH {

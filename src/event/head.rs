@@ -1,6 +1,7 @@
 //! The head of an HTTP request or answer as bytes: taken apart without changing a byte.
 
 use bytes::Bytes;
+use memchr::{memchr, memchr_iter};
 use thiserror::Error;
 
 /// Header names that belong to one connection and are not passed on (RFC 9110 §7.6.1, RFC 9112 §6.1).
@@ -16,6 +17,9 @@ pub const HOP_BY_HOP: [&str; 8] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// Header lines that most heads do not exceed.
+const USUAL_HEADERS: usize = 16;
 
 /// The version in a request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,21 +172,20 @@ impl<'a> Iterator for Lines<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = &self.bytes[self.start..];
-        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+        let end = memchr_iter(b'\r', rest).find(|&at| rest.get(at + 1) == Some(&b'\n'))?;
         self.start += end + 2;
         Some(&rest[..end])
     }
 }
 
 fn parse_header_lines(lines: &mut Lines<'_>) -> Result<Vec<Header>, HeadError> {
-    let mut headers = Vec::new();
+    let mut headers = Vec::with_capacity(USUAL_HEADERS);
     loop {
         let line = lines.next().ok_or(HeadError::Unfinished)?;
         if line.is_empty() {
             return Ok(headers);
         }
-        let colon = line.iter().position(|&byte| byte == b':');
-        let Some(colon) = colon.filter(|&colon| colon > 0) else {
+        let Some(colon) = memchr(b':', line).filter(|&colon| colon > 0) else {
             return Err(HeadError::HeaderLine(headers.len() + 1));
         };
         let value = trim_blanks(&line[colon + 1..]);

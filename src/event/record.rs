@@ -9,14 +9,17 @@
 //! ```
 //! The JSON names the lengths of the two parts behind it; unknown members are ignored, so later releases may add some.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use serde::{Deserialize, Serialize};
+use bytes::{Buf, Bytes};
+use serde::{Deserialize, Serialize, Serializer, ser};
 use thiserror::Error;
 
 use super::{EndpointName, Event, EventId, Peer, UnixMillis};
 
 /// The first byte of every record written today.
 const VERSION: u8 = 1;
+
+/// Bytes that most records need before the head.
+const USUAL_META_BYTES: usize = 384;
 
 /// Everything of an event but its two byte strings; also the JSON of the `EVENT` frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +39,15 @@ pub struct EventMeta {
     /// Length of the body.
     pub body_bytes: usize,
     /// SHA-256 of the body in lower-case hex.
-    #[serde(with = "hex::serde")]
+    #[serde(serialize_with = "serialize_hex", deserialize_with = "hex::serde::deserialize")]
     pub body_sha256: [u8; 32],
+}
+
+/// As `hex::serde`, without a string on the way.
+fn serialize_hex<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut text = [0; 64];
+    hex::encode_to_slice(digest, &mut text).map_err(ser::Error::custom)?;
+    serializer.serialize_str(str::from_utf8(&text).map_err(ser::Error::custom)?)
 }
 
 /// Why bytes are not a record.
@@ -90,13 +100,13 @@ impl EventMeta {
 impl Event {
     /// The record of this event without its body: what stands before the body in the stored bytes.
     pub fn record_prefix(&self) -> Bytes {
-        let meta = serde_json::to_vec(&EventMeta::of(self)).expect("plain data has a JSON form");
-        let mut out = BytesMut::with_capacity(5 + meta.len() + self.head.len());
-        out.put_u8(VERSION);
-        out.put_u32(u32::try_from(meta.len()).expect("the JSON part is far below 4 GiB"));
-        out.put_slice(&meta);
-        out.put_slice(&self.head);
-        out.freeze()
+        let mut out = Vec::with_capacity(USUAL_META_BYTES + self.head.len());
+        out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
+        serde_json::to_writer(&mut out, &EventMeta::of(self)).expect("plain data has a JSON form");
+        let meta_len = u32::try_from(out.len() - 5).expect("the JSON part is far below 4 GiB");
+        out[1..5].copy_from_slice(&meta_len.to_be_bytes());
+        out.extend_from_slice(&self.head);
+        out.into()
     }
 
     /// Reads a record: the bytes of [`Event::record_prefix`] and the body.

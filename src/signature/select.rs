@@ -88,13 +88,9 @@ impl<'a> Request<'a> {
     /// Whether a pointer can lead to anything, without reading the body as JSON: a member's name stands in it as it is, unless
     /// letters are written as escapes.
     pub(super) fn may_have(&self, pointer: &str) -> bool {
-        let name = pointer.rsplit_once('/').map_or("", |(_, name)| name);
-        let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let Some(name) = member(pointer) else { return true };
         let holds = |text: &str| memmem::find(self.delivery.body, text.as_bytes()).is_some();
-        !plain
-            || self.json.get().is_some()
-            || holds(name)
-            || *self.has_escaped_letters.get_or_init(|| holds("\\u"))
+        self.json.get().is_some() || holds(name) || *self.has_escaped_letters.get_or_init(|| holds("\\u"))
     }
 
     /// Every value of a source, in order.
@@ -128,6 +124,26 @@ impl<'a> Request<'a> {
                 let named = form_urlencoded::parse(query.as_bytes()).filter(|(known, _)| known == name);
                 named.map(|(_, value)| value.into_owned().into_bytes()).collect()
             }
+        }
+    }
+}
+
+/// Whether this text stands in JSON as it is, unless letters are written as escapes.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'))
+}
+
+/// The name of the member a pointer leads to, if it is a word.
+fn member(pointer: &str) -> Option<&str> {
+    pointer.rsplit_once('/').map(|(_, name)| name).filter(|name| is_word(name))
+}
+
+impl Source {
+    /// The name of the member of the body's JSON that this is, if it is a word.
+    pub(super) fn member(&self) -> Option<&str> {
+        match self {
+            Self::Json(pointer) => member(pointer),
+            Self::Header(_) | Self::Numbered(_) | Self::Form(_) | Self::Query(_) => None,
         }
     }
 }

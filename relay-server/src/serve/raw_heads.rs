@@ -15,6 +15,8 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{StatusCode, header::HOST, request::Parts};
+use inhaul_core::event::{Head, HeadError};
+use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 mod check;
@@ -40,11 +42,20 @@ pub struct RawHeadLimits {
     pub max_target_bytes: usize,
 }
 
+/// The head of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// Byte for byte as received.
+    pub bytes: Bytes,
+    /// Taken apart.
+    pub parsed: Head,
+}
+
 /// What the service finds for its request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Tapped {
-    /// The head, byte for byte.
-    Head(Bytes),
+    /// The head. Boxed, because a connection has room for several and seldom has two.
+    Head(Box<RequestHead>),
     /// The head was not let through; this is the answer.
     Refused(Refusal),
 }
@@ -173,14 +184,14 @@ impl<IO> RawHeads<IO> {
             return true;
         }
         match check(&head, &self.limits) {
-            Ok(Checked { framing, for_hyper }) => {
+            Ok(Checked { parsed, framing, for_hyper }) => {
                 self.state = match framing {
                     Framing::None => State::Head,
                     Framing::Length(left) => State::Body { left },
                     Framing::Chunked => State::Chunked(Chunked::default()),
                     Framing::Attach => State::Passthrough,
                 };
-                self.tap.put(Tapped::Head(head));
+                self.tap.put(Tapped::Head(Box::new(RequestHead { bytes: head, parsed })));
                 self.output = for_hyper;
             }
             Err(refusal) => self.refuse(refusal),
@@ -191,13 +202,12 @@ impl<IO> RawHeads<IO> {
     /// Where the head in `input` ends.
     fn find_head_end(&mut self) -> Result<Option<usize>, Refusal> {
         let input = &self.input;
-        for at in self.looked_at..input.len() {
-            match input[at] {
-                b'\n' if at == 0 || input[at - 1] != b'\r' => {
-                    return Err(bad_request("a line of the head ends without a carriage return"));
-                }
-                b'\n' if at >= 3 && input[at - 3..at] == *b"\r\n\r" => return Ok(Some(at + 1)),
-                _ => {}
+        for at in memchr_iter(b'\n', &input[self.looked_at..]).map(|at| self.looked_at + at) {
+            if at == 0 || input[at - 1] != b'\r' {
+                return Err(bad_request("a line of the head ends without a carriage return"));
+            }
+            if at >= 3 && input[at - 3..at] == *b"\r\n\r" {
+                return Ok(Some(at + 1));
             }
         }
         self.looked_at = input.len();
@@ -282,25 +292,32 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for RawHeads<IO> {
     }
 }
 
-/// The head of an HTTP/2 request in the form of HTTP/1: the authority becomes `host` when there is none. HTTP/2 has no request line
-/// and no spelling of names, so this is all there was.
-pub fn head_of_h2(parts: &Parts) -> Bytes {
-    let mut head = BytesMut::new();
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    head.extend_from_slice(format!("{} {target} HTTP/2\r\n", parts.method).as_bytes());
-    if let Some(authority) = parts.uri.authority()
-        && !parts.headers.contains_key(HOST)
-    {
-        head.extend_from_slice(format!("host: {authority}\r\n").as_bytes());
-    }
-    for (name, value) in &parts.headers {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
+impl RequestHead {
+    /// The head of an HTTP/2 request in the form of HTTP/1: the authority becomes `host` when there is none. HTTP/2 has no request
+    /// line and no spelling of names, so this is all there was.
+    ///
+    /// # Errors
+    /// When it cannot be written so.
+    pub fn of_h2(parts: &Parts) -> Result<Self, HeadError> {
+        let mut head = BytesMut::new();
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        head.extend_from_slice(format!("{} {target} HTTP/2\r\n", parts.method).as_bytes());
+        if let Some(authority) = parts.uri.authority()
+            && !parts.headers.contains_key(HOST)
+        {
+            head.extend_from_slice(format!("host: {authority}\r\n").as_bytes());
+        }
+        for (name, value) in &parts.headers {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
         head.extend_from_slice(b"\r\n");
+        let bytes = head.freeze();
+        let parsed = Head::parse(&bytes)?;
+        Ok(Self { bytes, parsed })
     }
-    head.extend_from_slice(b"\r\n");
-    head.freeze()
 }
 
 #[cfg(test)]

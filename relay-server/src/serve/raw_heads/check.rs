@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use inhaul_core::{
-    event::{Head, HttpVersion},
+    event::{Head, HeadError, Header, HttpVersion},
     wire::ATTACH_PATH,
 };
 
@@ -24,6 +24,7 @@ pub(super) enum Framing {
 
 /// A head that is let through.
 pub(super) struct Checked {
+    pub(super) parsed: Head,
     pub(super) framing: Framing,
     /// What hyper is given in its place. The service has the whole head, so hyper gets what it needs to find the body and to keep
     /// or close the connection; it would only copy the rest.
@@ -35,19 +36,21 @@ const FOR_HYPER: [&str; 5] = ["host", "content-length", "transfer-encoding", "co
 
 /// Checks a whole head.
 pub(super) fn check(head: &Bytes, limits: &RawHeadLimits) -> Result<Checked, Refusal> {
-    check_lines(head)?;
-    let parsed =
-        Head::parse(head).map_err(|_| bad_request("the request line is not METHOD TARGET VERSION"))?;
+    let parsed = Head::parse(head).map_err(|error| unreadable(head, &error))?;
     check_sizes(&parsed, limits)?;
     check_request_line(&parsed)?;
+    check_headers(&parsed.headers)?;
     check_host(&parsed)?;
     let framing = framing(&parsed)?;
     let attaches = parsed.target.split(|byte| *byte == b'?').next() == Some(ATTACH_PATH.as_bytes())
         && parsed.header("upgrade").is_some();
     match framing {
-        Framing::None if attaches => Ok(Checked { framing: Framing::Attach, for_hyper: head.clone() }),
+        Framing::None if attaches => {
+            Ok(Checked { parsed, framing: Framing::Attach, for_hyper: head.clone() })
+        }
         Framing::None | Framing::Length(_) | Framing::Chunked | Framing::Attach => {
-            Ok(Checked { framing, for_hyper: for_hyper(&parsed, head.len()) })
+            let for_hyper = for_hyper(&parsed, head.len());
+            Ok(Checked { parsed, framing, for_hyper })
         }
     }
 }
@@ -67,34 +70,70 @@ fn for_hyper(head: &Head, head_bytes: usize) -> Bytes {
     out.freeze()
 }
 
-/// No control bytes, no folded lines, no space around a name.
-fn check_lines(head: &Bytes) -> Result<(), Refusal> {
-    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let request_line = lines.next().unwrap_or_default();
-    if request_line.iter().any(|&byte| byte < 0x20 || byte == 0x7f) {
-        return Err(bad_request("the request line has a control character"));
-    }
-    for line in lines.filter(|line| !line.is_empty()) {
-        if matches!(line.first(), Some(b' ' | b'\t')) {
-            return Err(bad_request("a header is folded over two lines"));
+/// Why a head cannot be taken apart.
+fn unreadable(head: &[u8], error: &HeadError) -> Refusal {
+    match error {
+        HeadError::HeaderLine(number) => match head.split(|&byte| byte == b'\n').nth(*number) {
+            Some([b' ' | b'\t', ..]) => folded(),
+            Some([b':', ..]) => bad_request("a header line has no name"),
+            _ => bad_request("a header line has no colon"),
+        },
+        HeadError::RequestLine | HeadError::Unfinished => {
+            bad_request("the request line is not METHOD TARGET VERSION")
         }
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-            return Err(bad_request("a header line has no colon"));
-        };
-        if colon == 0 || !line[..colon].iter().all(|&byte| is_token(byte)) {
+    }
+}
+
+fn folded() -> Refusal {
+    bad_request("a header is folded over two lines")
+}
+
+/// No control bytes, no folded lines, no space around a name.
+fn check_headers(headers: &[Header]) -> Result<(), Refusal> {
+    for Header { name, value } in headers {
+        if matches!(name.first(), Some(b' ' | b'\t')) {
+            return Err(folded());
+        }
+        if !is_token(name) {
             return Err(bad_request("a header name has a character that is not allowed in names"));
         }
-        if line[colon + 1..].iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) {
+        if any(value, |byte| is_control(byte) && byte != b'\t') {
             return Err(bad_request("a header value has a control character"));
         }
     }
     Ok(())
 }
 
-/// `tchar` (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Whether a byte is of a kind. It goes over all of them, which is faster than to stop: hardly ever is one.
+fn any(bytes: &[u8], is_of_kind: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(false, |found, &byte| found | is_of_kind(byte))
 }
+
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 || byte == 0x7f
+}
+
+/// `token` (RFC 9110 §5.6.2).
+fn is_token(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| TOKEN_CHARACTERS[usize::from(byte)])
+}
+
+/// Which bytes are `tchar` (RFC 9110 §5.6.2).
+const TOKEN_CHARACTERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 fn check_sizes(head: &Head, limits: &RawHeadLimits) -> Result<(), Refusal> {
     if head.target.len() > limits.max_target_bytes {
@@ -122,14 +161,14 @@ fn check_request_line(head: &Head) -> Result<(), Refusal> {
             });
         }
     }
-    if !head.method.iter().all(|&byte| is_token(byte)) {
+    if !is_token(&head.method) {
         return Err(bad_request("the method has a character that is not allowed"));
+    }
+    if any(&head.target, is_control) {
+        return Err(bad_request("the request line has a control character"));
     }
     if head.method.eq_ignore_ascii_case(b"CONNECT") {
         return Err(Refusal { status: StatusCode::NOT_IMPLEMENTED, text: "CONNECT is for proxies" });
-    }
-    if head.target.contains(&b' ') {
-        return Err(bad_request("the request target has a space"));
     }
     Ok(())
 }
@@ -160,20 +199,25 @@ fn framing(head: &Head) -> Result<Framing, Refusal> {
     let values = |name: &'static str| {
         head.headers.iter().filter(move |header| header.is(name)).map(|header| header.value.as_ref())
     };
-    let codings: Vec<&[u8]> = values("transfer-encoding").collect();
-    let lengths: Vec<&[u8]> = values("content-length").collect();
-    match (codings.as_slice(), lengths.as_slice()) {
-        ([], []) => Ok(Framing::None),
-        ([], [length]) => content_length(length),
-        ([], _) => Err(bad_request("the request has two Content-Length headers")),
-        ([coding], []) if coding.eq_ignore_ascii_case(b"chunked") && head.version == HttpVersion::Http11 => {
+    let (mut codings, mut lengths) = (values("transfer-encoding"), values("content-length"));
+    match (codings.next(), lengths.next()) {
+        (None, None) => Ok(Framing::None),
+        (None, Some(_)) if lengths.next().is_some() => {
+            Err(bad_request("the request has two Content-Length headers"))
+        }
+        (None, Some(length)) => content_length(length),
+        (Some(_), Some(_)) => Err(bad_request("the request has both Content-Length and Transfer-Encoding")),
+        (Some(coding), None)
+            if coding.eq_ignore_ascii_case(b"chunked")
+                && codings.next().is_none()
+                && head.version == HttpVersion::Http11 =>
+        {
             Ok(Framing::Chunked)
         }
-        (_, []) => Err(Refusal {
+        (Some(_), None) => Err(Refusal {
             status: StatusCode::NOT_IMPLEMENTED,
             text: "the only transfer coding taken is chunked",
         }),
-        (_, _) => Err(bad_request("the request has both Content-Length and Transfer-Encoding")),
     }
 }
 
