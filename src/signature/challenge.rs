@@ -217,10 +217,12 @@ impl Challenge {
         let has_header = |name: &str| request.delivery.headers.iter().any(|header| header.is(name));
         let in_head = |source: &Source| !matches!(source, Source::Header(name) if !has_header(name));
         let in_body = |source: &Source| !matches!(source, Source::Json(at) if !request.may_have(at));
-        let var_in_body = |var: &Selector| var.default.is_some() || var.from.iter().any(in_body);
+        let has_any =
+            |var: &Selector, has: &dyn Fn(&Source) -> bool| var.default.is_some() || var.from.iter().any(has);
         self.when.iter().all(|sign| in_head(&sign.from))
+            && self.vars.values().all(|var| has_any(var, &in_head))
             && self.when.iter().all(|sign| in_body(&sign.from))
-            && self.vars.values().all(var_in_body)
+            && self.vars.values().all(|var| has_any(var, &in_body))
     }
 
     /// The values of `vars`, if they are all there and not too long.
