@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 use crate::{
     traffic::{Numbers, RELAY, Traffic, number_from},
-    world::{Program, World, run, text},
+    world::{Program, World, run, text, until},
 };
 
 const IMAGE_BYTES: u64 = 2 << 30;
@@ -51,8 +51,14 @@ impl Disk {
         run("python3", &["-c", SHUTDOWN, text(&self.at)]).map(drop)
     }
 
+    /// Takes it away for everybody: a process that has just got copies of all mounts, as in a namespace of its own, keeps it for a
+    /// moment, and it would come back as it is.
     fn unmount(&self) -> Result<(), String> {
-        run("umount", &[text(&self.at)]).map(drop)
+        run("umount", &[text(&self.at)])?;
+        until("its loop device is free", || {
+            run("losetup", &["--associated", text(&self.image)]).is_ok_and(|devices| devices.is_empty())
+        });
+        Ok(())
     }
 
     /// The power goes, with the process on this disk, and comes back.
@@ -69,7 +75,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         // It may not be mounted.
-        let _ = self.unmount();
+        let _ = run("umount", &[text(&self.at)]);
     }
 }
 
