@@ -115,38 +115,57 @@ impl Ingest {
         peer: &Peer,
     ) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
-        let received_at = now_millis();
         let method = request.method().clone();
-        match self.store_and_answer(request, head, peer, arrived, received_at, &method).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                self.metrics.refused(refusal.reason);
-                let mut response = relay_answer(refusal.status, format!("{}\n", refusal.text));
-                if let Some(after) = refusal.retry_after {
-                    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
-                }
-                response
+        let RequestHead { bytes, parsed } = head;
+        match self.read(request, bytes, &parsed, peer).await {
+            Ok((endpoint, event, _permit)) => {
+                self.take_event(&endpoint, &event, &parsed, &method, arrived).await
             }
+            Err(refusal) => self.refused(&refusal),
         }
     }
 
-    async fn store_and_answer(
+    /// Stores an event of an endpoint, and says what its sender hears; `head` is the event's own. An application that is asked has until its
+    /// deadline, counted from when the request arrived.
+    pub async fn take_event(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+        head: &Head,
+        method: &Method,
+        arrived: Instant,
+    ) -> Response<Full<Bytes>> {
+        match self.store_and_answer(endpoint, event, head, method, arrived).await {
+            Ok(response) => response,
+            Err(refusal) => self.refused(&refusal),
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Response<Full<Bytes>> {
+        self.metrics.refused(refusal.reason);
+        let mut response = relay_answer(refusal.status, format!("{}\n", refusal.text));
+        if let Some(after) = refusal.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response
+    }
+
+    /// Reads a request within its limits; the permit is for the bytes of its event.
+    async fn read(
         &self,
         request: Request<Incoming>,
-        head: RequestHead,
+        head: Bytes,
+        parsed: &Head,
         peer: &Peer,
-        arrived: Instant,
-        received_at: UnixMillis,
-        method: &Method,
-    ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let RequestHead { bytes: head, parsed } = head;
-        let (endpoint, prefix_bytes) = self.endpoint_of(&parsed)?;
+    ) -> Result<(Arc<Endpoint>, Event, Permit), Refusal> {
+        let received_at = now_millis();
+        let (endpoint, prefix_bytes) = self.endpoint_of(parsed)?;
         self.rate.check(&endpoint.name).map_err(|after| {
             let text = "too many requests for this endpoint; its limit is requests_per_second";
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate", text).retry_after(after)
         })?;
-        let (body, body_sha256, _permit) = self.read_body(request.into_body(), &head).await?;
+        let (body, body_sha256, permit) = self.read_body(request.into_body(), &head).await?;
         let event = Event {
             id: EventId(Uuid::now_v7()),
             endpoint: endpoint.name.clone(),
@@ -157,24 +176,35 @@ impl Ingest {
             body,
             body_sha256,
         };
+        Ok((endpoint, event, permit))
+    }
+
+    async fn store_and_answer(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+        head: &Head,
+        method: &Method,
+        arrived: Instant,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
         self.metrics.received(&endpoint.name, (event.head.len() + event.body.len()) as u64);
-        let question = Question::in_event(&event, &parsed);
+        let question = Question::in_event(event, head);
         let held = self.hub.is_held(&endpoint.name);
         let mut response = match (endpoint.answer, &question) {
             // The client has the secrets that the answer takes.
             (AnswerMode::Relay, Some(Question::ForClient)) if held => {
-                self.ask_the_app(&endpoint, &event, arrived, method).await?
+                self.ask_the_app(endpoint, event, arrived, method).await?
             }
-            (AnswerMode::App, _) if held => self.ask_the_app(&endpoint, &event, arrived, method).await?,
+            (AnswerMode::App, _) if held => self.ask_the_app(endpoint, event, arrived, method).await?,
             (_, Some(Question::Answered(answer))) => {
-                self.store(&event, false).await?;
+                self.store(event, false).await?;
                 self.challenge_answer(answer, method)
             }
             (AnswerMode::Relay, _) => {
-                self.store(&event, false).await?;
+                self.store(event, false).await?;
                 self.accepted(StatusCode::OK, event.id)
             }
-            (AnswerMode::App, _) => self.without_client(&endpoint, &event).await?,
+            (AnswerMode::App, _) => self.without_client(endpoint, event).await?,
         };
         let mut id_text = Uuid::encode_buffer();
         if let Ok(id) = HeaderValue::from_str(event.id.0.as_hyphenated().encode_lower(&mut id_text)) {
@@ -275,7 +305,7 @@ impl Ingest {
             Err(_) => match endpoint.on_absent {
                 OnAbsent::Accept => self.accepted(StatusCode::ACCEPTED, event.id),
                 OnAbsent::Refuse => {
-                    self.spool.mark_missed(&event.endpoint, seq);
+                    self.spool.mark_missed(&event.endpoint, seq).await;
                     self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
                 }
             },

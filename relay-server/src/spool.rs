@@ -229,17 +229,17 @@ impl Spool {
         Ok(outcome.await.map_err(|_| SpoolError::Closed)??)
     }
 
-    /// The sender of this event was told to come again.
-    pub fn mark_missed(&self, endpoint: &EndpointName, seq: u64) {
-        let mut lanes = self.lanes();
-        let waiting = lanes.by_name.get_mut(endpoint).and_then(|lane| lane.waiting.get_mut(&seq));
-        if let Some(waiting) = waiting
-            && !waiting.missed
+    /// The sender of this event is to be told to come again. When this returns, that is on the disk, unless the disk did not take it. Also of
+    /// an event that waits no more: that it does not may not be on the disk yet.
+    pub async fn mark_missed(&self, endpoint: &EndpointName, seq: u64) {
+        if let Some(lane) = self.lanes().by_name.get_mut(endpoint)
+            && let Some(waiting) = lane.waiting.get_mut(&seq)
         {
             waiting.missed = true;
-            drop(lanes);
-            self.write(endpoint, Write::Missed(seq), Vec::new());
         }
+        let changes = Changes { writes: vec![Write::Missed(seq)], released: Vec::new() };
+        // It is tried again later when it was not written.
+        let _ = self.carry_out_noting(endpoint, changes).await;
     }
 
     /// What waits at an endpoint.
@@ -305,28 +305,57 @@ impl Spool {
 
     /// Journals what changed; what can go because of it goes when that is on the disk.
     fn carry_out(&self, endpoint: &EndpointName, changes: Changes) {
-        let Changes { mut writes, released } = changes;
-        let Some(last) = writes.pop() else {
-            return released.into_iter().for_each(|needless| self.shared.journal.release(needless));
-        };
-        for write in writes {
-            self.write(endpoint, write, Vec::new());
-        }
-        self.write(endpoint, last, released);
+        self.carry_out_then(endpoint, changes, || {});
     }
 
-    fn write(&self, endpoint: &EndpointName, write: Write, mut released: Vec<Location>) {
+    /// The same; what it returns comes when that is on the disk, or was not taken by it.
+    fn carry_out_noting(&self, endpoint: &EndpointName, changes: Changes) -> oneshot::Receiver<()> {
+        let (done, noted) = oneshot::channel();
+        // Whoever wanted to know may have gone.
+        self.carry_out_then(endpoint, changes, move || {
+            let _ = done.send(());
+        });
+        noted
+    }
+
+    fn carry_out_then(
+        &self,
+        endpoint: &EndpointName,
+        changes: Changes,
+        then: impl FnOnce() + Send + 'static,
+    ) {
+        let Changes { mut writes, released } = changes;
+        let Some(last) = writes.pop() else {
+            released.into_iter().for_each(|needless| self.shared.journal.release(needless));
+            return then();
+        };
+        for write in writes {
+            self.write(endpoint, write, Vec::new(), || {});
+        }
+        self.write(endpoint, last, released, then);
+    }
+
+    fn write(
+        &self,
+        endpoint: &EndpointName,
+        write: Write,
+        mut released: Vec<Location>,
+        then: impl FnOnce() + Send + 'static,
+    ) {
         let lanes = Arc::clone(&self.shared.lanes);
         let journal = self.shared.journal.clone();
         let name = endpoint.clone();
         let (kind, tag) = (write.kind() as u8, write.tag(endpoint));
         let unqueued = released.clone();
-        let queued = self.shared.journal.append(kind, &tag, Vec::new(), move |written| match written {
-            Ok(location) => {
-                lock(&lanes).recorded(&name, &write, location, &mut released);
-                released.into_iter().for_each(|needless| journal.release(needless));
+        let queued = self.shared.journal.append(kind, &tag, Vec::new(), move |written| {
+            match written {
+                Ok(location) => {
+                    lock(&lanes).recorded(&name, &write, location, &mut released);
+                    released.into_iter().for_each(|needless| journal.release(needless));
+                }
+                Err(_) => lock(&lanes).unwritten(&name, write, released),
             }
-            Err(_) => lock(&lanes).unwritten(&name, write, released),
+            then();
         });
         if let Err(error) = queued {
             self.lanes().unwritten(endpoint, write, unqueued);

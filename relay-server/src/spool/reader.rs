@@ -11,12 +11,14 @@ use inhaul_core::{
     wire::{Cursor, Sharing},
 };
 use thiserror::Error;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
     Backlog, Expired, Next, Spool, Spooled,
     balance::{Take, Taker},
     lane::{Lane, Waiting},
+    sharing::Client,
     writes::Changes,
 };
 
@@ -61,6 +63,7 @@ pub struct Reader {
     untold: Expired,
     told: AtomicBool,
     left: AtomicBool,
+    joined: Option<oneshot::Receiver<()>>,
 }
 
 /// What a reader reads next: its number, the spool's, and where it is.
@@ -88,6 +91,7 @@ impl Spool {
         let (seconds, time) = self.now();
         let mut lanes = self.lanes();
         let lane = lanes.by_name.entry(endpoint.clone()).or_default();
+        let is_on_disk = lane.clients.get(&client).is_some_and(Client::holds_on_disk);
         let (changes, way) = match sharing {
             Some(Sharing::Share) => (lane.join_shared(client, resume, seconds, time)?, Way::Shared(client)),
             Some(Sharing::Balance) => {
@@ -113,10 +117,15 @@ impl Spool {
                 .map_or((lane.cursor, lane.expired), |known| (known.up_to(), known.expired)),
         };
         drop(lanes);
-        self.carry_out(endpoint, changes);
+        let joined = if matches!(way, Way::Shared(_)) && !is_on_disk {
+            Some(self.carry_out_noting(endpoint, changes))
+        } else {
+            self.carry_out(endpoint, changes);
+            None
+        };
         let endpoint = endpoint.clone();
         let (told, left) = (AtomicBool::new(untold.events == 0), AtomicBool::new(false));
-        Ok(Reader { spool: self.clone(), endpoint, way, start, untold, told, left })
+        Ok(Reader { spool: self.clone(), endpoint, way, start, untold, told, left, joined })
     }
 
     /// Seconds the relay has run, and the time of day.
@@ -158,6 +167,14 @@ impl Reader {
             Way::Alone | Way::Shared(_) => self.spool.id(),
             Way::Balanced { numbers, .. } => numbers,
         }
+    }
+
+    /// For a client that is new among those that share: comes when its place is on the disk, or was not taken by it. Before that, another start
+    /// of the relay would not know that events are to be kept for it.
+    pub fn joined(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let joined = self.joined.take()?;
+        // Without a word, the spool is closed.
+        Some(async move { drop(joined.await) })
     }
 
     /// What expired, and was told to no client, when the session began.

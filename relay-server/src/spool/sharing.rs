@@ -25,6 +25,8 @@ pub(super) struct Client {
     /// Stored beyond that. Not journalled: after a restart these come again, and the client knows them.
     beyond: BTreeSet<u64>,
     pub(super) revision: u64,
+    /// The revision of its first record since it holds events.
+    holds_from: u64,
     pub(super) record: Latest,
     /// How many of its sessions are here now: two while one takes over from the other.
     pub(super) sessions: u32,
@@ -41,6 +43,7 @@ impl Default for Client {
             up_to: 0,
             beyond: BTreeSet::new(),
             revision: 0,
+            holds_from: 0,
             record: Latest::default(),
             sessions: 0,
             seen: 0,
@@ -53,6 +56,11 @@ impl Default for Client {
 impl Client {
     pub(super) fn holds(&self) -> bool {
         self.standing == Standing::Holds
+    }
+
+    /// Whether it holds events after another start too.
+    pub(super) fn holds_on_disk(&self) -> bool {
+        self.holds() && self.record.reaches(self.holds_from)
     }
 
     /// Whether it has yet to store this number.
@@ -184,7 +192,9 @@ impl Lane {
             }
         } else {
             self.make_room(client, &mut changes.released)?;
-            let (first, last_seq, cursor) = (!self.is_shared(), self.last_seq, self.cursor);
+            let (alone, last_seq, cursor) = (!self.is_shared(), self.last_seq, self.cursor);
+            // Another start would not know the others: what waits must be kept by this one.
+            let first = !self.clients.values().any(Client::holds_on_disk);
             let begin = match (resume, first) {
                 (Some(up_to), _) => up_to.min(last_seq).max(cursor),
                 (None, true) => cursor,
@@ -196,6 +206,7 @@ impl Lane {
                 known.expired.add(last_seq.saturating_sub(known.up_to), known.seen_at);
             }
             known.standing = Standing::Holds;
+            known.holds_from = self.revision + 1;
             known.up_to = begin;
             known.beyond.clear();
             if first && self.expired.events > 0 {
@@ -205,7 +216,7 @@ impl Lane {
                 handed_over = Some(self.expired_state());
             }
             let needless: Vec<u64> =
-                self.waiting.keys().copied().take_while(|&seq| first && seq <= begin).collect();
+                self.waiting.keys().copied().take_while(|&seq| alone && seq <= begin).collect();
             for seq in needless {
                 self.take_out(seq, &mut changes.released);
             }

@@ -1,9 +1,13 @@
 //! Stored, read, forgotten, and found again at the next start.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, pin::pin, thread};
 
 use bytes::Bytes;
-use inhaul_core::event::{EventId, Peer, PeerSource, UnixMillis};
+use futures_util::FutureExt;
+use inhaul_core::{
+    event::{EventId, Peer, PeerSource, UnixMillis},
+    wire::Sharing,
+};
 use inhaul_journal::Moved;
 
 use super::{
@@ -43,6 +47,24 @@ fn alone(spool: &Spool) -> Reader {
     spool.join(&orders(), client(1), None, None).unwrap()
 }
 
+/// A client that shares, with its place on the disk.
+fn share(spool: &Spool, number: u128) -> Reader {
+    let mut reader = spool.join(&orders(), client(number), Some(Sharing::Share), None).unwrap();
+    if let Some(joined) = reader.joined() {
+        let mut joined = pin!(joined);
+        while joined.as_mut().now_or_never().is_none() {
+            thread::yield_now();
+        }
+    }
+    reader
+}
+
+/// A spool that writes when it is told to.
+fn stepped(directory: &Path) -> Spool {
+    let options = Options { stepped: true, ..Options::default() };
+    Spool::open_on(Arc::new(RealDisk), directory, options).unwrap().0
+}
+
 /// Every number that waits for a client behind `after`, with its event and whether it is missed.
 async fn waiting(reader: &Reader, mut after: u64) -> Vec<(u64, u8, bool)> {
     let mut found = Vec::new();
@@ -69,6 +91,25 @@ async fn events_wait_in_order_until_they_are_forgotten() {
     assert_eq!(alone(&spool).start(), 2);
 }
 
+#[test]
+fn that_a_sender_is_to_come_again_is_on_the_disk_before_it_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = stepped(directory.path());
+    let (event, orders) = (event(1, 10), orders());
+    let mut stored = pin!(spool.append(&event, false, ROOMY));
+    assert!(stored.as_mut().now_or_never().is_none());
+    while spool.step() {}
+    assert_eq!(stored.now_or_never().unwrap().unwrap(), 1);
+    // The second time, of an event that waits no more: so that it does not is on the disk too.
+    for _ in 0..2 {
+        let mut marked = pin!(spool.mark_missed(&orders, 1));
+        assert!(marked.as_mut().now_or_never().is_none(), "it is not written yet");
+        while spool.step() {}
+        assert!(marked.now_or_never().is_some());
+        alone(&spool).stored(1, &[]);
+    }
+}
+
 #[tokio::test]
 async fn a_restart_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -78,7 +119,7 @@ async fn a_restart_changes_nothing() {
         spool.append(&event(number, 10), false, ROOMY).await.unwrap();
     }
     alone(&spool).stored(2, &[4]);
-    spool.mark_missed(&orders(), 5);
+    spool.mark_missed(&orders(), 5).await;
     let (before, backlog) = (waiting(&alone(&spool), 0).await, alone(&spool).backlog());
     spool.close().unwrap();
 
@@ -273,7 +314,7 @@ async fn a_spool_of_the_first_release_is_read() {
     let left = [(2, 2, true), (3, 3, false), (5, 5, true), (6, 6, false)];
     assert_eq!(waiting(&alone(&spool), 0).await, left);
     assert_eq!(alone(&spool).start(), 1);
-    let shared = spool.join(&orders(), client(1), Some(inhaul_core::wire::Sharing::Share), None).unwrap();
+    let shared = share(&spool, 1);
     assert_eq!(waiting(&shared, 0).await, left, "who shares first has what waits");
     assert_eq!(spool.append(&event(7, 10), false, ROOMY).await.unwrap(), 7);
 }

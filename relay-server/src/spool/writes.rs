@@ -81,6 +81,11 @@ impl Write {
 }
 
 impl Latest {
+    /// Whether the disk has this one, or a later one.
+    pub(super) fn reaches(&self, order: u64) -> bool {
+        self.0.is_some_and(|(known, _)| known >= order)
+    }
+
     /// Takes in a record; returns the place of one that is needed no more.
     pub(super) fn put(&mut self, order: u64, location: Location) -> Option<Location> {
         match self.0 {

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use inhaul_core::wire::Sharing;
-
 use super::*;
 
 /// Kept for ten minutes.
@@ -45,10 +43,6 @@ impl Running {
         }
         all
     }
-}
-
-fn share(spool: &Spool, number: u128) -> Reader {
-    spool.join(&orders(), client(number), Some(Sharing::Share), None).unwrap()
 }
 
 fn expired(dropped: &[Dropped]) -> u64 {

@@ -2,14 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use inhaul_core::wire::{Cursor, Sharing};
+use inhaul_core::wire::Cursor;
 use proptest::prelude::*;
 
 use super::*;
-
-fn share(spool: &Spool, number: u128) -> Reader {
-    spool.join(&orders(), client(number), Some(Sharing::Share), None).unwrap()
-}
 
 fn balance(spool: &Spool, number: u128) -> Reader {
     spool.join(&orders(), client(number), Some(Sharing::Balance), None).unwrap()
@@ -32,6 +28,25 @@ fn reopen(spool: Spool, directory: &Path) -> Spool {
     let (spool, recovery) = Spool::open(directory).unwrap();
     assert_eq!(recovery.problems(), Vec::<String>::new());
     spool
+}
+
+#[test]
+fn what_waits_is_kept_by_whichever_client_is_on_the_disk_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = stepped(directory.path());
+    let event = event(1, 10);
+    let mut stored = pin!(spool.append(&event, false, ROOMY));
+    assert!(stored.as_mut().now_or_never().is_none());
+    while spool.step() {}
+    let join = |number| spool.join(&orders(), client(number), Some(Sharing::Share), None).unwrap();
+    let (mut first, mut second) = (join(1), join(2));
+    assert_eq!((first.start(), second.start()), (0, 0), "another start may know the second alone");
+    let mut joined = [first.joined().unwrap().boxed(), second.joined().unwrap().boxed()];
+    assert!(joined.iter_mut().all(|joined| joined.now_or_never().is_none()), "nothing is written yet");
+    while spool.step() {}
+    assert!(joined.into_iter().all(|joined| joined.now_or_never().is_some()));
+    assert_eq!(join(3).start(), 1, "a later one begins with the next");
+    assert!(join(1).joined().is_none(), "it has its place");
 }
 
 #[tokio::test]
