@@ -2,11 +2,7 @@
 //!
 //! The request's head is written by us, because it must be the sender's own bytes; hyper does the rest, and reads the answer.
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request};
@@ -40,12 +36,26 @@ pub struct ForwardOptions {
     pub max_answer_bytes: usize,
     /// For `https` targets.
     pub tls: Option<Arc<ClientConfig>>,
+    /// The application of a simulation, which stands where every target is.
+    pub simulated: Option<Arc<dyn Application>>,
 }
+
+/// An application that is asked without a connection.
+pub trait Application: Send + Sync {
+    /// Its answer, or why it takes no connection.
+    fn ask(&self, event: &Event, target: &Target) -> Asking;
+
+    /// Whether it takes connections now.
+    fn takes_connections(&self) -> bool;
+}
+
+/// An application that was asked, and answers in its time.
+pub type Asking = Pin<Box<dyn Future<Output = io::Result<Answer>> + Send>>;
 
 impl Default for ForwardOptions {
     /// 30 s is what most providers wait at most; 10 MiB is what the relay takes.
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), max_answer_bytes: 10 << 20, tls: None }
+        Self { timeout: Duration::from_secs(30), max_answer_bytes: 10 << 20, tls: None, simulated: None }
     }
 }
 
@@ -110,7 +120,7 @@ impl Forwarder {
 
     /// Sends an event to a target. Never fails: what went wrong is the outcome. Dropping the future ends the connection.
     pub async fn send(&self, event: &Event, target: &Target) -> Forwarded {
-        let began = Instant::now();
+        let began = tokio::time::Instant::now();
         let limit = self.options.timeout;
         let answered = match tokio::time::timeout(limit, self.exchange(event, target)).await {
             Ok(answered) => answered,
@@ -126,14 +136,25 @@ impl Forwarder {
         }
     }
 
+    /// Whether a target takes connections now.
+    pub(crate) async fn reaches(&self, target: &Target) -> bool {
+        match &self.options.simulated {
+            Some(application) => application.takes_connections(),
+            None => connect(target).await.is_ok(),
+        }
+    }
+
     async fn exchange(&self, event: &Event, target: &Target) -> Result<Answer, Failure> {
+        let no_connection = |error| Failure::Connect { target: target.to_string(), error };
+        if let Some(application) = &self.options.simulated {
+            return application.ask(event, target).await.map_err(no_connection);
+        }
         let bad = |error: inhaul_core::event::HeadError| Failure::BadAnswer(error.to_string());
         let parsed = event.parsed_head().map_err(bad)?;
         let method = Method::from_bytes(&parsed.method)
             .map_err(|_| Failure::BadAnswer("the event's method is not one HTTP allows".to_owned()))?;
         let head = head::request_head(event, &parsed, target);
-        let stream =
-            connect(target).await.map_err(|error| Failure::Connect { target: target.to_string(), error })?;
+        let stream = connect(target).await.map_err(no_connection)?;
         if !target.is_https() {
             return self.exchange_on(stream, head, method, event.body.clone()).await;
         }

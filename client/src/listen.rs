@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::CatchUp,
+    clock,
     commands::Failure,
     config::{RelaySettings, RelayUrl, Routes, Settings},
     control::{self, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted},
@@ -28,6 +29,7 @@ use crate::{
     live::Live,
     output::{Ready, count_text, time_text},
     pipeline::{Disk, Pipeline},
+    random::random,
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
     tls,
     tui::Ui,
@@ -127,24 +129,24 @@ impl Listening {
         let client_id = data.client_id()?;
         let (live, shown) = live(notes);
         let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
-        let (reports, reported) = mpsc::channel(REPORTS);
-        let (news, told) = mpsc::channel(NEWS);
+        let ((reports, reported), (news, told)) = (mpsc::channel(REPORTS), mpsc::channel(NEWS));
         let hold = Hold::new(settings.hold.clone());
         let (orders, ordered) = Orders::new(hold.clone());
-        let stop = CancellationToken::new();
-        let reach = Arc::new(OnceLock::new());
+        let (stop, reach) = (CancellationToken::new(), Arc::new(OnceLock::new()));
         let control = serve_others(&history, &orders, &live, &reach);
         let shown_settings = Shown::of(&settings);
         let routes = Arc::new(settings.routes);
         let pipeline = Pipeline {
             history: history.clone(),
-            disk: Disk::new(live.clone(), stop.clone()),
+            disk: Disk::new(live.clone(), stop.clone(), random),
             routes: Arc::clone(&routes),
             catch_up: settings.catch_up,
             hold,
             forwarder: forwarder(&routes, settings.timeout, settings.cacert.as_deref())?,
             reports,
             live: live.clone(),
+            clock: Arc::new(clock::now),
+            random,
         };
         let teller = Teller {
             ready_file: ready_file.map(|path| ReadyFile { path, ca_file: source.cacert.clone() }),

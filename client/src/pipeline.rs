@@ -39,12 +39,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::{CatchUp, Dedupe},
-    clock,
     config::{Route, Routes},
     control::Decision,
     draft::EditId,
     forward::{Answer, Forwarded, Forwarder, Target},
-    history::{Facts, History, HistoryError, Stored},
+    history::{Clock, Facts, History, HistoryError, Stored},
     hold::Hold,
     live::Live,
     row::{Attempt, AttemptCause, Changed, EventRow, EventState, FailureKind, Outcome},
@@ -100,7 +99,14 @@ pub struct Pipeline {
     pub reports: mpsc::Sender<Report>,
     /// To whoever shows things. When it is full, showing holds the pipeline up: nothing shown is lost.
     pub live: mpsc::Sender<Live>,
+    /// The time of day.
+    pub clock: Clock,
+    /// For waits that should not be in step.
+    pub random: Random,
 }
+
+/// Any number, all equally likely.
+pub type Random = fn() -> u64;
 
 /// An event on its way from step 5.
 struct Ready {
@@ -299,7 +305,7 @@ impl Pipeline {
         };
         let (facts, recognised, lane) = match event.parsed_head() {
             Ok(head) => {
-                let placed = place(&event, &head, &self.routes, &endpoint_url, &facts, clock::now());
+                let placed = place(&event, &head, &self.routes, &endpoint_url, &facts, (self.clock)());
                 let has_target = placed.lane.is_some() && !placed.route.targets.is_empty();
                 let forward = has_target && !missed && !(late && self.catch_up == CatchUp::Store);
                 let asks = late && self.catch_up == CatchUp::Ask;
@@ -377,7 +383,7 @@ impl Pipeline {
             if first == Some(target)
                 && let Some(deadline) = waits_until.take()
             {
-                is_late = Instant::now() + DEADLINE_MARGIN >= deadline;
+                is_late = tokio::time::Instant::now() + DEADLINE_MARGIN >= deadline.into();
                 self.answer(ready.session, event.id, outcome, answer).await;
             }
         }

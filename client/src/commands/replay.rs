@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::Access,
     cli::{CatchUp, OutputMode, ReplayArgs},
+    clock,
     commands::{
         Exit, Failure, events,
         listen::{Screen, Signals},
@@ -26,6 +27,7 @@ use crate::{
     hold::Hold,
     output::{Printer, json, preview_text, tally_text, write_stdout},
     pipeline::{Disk, Pipeline},
+    random::random,
     replay::{Plan, PlanError, Preview, REQUESTS_MAX, Sent, Tally},
     row::EventState,
     tls,
@@ -210,6 +212,8 @@ fn pipeline(history: &History, args: &ReplayArgs, plan: &Plan) -> Result<Pipelin
         forwarder: Forwarder::new(ForwardOptions { tls, ..ForwardOptions::default() }),
         reports,
         live,
+        clock: Arc::new(clock::now),
+        random,
     })
 }
 

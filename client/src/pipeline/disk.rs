@@ -1,18 +1,22 @@
 //! Waits with what the disk does not take: it may be full, or not writable, for a while. Nothing is acknowledged or sent meanwhile, so
 //! the relay keeps what comes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use inhaul_core::{event::Event, retry::Backoff};
 use tokio::{
-    sync::{Mutex, mpsc},
+    sync::{Notify, mpsc},
     time::{Duration, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
+use super::Random;
 use crate::{
     history::{Facts, History, HistoryError, Stored},
     live::Live,
@@ -28,27 +32,95 @@ pub struct Disk {
     outage: Arc<Outage>,
     live: mpsc::Sender<Live>,
     stop: CancellationToken,
+    random: Random,
 }
 
 #[derive(Default)]
 struct Outage {
     /// Writes that failed and are tried again.
     failing: AtomicUsize,
-    /// Events that were not stored, and those that came after them.
-    queued: AtomicUsize,
-    /// Held by the first of them. It is fair, so the others follow in their order.
-    turn: Mutex<()>,
+    line: Mutex<Line>,
+    /// The line moved up.
+    moved: Notify,
+}
+
+/// The events that are being stored.
+#[derive(Default)]
+struct Line {
+    next: u64,
+    /// In the order in which they came.
+    places: BTreeSet<u64>,
+    /// Those of them that were not stored, and those that came after them.
+    queued: usize,
+    /// The first of them is given up, so none behind it may be stored either.
+    is_over: bool,
+}
+
+/// An event's place in the line, until it leaves it.
+struct Place<'o> {
+    outage: &'o Outage,
+    number: u64,
+    is_queued: bool,
+}
+
+impl Outage {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place at the end of the line, which is queued when another one is.
+    fn enter(&self) -> Place<'_> {
+        let mut line = self.line();
+        line.next += 1;
+        let (number, is_queued) = (line.next, line.queued > 0);
+        line.places.insert(number);
+        line.queued += usize::from(is_queued);
+        Place { outage: self, number, is_queued }
+    }
+}
+
+impl Place<'_> {
+    /// Was not stored, so those that come now wait behind it.
+    fn queue(&mut self) {
+        if !std::mem::replace(&mut self.is_queued, true) {
+            self.outage.line().queued += 1;
+        }
+    }
+
+    /// Waits until all that came before have left. An event may hear that it was not stored before one that came earlier does.
+    async fn turn(&self) {
+        loop {
+            let moved = self.outage.moved.notified();
+            let mut moved = std::pin::pin!(moved);
+            // What happens from here on is not missed.
+            moved.as_mut().enable();
+            if self.outage.line().places.first() == Some(&self.number) {
+                return;
+            }
+            moved.await;
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut line = self.outage.line();
+        line.places.remove(&self.number);
+        line.queued -= usize::from(self.is_queued);
+        drop(line);
+        self.outage.moved.notify_waiters();
+    }
 }
 
 impl Disk {
     /// Tells of an outage and its end on `live`; waits for no disk any more after `stop`.
-    pub fn new(live: mpsc::Sender<Live>, stop: CancellationToken) -> Self {
-        Self { outage: Arc::default(), live, stop }
+    pub fn new(live: mpsc::Sender<Live>, stop: CancellationToken, random: Random) -> Self {
+        Self { outage: Arc::default(), live, stop, random }
     }
 
     /// Does not wait: a write that fails is an error at once.
     pub fn impatient(live: mpsc::Sender<Live>) -> Self {
-        let disk = Self::new(live, CancellationToken::new());
+        let disk = Self::new(live, CancellationToken::new(), random);
         disk.stop.cancel();
         disk
     }
@@ -71,8 +143,9 @@ impl Disk {
                         self.tell(format!("{text}: {error}")).await;
                     }
                     tokio::select! {
+                        biased;
                         () = self.stop.cancelled() => {}
-                        () = sleep(TRYING.delay(failures, random())) => {}
+                        () = sleep(TRYING.delay(failures, (self.random)())) => {}
                     }
                 }
                 written => {
@@ -96,17 +169,19 @@ impl Disk {
         event: &Event,
         facts: &Facts,
     ) -> Result<Stored, HistoryError> {
-        let Outage { queued, turn, .. } = &*self.outage;
-        if queued.load(Ordering::SeqCst) == 0 {
+        let mut place = self.outage.enter();
+        if !place.is_queued {
             match history.store(event.clone(), facts.clone()).await {
-                Err(error) if may_change(&error) => {}
+                Err(error) if may_change(&error) => place.queue(),
                 stored => return stored,
             }
         }
-        queued.fetch_add(1, Ordering::SeqCst);
-        let _turn = turn.lock().await;
+        place.turn().await;
+        if self.outage.line().is_over {
+            return history.store(event.clone(), facts.clone()).await;
+        }
         let stored = self.write(|| history.store_again(event.clone(), facts.clone())).await;
-        queued.fetch_sub(1, Ordering::SeqCst);
+        self.outage.line().is_over |= stored.is_err();
         stored
     }
 

@@ -18,15 +18,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    LANE_EVENTS, Pipeline, Ready,
+    LANE_EVENTS, Pipeline, Random, Ready,
     delivery::{Standing, open_targets, standing, standing_without_tls},
 };
 use crate::{
     config::Route,
-    forward::{self, Target},
+    forward::{Forwarder, Target},
     history::HistoryError,
     live::Live,
-    random::random,
     row::AttemptCause,
 };
 
@@ -129,7 +128,8 @@ impl Lane {
             let text = format!("{target} takes no connections; events wait until it does");
             self.pipeline.show(Live::Notice(text)).await;
         }
-        Box::pin(until_reachable(target, outages))
+        let Pipeline { forwarder, random, .. } = &self.pipeline;
+        Box::pin(until_reachable(forwarder.clone(), target, outages, *random))
     }
 
     async fn deliver(&self, turn: u64, event: Ready) -> (u64, Ready, Result<Next, HistoryError>) {
@@ -139,7 +139,7 @@ impl Lane {
 
     /// Steps 5 to 8 for the targets that are still to be tried.
     async fn deliver_once(&self, ready: &Ready) -> Result<Next, HistoryError> {
-        let Pipeline { history, .. } = &self.pipeline;
+        let Pipeline { history, forwarder, random, .. } = &self.pipeline;
         let (event, mut row) = match history.event(ready.id).await {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Next::Nothing),
@@ -176,7 +176,7 @@ impl Lane {
         }
         let mut stands = standing(&row, targets, retry, random());
         if let Standing::Unreachable(target) = &stands
-            && forward::connect(target).await.is_ok()
+            && forwarder.reaches(target).await
         {
             stands = if target.is_https() {
                 standing_without_tls(&row, target, retry, random())
@@ -211,11 +211,11 @@ async fn wait_for(back: &mut Option<Return>) {
 }
 
 /// Waits until a target takes connections, less often the more often it went away again.
-async fn until_reachable(target: Target, outages: u32) {
+async fn until_reachable(forwarder: Forwarder, target: Target, outages: u32, random: Random) {
     let mut asked = outages;
     loop {
         sleep(ASKING.delay(asked, random())).await;
-        if forward::connect(&target).await.is_ok() {
+        if forwarder.reaches(&target).await {
             return;
         }
         asked = asked.saturating_add(1);

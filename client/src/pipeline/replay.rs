@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use super::{Pipeline, Signing};
 use crate::{
     forward::Target,
-    random::random,
     replay::{Plan, Preview, Sent},
     row::{Attempt, AttemptCause, EventRow},
 };
@@ -97,7 +96,7 @@ impl Pipeline {
                 }
                 () = sleep_until(next_at), if has_room => {
                     let Some(id) = left.next() else { continue };
-                    next_at = Instant::now() + plan.pace.wait(random());
+                    next_at = Instant::now() + plan.pace.wait((self.random)());
                     let found = match read.take().filter(|(known, _)| *known == id) {
                         Some((_, found)) => Ok(found),
                         None => self.found(id).await.map(Arc::new),

@@ -10,12 +10,10 @@ use super::{
 };
 use crate::{
     cli::VerifyMode,
-    clock,
     config::Route,
     history::HistoryError,
     live::Live,
     output::count_text,
-    random::random,
     row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
 };
 
@@ -79,19 +77,19 @@ impl Pipeline {
             cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
             tries: !row.sender_waited || row.taken_when_late,
             taken_when_late: false,
-            not_before: next_try(row, route),
+            not_before: self.next_try(row, route),
         }
     }
-}
 
-/// When the schedule of an earlier run's failures goes on.
-fn next_try(row: &EventRow, route: &Route) -> Option<tokio::time::Instant> {
-    let Standing::Again(wait) = standing(row, &route.targets, &route.retry, random()) else {
-        return None;
-    };
-    let since = Duration::from_millis(clock::now().0.saturating_sub(row.attempts.last()?.started_at.0));
-    let left = wait.checked_sub(since).filter(|left| !left.is_zero())?;
-    Some(tokio::time::Instant::now() + left)
+    /// When the schedule of an earlier run's failures goes on.
+    fn next_try(&self, row: &EventRow, route: &Route) -> Option<tokio::time::Instant> {
+        let Standing::Again(wait) = standing(row, &route.targets, &route.retry, (self.random)()) else {
+            return None;
+        };
+        let since = Duration::from_millis((self.clock)().0.saturating_sub(row.attempts.last()?.started_at.0));
+        let left = wait.checked_sub(since).filter(|left| !left.is_zero())?;
+        Some(tokio::time::Instant::now() + left)
+    }
 }
 
 fn is_rejected(row: &EventRow, route: &Route) -> bool {

@@ -1,16 +1,16 @@
 //! Held events: who waits for their answers, and what a person decides on them.
 
-use std::{collections::HashMap, time::Instant};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use inhaul_core::{
     event::{Event, EventId},
     wire::{ResultHeader, ResultKind},
 };
+use tokio::time::Instant;
 
 use super::{AtOnce, Came, Lanes, Pipeline, Ready, place::row_with, resign::signer};
 use crate::{
-    clock,
     control::Decision,
     draft::{self, Draft, EditId},
     history::{Facts, Ruling},
@@ -35,7 +35,7 @@ impl Senders {
         self.0.retain(|_, sender| sender.deadline > now);
         if let Some(deadline) = came.deadline {
             let Came { session, taken_when_late, .. } = *came;
-            self.0.insert(came.event.id, Sender { session, deadline, taken_when_late });
+            self.0.insert(came.event.id, Sender { session, deadline: deadline.into(), taken_when_late });
         }
     }
 
@@ -50,7 +50,7 @@ impl Pipeline {
         if !self.hold.is_on() {
             return false;
         }
-        let now = clock::now();
+        let now = (self.clock)();
         let row = row_with(event, facts, &placed.recognised, now);
         // What its route keeps back need not be held.
         !placed.recognised.is_rejected() && self.hold.holds(event, &row, now)
@@ -108,7 +108,7 @@ impl Pipeline {
             (Some(Sender { session, deadline, taken_when_late }), Ok(Some((event, _)))) => {
                 let ready = Ready {
                     session,
-                    deadline: Some(deadline),
+                    deadline: Some(deadline.into_std()),
                     taken_when_late,
                     event: Some(event),
                     tries: false,
@@ -147,7 +147,7 @@ impl Pipeline {
         }
         draft.check().map_err(|error| error.to_string())?;
         let signer = signer(row, self.place_again(event, row).route, self.routes.catalogue());
-        let sent = draft::apply(event, draft, &signer, clock::now()).map_err(|error| error.to_string())?;
+        let sent = draft::apply(event, draft, &signer, (self.clock)()).map_err(|error| error.to_string())?;
         let changed = Changed {
             what: draft.words().join(", "),
             edit: (!draft.keeps_content()).then(|| draft.id()),

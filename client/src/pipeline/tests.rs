@@ -19,6 +19,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    clock,
     forward::ForwardOptions,
     history::{ByHand, Options, tests::sample_event},
 };
@@ -136,6 +137,8 @@ impl World {
             forwarder: Forwarder::new(ForwardOptions::default()),
             reports: reports_sender,
             live: live_sender,
+            clock: Arc::new(clock::now),
+            random: crate::random::random,
         };
         tokio::spawn(pipeline.run(to_take, to_decide, CancellationToken::new()));
         Self {
