@@ -45,6 +45,8 @@ struct State {
     over: bool,
     /// A sync failed since the power came: programs may see what the device will never have.
     suspect: bool,
+    /// It was made to fail in this run.
+    troubled: bool,
     /// Says of every sync that it was made, and makes none.
     lies: bool,
 }
@@ -178,6 +180,7 @@ impl SimDisk {
             changes_left: None,
             over: false,
             suspect: false,
+            troubled: false,
             lies: false,
         };
         Self { state: Arc::new(Mutex::new(state)), run: 0 }
@@ -207,6 +210,7 @@ impl SimDisk {
         state.locks.clear();
         state.changes_left = None;
         state.over = false;
+        state.troubled = state.is_failing();
         Self { state: Arc::clone(&self.state), run: state.run }
     }
 
@@ -236,17 +240,23 @@ impl SimDisk {
 
     /// The next writes fail.
     pub fn fail_writes(&self, count: u32) {
-        self.lock().failing_writes = count;
+        let mut state = self.lock();
+        state.failing_writes = count;
+        state.troubled = true;
     }
 
     /// The next syncs fail.
     pub fn fail_syncs(&self, count: u32) {
-        self.lock().failing_syncs = count;
+        let mut state = self.lock();
+        state.failing_syncs = count;
+        state.troubled = true;
     }
 
     /// Only so many more bytes fit.
     pub fn fill(&self, room: u64) {
-        self.lock().room = Some(room);
+        let mut state = self.lock();
+        state.room = Some(room);
+        state.troubled = true;
     }
 
     /// Bytes of all its files.
@@ -257,8 +267,12 @@ impl SimDisk {
 
     /// Whether something of it was made to fail.
     pub fn is_failing(&self) -> bool {
-        let state = self.lock();
-        state.room.is_some() || state.failing_writes + state.failing_syncs > 0
+        self.lock().is_failing()
+    }
+
+    /// Whether something of it was made to fail in this run: then what was written last need not be there in the next.
+    pub fn is_troubled(&self) -> bool {
+        self.lock().troubled
     }
 
     /// Nothing fails any more, and there is room.
@@ -305,6 +319,10 @@ impl SimDisk {
 }
 
 impl State {
+    fn is_failing(&self) -> bool {
+        self.room.is_some() || self.failing_writes + self.failing_syncs > 0
+    }
+
     fn name(&mut self, naming: Naming) {
         let again = match &naming {
             Naming::Link(path, file) => Naming::Link(path.clone(), *file),

@@ -58,14 +58,28 @@ pub fn first_broken(count: u64, history: impl Fn(u64) -> Outcome + Sync) -> Opti
 /// Seeds whose histories once broke a promise, and what was wrong then. A change of what a seed decides makes others of them.
 pub type Regressions = [(u64, &'static str)];
 
+/// How many seeds a test tries.
+pub struct Seeds {
+    /// When nobody says.
+    pub usually: u64,
+    /// One for so many of `INHAUL_SIM_SEEDS`: of long histories there are fewer.
+    pub one_of: u64,
+}
+
+impl Seeds {
+    fn count(&self) -> u64 {
+        number("INHAUL_SIM_SEEDS").map_or(self.usually, |seeds| seeds.div_ceil(self.one_of))
+    }
+}
+
 /// Fails with the seed when a history breaks a promise.
-pub fn hold(test: &str, regressions: &Regressions, count: u64, history: impl Fn(u64) -> Outcome + Sync) {
+pub fn hold(test: &str, regressions: &Regressions, seeds: &Seeds, history: impl Fn(u64) -> Outcome + Sync) {
     let broken = match number("INHAUL_SIM_SEED") {
         Some(seed) => outcome_of(seed, history).err().map(|error| (seed, error)),
         None => regressions
             .iter()
             .find_map(|(seed, was)| Some((*seed, outcome_of(*seed, &history).err()?.context(*was))))
-            .or_else(|| first_broken(number("INHAUL_SIM_SEEDS").unwrap_or(count), history)),
+            .or_else(|| first_broken(seeds.count(), history)),
     };
     if let Some((seed, error)) = broken {
         panic!(
@@ -74,9 +88,10 @@ pub fn hold(test: &str, regressions: &Regressions, count: u64, history: impl Fn(
     }
 }
 
-/// Fails when no history of that many seeds notices what is wrong.
-pub fn must_break(count: u64, history: impl Fn(u64) -> Outcome + Sync) -> (u64, String) {
-    let found = first_broken(count, history);
-    let (seed, error) = found.unwrap_or_else(|| panic!("none of {count} seeds notices it"));
-    (seed, format!("{error:#}"))
+/// Fails when no history of that many seeds notices what is wrong, and says which does.
+pub fn must_break(count: u64, what: &str, history: impl Fn(u64) -> Outcome + Sync) {
+    match first_broken(count, history) {
+        Some((seed, error)) => println!("{what}: seed {seed}: {error:#}"),
+        None => panic!("{what}: none of {count} seeds notices it"),
+    }
 }
