@@ -1,6 +1,6 @@
 //! Several clients on one endpoint: each gets every event, or each event goes to one of them.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{collections::BTreeSet, thread, time::Instant};
 
 use serde_json::Value;
 
@@ -153,6 +153,46 @@ fn what_a_balanced_client_took_and_did_not_store_goes_to_another_when_it_dies() 
     assert!(second.program.stop().success());
     assert_eq!(stored(&world, "second").len(), got.len());
     assert_eq!(stored(&world, "first"), before);
+}
+
+#[test]
+fn one_of_two_balanced_clients_is_killed_in_the_middle_and_together_they_have_every_event_once() {
+    let world = World::new();
+    let (relay, sender) = relay_with_endpoint(&world, "relay");
+    let handler = Handler::start(Reply::ok());
+    let listen = |data| world.listen_at_in(data, &relay, &["--balance", &handler.target()]);
+    let [mut first, second] = CLIENTS.map(listen);
+    let mut all: Vec<String> = thread::scope(|scope| {
+        let posting: Vec<_> = (0..4).map(|_| scope.spawn(|| post(&sender, 50))).collect();
+        shown(&mut first, 10);
+        first.program.kill();
+        posting.into_iter().flat_map(|posting| posting.join().unwrap()).collect()
+    });
+    all.sort();
+    let killed = stored(&world, "first");
+    let deadline = Instant::now() + PATIENCE;
+    let survivor = loop {
+        let survivor = stored(&world, "second");
+        let together: BTreeSet<&String> = killed.iter().chain(&survivor).collect();
+        if together.into_iter().eq(&all) {
+            break survivor;
+        }
+        assert!(Instant::now() < deadline, "not all is stored: {killed:?}, {survivor:?}");
+    };
+    // At both is only what the killed one had just stored when it had not said so yet.
+    let at_both = killed.iter().filter(|id| survivor.contains(id)).count();
+    let said = killed.len() - at_both;
+    assert!(said > 0 && killed[..said].iter().all(|id| !survivor.contains(id)), "{killed:?}, {survivor:?}");
+    // It finishes what it had, and takes its part of what comes.
+    let mut first = listen("first");
+    let more = post(&sender, 20);
+    while !shown(&mut first, 1).iter().all(|id| more.contains(id)) {}
+    assert!(first.program.stop().success() && second.program.stop().success());
+    let histories = CLIENTS.map(|data| stored(&world, data));
+    let once = histories.iter().flatten().filter(|id| more.contains(id)).count();
+    assert_eq!(once, more.len(), "once in all");
+    let is_stored = |id: &&String| histories.iter().any(|history| history.contains(id));
+    assert_eq!(all.iter().filter(is_stored).count(), all.len());
 }
 
 #[test]
