@@ -74,6 +74,13 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// When the disk refuses; some of the bytes may be written then.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Overwrites bytes within the file with zeros; a disk that can takes its blocks back.
+    ///
+    /// # Errors
+    /// When the disk refuses; some of the bytes may be overwritten then.
+    fn erase(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        write_zeros(self, offset, bytes)
+    }
     /// Cuts or extends it.
     ///
     /// # Errors
@@ -84,6 +91,19 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// When the disk refuses; then nothing is known of what was written since the last sync.
     fn sync_data(&self) -> io::Result<()>;
+}
+
+/// Overwrites bytes of a file with zeros.
+fn write_zeros(file: &(impl DiskFile + ?Sized), offset: u64, bytes: u64) -> io::Result<()> {
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    let end = offset + bytes;
+    let mut at = offset;
+    while at < end {
+        let len = usize::try_from(end - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+        file.write_all_at(&ZEROS[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for dyn Disk {
@@ -176,6 +196,17 @@ impl DiskFile for File {
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         FileExt::write_all_at(self, bytes, offset)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn erase(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if bytes > 0 && fallocate(self, hole, offset, bytes).is_ok() {
+            return Ok(());
+        }
+        // Not every file system has holes.
+        write_zeros(self, offset, bytes)
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

@@ -2,11 +2,12 @@
 //! that is used again nor a frame inside another record's payload is taken for a record.
 //!
 //! ```text
-//!  0      4      5         6      8             12           16         20     24
-//!  ┌──────┬──────┬─────────┬──────┬─────────────┬────────────┬──────────┬──────┬─────┬─────────┬─────────┐
-//!  │ sync │ kind │ tag len │ 0, 0 │ payload len │ header CRC │ body CRC │ 0    │ tag │ payload │ 0…7 × 0 │
-//!  └──────┴──────┴─────────┴──────┴─────────────┴────────────┴──────────┴──────┴─────┴─────────┴─────────┘
+//!  0      4      5         6           8             12           16         20     24
+//!  ┌──────┬──────┬─────────┬───────────┬─────────────┬────────────┬──────────┬──────┬─────┬─────────┬─────────┐
+//!  │ sync │ kind │ tag len │ erased, 0 │ payload len │ header CRC │ body CRC │ 0    │ tag │ payload │ 0…7 × 0 │
+//!  └──────┴──────┴─────────┴───────────┴─────────────┴────────────┴──────────┴──────┴─────┴─────────┴─────────┘
 //! ```
+//! The payload of an erased record counts as zeros, whatever of it is overwritten already.
 
 use bytes::Bytes;
 
@@ -26,6 +27,8 @@ pub(crate) struct FrameHeader {
     pub(crate) tag_len: u8,
     pub(crate) payload_len: u32,
     pub(crate) body_crc: u32,
+    /// The payload is zeros, or about to be, and is not read.
+    pub(crate) erased: bool,
 }
 
 impl FrameHeader {
@@ -44,6 +47,7 @@ impl FrameHeader {
         out[..4].copy_from_slice(&SYNC);
         out[4] = self.kind;
         out[5] = self.tag_len;
+        out[6] = u8::from(self.erased);
         out[8..12].copy_from_slice(&self.payload_len.to_be_bytes());
         out[16..20].copy_from_slice(&self.body_crc.to_be_bytes());
         let crc = place.header_crc(&out);
@@ -65,6 +69,7 @@ impl FrameHeader {
             tag_len: bytes[5],
             payload_len: u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
             body_crc: u32::from_be_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]),
+            erased: bytes[6] != 0,
         })
     }
 }
@@ -104,6 +109,20 @@ impl Place {
         crc.add(tag);
         for part in parts {
             crc.add(part);
+        }
+        crc.0
+    }
+
+    /// The checksum of a body whose payload was erased: a tag, and as many zeros.
+    pub(crate) fn erased_body_crc(self, tag: &[u8], payload_len: u32) -> u32 {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        let mut crc = self.body_crc();
+        crc.add(tag);
+        let mut left = payload_len as usize;
+        while left > 0 {
+            let len = left.min(ZEROS.len());
+            crc.add(&ZEROS[..len]);
+            left -= len;
         }
         crc.0
     }

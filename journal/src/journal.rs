@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io, mem,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -90,7 +91,7 @@ pub struct Record {
     pub kind: u8,
     /// What the caller wants to know of it without reading it; at most 255 bytes.
     pub tag: Bytes,
-    /// The bytes.
+    /// The bytes; none when they were [erased](Journal::erase).
     pub payload: Bytes,
 }
 
@@ -278,6 +279,21 @@ impl Journal {
         self.shared.release(location);
     }
 
+    /// Overwrites the payloads of the records with this tag, from one location to another and of the kinds that are `wanted`: they are gone
+    /// from the device when this returns, the first of them last. The records stay, each with an empty payload when it is read.
+    /// Blocks on the disk; any thread may, as long as nobody reads these records meanwhile.
+    ///
+    /// # Errors
+    /// When the disk refuses. What was not erased then is erased when this is done again.
+    pub fn erase(
+        &self,
+        range: &RangeInclusive<Location>,
+        tag: &[u8],
+        wanted: &dyn Fn(u8) -> bool,
+    ) -> Result<(), ReadError> {
+        self.shared.erase(range, tag, wanted)
+    }
+
     /// How large the journal is.
     pub fn stats(&self) -> Stats {
         let (segments, live_records, live_bytes) = lock(&self.shared.space).totals();
@@ -344,13 +360,19 @@ impl Shared {
             return Err(damaged);
         }
         let tag_len = usize::from(header.tag_len);
-        let mut body = BytesMut::zeroed(tag_len + header.payload_len as usize);
+        let payload_bytes = if header.erased { 0 } else { header.payload_len as usize };
+        let mut body = BytesMut::zeroed(tag_len + payload_bytes);
         if !read_whole(&*segment.file, &mut body, location.offset + HEADER_BYTES as u64).map_err(io)? {
             return Err(damaged);
         }
-        let mut crc = place.body_crc();
-        crc.add(&body);
-        if crc.0 != header.body_crc {
+        let crc = if header.erased {
+            place.erased_body_crc(&body, header.payload_len)
+        } else {
+            let mut crc = place.body_crc();
+            crc.add(&body);
+            crc.0
+        };
+        if crc != header.body_crc {
             return Err(damaged);
         }
         let tag = body.split_to(tag_len).freeze();

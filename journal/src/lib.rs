@@ -2,7 +2,7 @@
 //!
 //! - An append is acknowledged after `fdatasync`; whatever arrives during one sync shares the next.
 //! - Every record carries checksums. Opening goes on past damage to the next whole record and reports what is missing.
-//! - Records are released one by one; space comes back by whole segments, which are used again.
+//! - Records are released one by one; space comes back by whole segments, which are used again. Single records can be erased where they are.
 //!
 //! ```text
 //!  append ─▶ queue ─▶ writer thread ─▶ segment 7  segment 8  segment 9 ◀─ read
@@ -13,6 +13,7 @@
 //! `docs/journal-format.md` describes the bytes.
 
 mod disk;
+mod erase;
 mod error;
 mod frame;
 mod journal;

@@ -293,6 +293,10 @@ impl Scanner<'_> {
         if !read_whole(self.file, &mut tag, body_start)? {
             return Ok(None);
         }
+        if header.erased {
+            let crc = place.erased_body_crc(&tag, header.payload_len);
+            return Ok((crc == header.body_crc).then_some((header, tag)));
+        }
         crc.add(&tag);
         let (mut at, mut left) = (body_start + tag.len() as u64, header.payload_len as usize);
         while left > 0 {

@@ -1,6 +1,7 @@
 //! Tests of the journal as a whole.
 
 mod damage;
+mod erase;
 
 use std::{
     fs::{self, OpenOptions},

@@ -351,7 +351,8 @@ impl Writer {
         let payload_len = u32::try_from(payload).map_err(|_| io::ErrorKind::InvalidInput)?;
         let tag_len = u8::try_from(tag.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let place = Place { nonce: current.header.nonce, offset: current.end };
-        let header = FrameHeader { kind, tag_len, payload_len, body_crc: place.body_crc_of(tag, parts) };
+        let body_crc = place.body_crc_of(tag, parts);
+        let header = FrameHeader { kind, tag_len, payload_len, body_crc, erased: false };
         let end = current.end + header.frame_bytes();
         let location = Location { segment: current.header.number, offset: current.end, len: payload_len };
         self.buffer.extend_from_slice(&header.encode(place));
