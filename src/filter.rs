@@ -94,8 +94,22 @@ impl Filter {
     /// Reads a filter that may name saved ones: `@name` means what is saved under that name.
     ///
     /// # Errors
-    /// As [`Filter::parse`], and when no filter has the name.
+    /// As [`Filter::parse`], when no filter has the name, and when it asks for marks, which only a list has.
     pub fn parse_with(text: &str, saved: &Saved) -> Result<Self, FilterError> {
+        let filter = Self::parse_for_list(text, saved)?;
+        if filter.asks_for(Flag::Marked) {
+            let message =
+                "marks are known to the inspector alone, while it runs; a tag stays: `tag:`".to_owned();
+            return Err(FilterError { span: 0..text.len(), message });
+        }
+        Ok(filter)
+    }
+
+    /// As [`Filter::parse_with`], of a list in which a person marks events.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`], and when no filter has the name.
+    pub fn parse_for_list(text: &str, saved: &Saved) -> Result<Self, FilterError> {
         if text.len() > TEXT_MAX_BYTES {
             let message = format!("a filter has at most {TEXT_MAX_BYTES} bytes");
             return Err(FilterError { span: TEXT_MAX_BYTES..text.len(), message });
@@ -107,6 +121,11 @@ impl Filter {
     /// Whether it means every event.
     pub fn is_empty(&self) -> bool {
         self.expression.is_none()
+    }
+
+    /// Whether it asks for a flag.
+    pub fn asks_for(&self, flag: Flag) -> bool {
+        self.expression.as_ref().is_some_and(|expression| expression.asks_for(flag))
     }
 
     /// Whether an event is meant; nothing when that is not known without what the subject has not at hand.
@@ -130,6 +149,14 @@ impl Expression {
             Self::Or(any) => decide(any, subject, true),
             Self::Not(other) => other.test(subject).map(|truth| !truth),
             Self::Test(test) => test.test(subject),
+        }
+    }
+
+    fn asks_for(&self, flag: Flag) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks_for(flag)),
+            Self::Not(other) => other.asks_for(flag),
+            Self::Test(test) => matches!(test, Test::Flags(flags) if flags.contains(&flag)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 
-use crate::{config::RelayUrl, forward::Target, tui::Palette};
+use crate::{config::RelayUrl, forward::Target, listing::Order, tui::Palette};
 
 mod changes;
 mod exchange;
@@ -332,6 +332,9 @@ pub struct UiArgs {
     /// Draw nothing but ASCII [default: if the locale has no UTF-8]
     #[arg(long)]
     pub ascii: bool,
+    /// The order of the inspector's list, such as newest [default: oldest]
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<Order>,
 }
 
 /// Arguments of `inhaul events`.

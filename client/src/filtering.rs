@@ -18,6 +18,7 @@ const BODY_MAX_BYTES: usize = 16 << 20;
 pub struct Filtered<'a> {
     row: &'a EventRow,
     now: UnixMillis,
+    is_marked: bool,
     whole: Option<Whole<'a>>,
 }
 
@@ -30,13 +31,19 @@ struct Whole<'a> {
 impl<'a> Filtered<'a> {
     /// Of which only the row is at hand.
     pub fn listed(row: &'a EventRow, now: UnixMillis) -> Self {
-        Self { row, now, whole: None }
+        Self { row, now, is_marked: false, whole: None }
     }
 
     /// Of which everything is.
     pub fn whole(row: &'a EventRow, event: &'a Event, now: UnixMillis) -> Self {
         let whole = Whole { event, head: event.parsed_head().ok(), json: OnceCell::new() };
-        Self { row, now, whole: Some(whole) }
+        Self { row, now, is_marked: false, whole: Some(whole) }
+    }
+
+    /// The same, marked in a list or not.
+    #[must_use]
+    pub fn marked(self, is_marked: bool) -> Self {
+        Self { is_marked, ..self }
     }
 
     fn last(&self) -> Option<&Attempt> {
@@ -120,6 +127,7 @@ impl Subject for Filtered<'_> {
             Flag::Replayed => any_cause(AttemptCause::Replay),
             Flag::Retried => any_cause(AttemptCause::Retry),
             Flag::Tagged => !row.tags.is_empty(),
+            Flag::Marked => self.is_marked,
         }
     }
 

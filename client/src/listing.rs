@@ -3,11 +3,14 @@
 //!
 //! ```text
 //!  entry   what is kept of each event, and how filters see it
+//!  order   by what those that pass are ordered
+//!  seen    which values events have, for completion
 //!  words   texts that many events have, each kept once
 //! ```
 //! Entries have numbers that stay theirs when older ones are put before them.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeSet, VecDeque},
     hash::BuildHasher,
     hash::RandomState,
@@ -16,14 +19,19 @@ use std::{
 use hashbrown::HashTable;
 use inhaul_core::{
     event::{EventId, UnixMillis},
-    filter::{Filter, Seen, TextField},
+    filter::{Filter, Flag, TextField},
 };
 
 use self::entry::Known;
-pub use self::entry::{Entry, FieldWords, Last};
+pub use self::{
+    entry::{Entry, FieldWords, Last},
+    order::{By, Order},
+};
 use crate::{filtering::Filtered, row::EventRow};
 
 mod entry;
+mod order;
+mod seen;
 mod words;
 
 /// Most events in a list. Older ones are left to `inhaul events`.
@@ -41,15 +49,18 @@ pub struct Listing {
     places: HashTable<Number>,
     hasher: RandomState,
     words: FieldWords,
+    /// How many of the entries are no longer in the history.
+    gone: usize,
     most: usize,
     /// The history has nothing older.
     is_whole: bool,
     filter: Filter,
     /// No others are shown.
     only: Option<BTreeSet<EventId>>,
-    /// In order.
+    order: Order,
+    /// In that order.
     matching: VecDeque<Number>,
-    /// Those of which neither the entry nor the row tells, in order.
+    /// Those of which neither the entry nor the row tells, in the order of storing.
     open: Vec<Number>,
     /// How many of them there were since the filter was set.
     opened: usize,
@@ -64,10 +75,12 @@ impl Listing {
             places: HashTable::new(),
             hasher: RandomState::new(),
             words: FieldWords::default(),
+            gone: 0,
             most,
             is_whole: false,
             filter: Filter::default(),
             only: None,
+            order: Order::default(),
             matching: VecDeque::new(),
             open: Vec::new(),
             opened: 0,
@@ -76,17 +89,22 @@ impl Listing {
 
     /// How many events there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() - self.gone
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// The oldest one.
     pub fn oldest(&self) -> Option<EventId> {
-        self.entries.front().map(|entry| entry.id)
+        self.present().next().map(|entry| entry.id)
+    }
+
+    /// The entries of events that are in the history, the one stored first first.
+    fn present(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.is_gone())
     }
 
     /// Whether the history may have older ones that have room here.
@@ -101,12 +119,11 @@ impl Listing {
 
     /// Puts a row in its place: where it is, or at the end. The oldest one goes when there are too many.
     pub fn put(&mut self, row: &EventRow, now: UnixMillis) {
-        let entry = Entry::new(row, &mut self.words);
+        let mut entry = Entry::new(row, &mut self.words);
         let number = match self.number(row.id) {
             Some(number) => {
-                if let Some(known) = self.entry_mut(number) {
-                    *known = entry;
-                }
+                entry.set_marked(self.is_marked(row.id));
+                self.replace(number, entry);
                 number
             }
             None => {
@@ -123,13 +140,45 @@ impl Listing {
         }
     }
 
+    /// Takes events out that are no longer in the history. One that comes back has its place again.
+    pub fn remove(&mut self, ids: &[EventId]) {
+        for number in ids.iter().filter_map(|id| self.number(*id)).collect::<Vec<_>>() {
+            self.decide(number, Some(false));
+            if let Some(entry) = self.entry_mut(number).filter(|entry| !entry.is_gone()) {
+                entry.set_gone();
+                self.gone += 1;
+            }
+        }
+    }
+
+    /// An event is marked from now on, or no longer.
+    pub fn mark(&mut self, id: EventId, is_marked: bool, now: UnixMillis) {
+        let Some(number) = self.number(id) else { return };
+        if let Some(entry) = self.entry_mut(number) {
+            entry.set_marked(is_marked);
+        }
+        if self.filter.asks_for(Flag::Marked)
+            && let Some(entry) = self.entry(id)
+        {
+            let known = Known { entry, words: &self.words, now };
+            let told = self.filter.prepared(&self.words).test(&known);
+            self.decide(number, told);
+        }
+    }
+
+    /// Whether an event is marked.
+    pub fn is_marked(&self, id: EventId) -> bool {
+        self.entry(id).is_some_and(|entry| entry.has(Flag::Marked))
+    }
+
     /// Puts rows before the others, the one stored last first. The history has none older than the last when it `is_whole`.
     pub fn put_older(&mut self, rows: &[EventRow], is_whole: bool, now: UnixMillis) {
         self.is_whole = is_whole;
+        let mut passing = Vec::new();
         for row in rows {
             if self.entries.len() >= self.most {
                 self.is_whole = false;
-                return;
+                break;
             }
             if self.number(row.id).is_some() {
                 continue;
@@ -138,14 +187,23 @@ impl Listing {
             self.first -= 1;
             self.entries.push_front(entry);
             self.remember(self.first, row.id);
-            let told = self.told(row, now);
-            self.decide(self.first, told);
+            match self.told(row, now) {
+                Some(true) => passing.push(self.first),
+                told => self.decide(self.first, told),
+            }
         }
+        self.merge(passing);
     }
 
     /// The entry of an event.
     pub fn entry(&self, id: EventId) -> Option<&Entry> {
-        self.entries.get(index(self.number(id)?, self.first)?)
+        self.numbered(self.number(id)?).filter(|entry| !entry.is_gone())
+    }
+
+    /// The entry of the event that was stored before one.
+    pub fn before(&self, id: EventId) -> Option<&Entry> {
+        let at = index(self.number(id)?, self.first)?;
+        self.entries.range(..at).rev().find(|entry| !entry.is_gone())
     }
 
     /// The events of the same sender, endpoint and type before one, the newest first.
@@ -155,7 +213,7 @@ impl Listing {
         self.entries
             .range(..at)
             .rev()
-            .filter(move |earlier| entry.is_some_and(|entry| earlier.is_like(entry)))
+            .filter(move |earlier| !earlier.is_gone() && entry.is_some_and(|entry| earlier.is_like(entry)))
     }
 
     /// The text of an entry's field: of its type, provider, endpoint, method or tags.
@@ -170,19 +228,28 @@ impl Listing {
 
     /// The event at a place among those that pass the filter.
     pub fn at(&self, position: usize) -> Option<&Entry> {
-        let number = *self.matching.get(position)?;
-        self.entries.get(index(number, self.first)?)
+        self.numbered(*self.matching.get(position)?)
     }
 
     /// The place of an event among those that pass the filter.
     pub fn position(&self, id: EventId) -> Option<usize> {
-        self.matching.binary_search(&self.number(id)?).ok()
+        self.place(self.number(id)?).ok()
     }
 
-    /// The place of the first that passes the filter and is not older than an event.
+    /// The place of the first that passes the filter and is not before an event in the order.
     pub fn position_from(&self, id: EventId) -> Option<usize> {
-        let number = self.number(id)?;
-        Some(self.matching.partition_point(|known| *known < number))
+        Some(self.place(self.number(id)?).unwrap_or_else(|place| place))
+    }
+
+    /// The order of those that pass.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Orders them otherwise.
+    pub fn set_order(&mut self, order: Order) {
+        self.order = order;
+        self.sort();
     }
 
     /// The filter.
@@ -196,7 +263,7 @@ impl Listing {
         self.matching.clear();
         self.open.clear();
         let prepared = self.filter.prepared(&self.words);
-        for (number, entry) in (self.first..).zip(&self.entries) {
+        for (number, entry) in (self.first..).zip(&self.entries).filter(|(_, entry)| !entry.is_gone()) {
             if self.only.as_ref().is_some_and(|only| !only.contains(&entry.id)) {
                 continue;
             }
@@ -207,6 +274,7 @@ impl Listing {
             }
         }
         self.opened = self.open.len();
+        self.sort();
     }
 
     /// The events that are shown if they pass, when not all are.
@@ -225,13 +293,13 @@ impl Listing {
         if self.only.as_ref().is_some_and(|only| !only.contains(&row.id)) {
             return Some(false);
         }
-        self.filter.test(&Filtered::listed(row, now))
+        self.filter.test(&Filtered::listed(row, now).marked(self.is_marked(row.id)))
     }
 
     /// The newest of those of which it is not known whether they pass.
     pub fn open(&self, most: usize) -> Vec<EventId> {
         let newest = self.open.iter().rev().take(most);
-        newest.filter_map(|number| Some(self.entries.get(index(*number, self.first)?)?.id)).collect()
+        newest.filter_map(|number| Some(self.numbered(*number)?.id)).collect()
     }
 
     /// Whether it is not known of an event.
@@ -259,16 +327,16 @@ impl Listing {
         (left > 0).then(|| (self.opened.max(left) - left) * 100 / self.opened.max(left))
     }
 
+    fn numbered(&self, number: Number) -> Option<&Entry> {
+        self.entries.get(index(number, self.first)?)
+    }
+
     fn entry_mut(&mut self, number: Number) -> Option<&mut Entry> {
         self.entries.get_mut(index(number, self.first)?)
     }
 
     fn number(&self, id: EventId) -> Option<Number> {
-        let is_it = |number: &Number| {
-            index(*number, self.first)
-                .and_then(|index| self.entries.get(index))
-                .is_some_and(|entry| entry.id == id)
-        };
+        let is_it = |number: &Number| self.numbered(*number).is_some_and(|entry| entry.id == id);
         self.places.find(self.hasher.hash_one(id), is_it).copied()
     }
 
@@ -284,13 +352,15 @@ impl Listing {
 
     fn forget_oldest(&mut self) {
         let number = self.first;
+        // Its place among the others is found by its entry.
+        self.decide(number, Some(false));
         if let Some(entry) = self.entries.pop_front() {
+            self.gone -= usize::from(entry.is_gone());
             if let Ok(place) =
                 self.places.find_entry(self.hasher.hash_one(entry.id), |known| *known == number)
             {
                 place.remove();
             }
-            self.decide(number, Some(false));
             self.first += 1;
             self.is_whole = false;
         }
@@ -298,7 +368,7 @@ impl Listing {
 
     /// Puts an event among those that pass, those that do not, or those that are open.
     fn decide(&mut self, number: Number, told: Option<bool>) {
-        let (matching, open) = (self.matching.binary_search(&number), self.open.binary_search(&number));
+        let (matching, open) = (self.place(number), self.open.binary_search(&number));
         match (told == Some(true), matching) {
             (true, Err(at)) => self.matching.insert(at, number),
             (false, Ok(at)) => drop(self.matching.remove(at)),
@@ -313,6 +383,76 @@ impl Listing {
             (true, Ok(_)) | (false, Err(_)) => {}
         }
     }
+
+    /// What is known of an event is something else now; where it is among those that pass may be too.
+    fn replace(&mut self, number: Number, entry: Entry) {
+        let Some(known) = self.numbered(number).copied() else { return };
+        if self.order.compare(&known, &entry, &self.words) != Ordering::Equal
+            && let Ok(place) = self.place(number)
+        {
+            self.matching.remove(place);
+        }
+        self.gone -= usize::from(known.is_gone());
+        if let Some(known) = self.entry_mut(number) {
+            *known = entry;
+        }
+    }
+
+    /// Where an event is among those that pass, or would be.
+    fn place(&self, number: Number) -> Result<usize, usize> {
+        self.matching.binary_search_by(|other| self.compare(*other, number))
+    }
+
+    fn compare(&self, one: Number, other: Number) -> Ordering {
+        let by_entry = match (self.numbered(one), self.numbered(other)) {
+            (Some(one), Some(other)) => self.order.compare(one, other, &self.words),
+            _ => Ordering::Equal,
+        };
+        by_entry.then_with(|| if self.order.is_reversed { other.cmp(&one) } else { one.cmp(&other) })
+    }
+
+    /// Brings those that pass into the order.
+    fn sort(&mut self) {
+        let Order { by, is_reversed } = self.order;
+        let mut matching: Vec<Number> = std::mem::take(&mut self.matching).into();
+        match by {
+            By::Arrival => matching.sort_unstable(),
+            By::Status | By::Duration | By::Size | By::Type => {
+                let types = self.words.type_ranks();
+                let rank =
+                    |number: Number| self.numbered(number).map_or(0, |entry| self.order.rank(entry, &types));
+                let turn = if is_reversed { -1 } else { 1 };
+                let mut ranked: Vec<(u64, Number)> =
+                    matching.iter().map(|&number| (rank(number), number * turn)).collect();
+                ranked.sort_unstable();
+                matching.clear();
+                matching.extend(ranked.into_iter().map(|(_, number)| number * turn));
+            }
+        }
+        if by == By::Arrival && is_reversed {
+            matching.reverse();
+        }
+        self.matching = matching.into();
+    }
+
+    /// Adds events to those that pass, at once: one after the other, each would move those behind it.
+    fn merge(&mut self, mut numbers: Vec<Number>) {
+        if self.order == Order::default() {
+            // They are older than the others, the oldest last.
+            return numbers.into_iter().for_each(|number| self.matching.push_front(number));
+        }
+        numbers.sort_unstable_by(|one, other| self.compare(*one, *other));
+        let mut merged = VecDeque::with_capacity(self.matching.len() + numbers.len());
+        let mut from = 0;
+        for number in numbers {
+            let to = self.place(number).unwrap_or_else(|place| place);
+            merged.extend(self.matching.range(from..to.max(from)).copied());
+            merged.push_back(number);
+            from = to.max(from);
+        }
+        merged.extend(self.matching.range(from..).copied());
+        self.matching = merged;
+    }
 }
 
 /// The place of a number among the entries.
@@ -323,39 +463,6 @@ fn index(number: Number, first: Number) -> Option<usize> {
 /// So many entries are far fewer than there are numbers.
 fn number_of(index: usize) -> Number {
     Number::try_from(index).unwrap_or(Number::MAX)
-}
-
-/// Values with how many events of the whole list have each.
-impl Seen for Listing {
-    fn values(&self, field: &str) -> Vec<(String, u64)> {
-        let counted = |field: &TextField| self.words.counted(field, self.entries.iter());
-        let owned = |(text, count): (&str, u64)| (text.to_owned(), count);
-        match field {
-            "type" => counted(&TextField::Type).into_iter().map(owned).collect(),
-            "provider" => counted(&TextField::Provider).into_iter().map(owned).collect(),
-            "endpoint" => counted(&TextField::Endpoint).into_iter().map(owned).collect(),
-            "method" => counted(&TextField::Method).into_iter().map(owned).collect(),
-            "tag" => {
-                let mut tags = std::collections::BTreeMap::new();
-                for (together, count) in counted(&TextField::Tag) {
-                    for tag in together.split(' ') {
-                        *tags.entry(tag.to_owned()).or_insert(0) += count;
-                    }
-                }
-                tags.into_iter().collect()
-            }
-            "status" => {
-                let mut counts = std::collections::BTreeMap::new();
-                for (last, status, _) in self.entries.iter().map(Entry::last) {
-                    if last == Last::Answered {
-                        *counts.entry(status).or_insert(0) += 1;
-                    }
-                }
-                counts.into_iter().map(|(status, count)| (status.to_string(), count)).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ use crate::{
     control::Orders,
     history::History,
     listen::Shown,
+    listing::Order,
     live::Live,
     output::{Color, write_stdout},
 };
@@ -109,11 +110,19 @@ pub struct Ui {
     pub mouse: bool,
     /// The keys.
     pub keymap: Keymap,
+    /// The order of the list at first.
+    pub order: Order,
 }
 
 impl Default for Ui {
     fn default() -> Self {
-        Self { palette: Palette::default(), ascii: false, mouse: true, keymap: Keymap::default() }
+        Self {
+            palette: Palette::default(),
+            ascii: false,
+            mouse: true,
+            keymap: Keymap::default(),
+            order: Order::default(),
+        }
     }
 }
 
@@ -270,7 +279,10 @@ fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
         mouse: ui.mouse,
         masks: true,
     };
-    Ok(State::new(size.width, size.height, look, ui.keymap))
+    let mut state = State::new(size.width, size.height, look, ui.keymap);
+    state.events.set_order(ui.order);
+    state.follows = ui.order.is_of_arrival();
+    Ok(state)
 }
 
 /// What has the terminal meanwhile: the editor of a body, or the shell.

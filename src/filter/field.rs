@@ -101,6 +101,8 @@ pub enum Flag {
     Retried,
     /// A person gave it a tag.
     Tagged,
+    /// A person marked it in a list; no list but that one knows.
+    Marked,
 }
 
 /// What a signature check found.
@@ -121,7 +123,7 @@ pub enum Signature {
 }
 
 /// The words of `is:`, the first of each the usual one.
-pub(super) const FLAGS: [(Flag, &[&str]); 14] = [
+pub(super) const FLAGS: [(Flag, &[&str]); 15] = [
     (Flag::Pending, &["pending", "queued"]),
     (Flag::Held, &["held"]),
     (Flag::GivenUp, &["given-up", "dlq", "dead"]),
@@ -136,6 +138,7 @@ pub(super) const FLAGS: [(Flag, &[&str]); 14] = [
     (Flag::Replayed, &["replayed", "replay"]),
     (Flag::Retried, &["retried", "retry"]),
     (Flag::Tagged, &["tagged"]),
+    (Flag::Marked, &["marked"]),
 ];
 
 /// The words of `sig:`, the first of each the usual one.

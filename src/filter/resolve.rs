@@ -11,7 +11,7 @@ use super::{
 };
 
 /// mitmproxy's letters: the name and the operator that do the same, and a value where the letter takes none.
-const ALIASES: [(&str, &str, &str, Option<&str>); 19] = [
+const ALIASES: [(&str, &str, &str, Option<&str>); 20] = [
     ("c", "status", ":", None),
     ("b", "body", ":", None),
     ("bq", "body", ":", None),
@@ -31,6 +31,7 @@ const ALIASES: [(&str, &str, &str, Option<&str>); 19] = [
     ("s", "status", "!=", Some("0")),
     ("comment", "comment", "~", None),
     ("replay", "is", ":", Some("replayed")),
+    ("marked", "is", ":", Some("marked")),
 ];
 
 /// Whether a value stands behind one of mitmproxy's letters.

@@ -113,7 +113,8 @@ impl Subject for Sample {
 }
 
 fn test(filter: &str, sample: &Sample) -> Option<bool> {
-    Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}")).test(sample)
+    let parsed = Filter::parse_for_list(filter, &Saved::default());
+    parsed.unwrap_or_else(|error| panic!("{filter}: {error}")).test(sample)
 }
 
 fn holds(filter: &str) -> bool {
@@ -266,9 +267,21 @@ fn letters_of_mitmproxy_mean_the_same() {
         ("~q & !~e", "status:none -status:err"),
         ("~comment sent.this", "comment~sent.this"),
         ("~replay | ~dst 3000", "is:replayed OR target~3000"),
+        ("!~marked", "-is:marked"),
     ] {
-        assert_eq!(Filter::parse(letters).unwrap(), Filter::parse(filter).unwrap(), "{letters}");
+        let parse = |text| Filter::parse_for_list(text, &Saved::default()).unwrap();
+        assert_eq!(parse(letters), parse(filter), "{letters}");
     }
+}
+
+#[test]
+fn marks_are_asked_for_in_lists_only() {
+    for text in ["is:marked", "stripe -~marked", "status:5xx OR (is:held,marked late)"] {
+        assert!(Filter::parse_for_list(text, &Saved::default()).unwrap().asks_for(Flag::Marked));
+        let error = Filter::parse(text).unwrap_err();
+        assert!(error.message.contains("a tag stays") && error.span == (0..text.len()), "{error}");
+    }
+    assert!(!Filter::parse_for_list("is:held marked", &Saved::default()).unwrap().asks_for(Flag::Marked));
 }
 
 #[test]

@@ -98,6 +98,9 @@ pub enum Problem {
     /// There is no such theme.
     #[error("{0}")]
     Theme(String),
+    /// No order of the inspector's list.
+    #[error("{0}")]
+    Order(String),
     /// The keys of the inspector are wrong.
     #[error(transparent)]
     Keys(Box<KeysError>),
@@ -236,6 +239,7 @@ impl ConfigError {
             | Problem::VariableNotText(_)
             | Problem::Row(_)
             | Problem::Theme(_)
+            | Problem::Order(_)
             | Problem::Keys(_)
             | Problem::SecretUnreadable { .. }
             | Problem::SecretEmpty(_)

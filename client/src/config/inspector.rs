@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, env};
 use crate::{
     cli::UiArgs,
     config::{ConfigError, Environment, Problem, table::Table},
+    listing::Order,
     tui::{Keymap, Palette, Ui},
 };
 
 /// Every key of `[inspector]`.
-pub(super) const KEYS: &[&str] = &["theme", "ascii", "mouse"];
+pub(super) const KEYS: &[&str] = &["theme", "ascii", "mouse", "order"];
 
 /// What a file says of the inspector.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct FileInspector {
     pub ascii: Option<bool>,
     /// `mouse`
     pub mouse: Option<bool>,
+    /// `order`
+    pub order: Option<Order>,
     /// `[keys]`, laid over the table.
     pub keymap: Option<Keymap>,
 }
@@ -33,6 +36,8 @@ impl FileInspector {
             inspector.theme = table.text("theme", palette)?.map(|given| given.value);
             inspector.ascii = table.boolean("ascii")?;
             inspector.mouse = table.boolean("mouse")?;
+            let order = |text: &str| text.parse::<Order>().map_err(Problem::Order);
+            inspector.order = table.text("order", order)?.map(|given| given.value);
         }
         if let Some((span, table)) = file.table("keys")? {
             let mut keys = BTreeMap::new();
@@ -57,6 +62,7 @@ pub(super) fn resolve(args: &UiArgs, environment: Environment<'_>, file: Option<
             || file.and_then(|file| file.ascii).unwrap_or_else(|| shows_only_ascii(environment)),
         mouse: file.and_then(|file| file.mouse).unwrap_or(default.mouse),
         keymap: file.and_then(|file| file.keymap.clone()).unwrap_or(default.keymap),
+        order: args.order.or(file.and_then(|file| file.order)).unwrap_or(default.order),
     }
 }
 
@@ -89,12 +95,13 @@ mod tests {
 
     #[test]
     fn the_file_says_how_the_inspector_looks_and_arguments_say_it_louder() {
-        let text = "[inspector]\ntheme = \"light\"\nascii = true\nmouse = false\n[keys]\nreplay = [\"f11\", \"z z\"]\n";
+        let text = "[inspector]\ntheme = \"light\"\nascii = true\nmouse = false\norder = \"slowest\"\n[keys]\nreplay = [\"f11\", \"z z\"]\n";
         let file = file(text).unwrap();
         let ui = resolve(&UiArgs::default(), &|_| None, Some(&file));
         assert_eq!((ui.palette, ui.ascii, ui.mouse), (Palette::Light, true, false));
+        assert_eq!(ui.order.to_string(), "slowest first");
         assert_eq!(ui.keymap.written("replay"), "f11, z z");
-        let args = UiArgs { theme: Some(Palette::Mono), ascii: false };
+        let args = UiArgs { theme: Some(Palette::Mono), ..UiArgs::default() };
         assert_eq!(resolve(&args, &|_| None, Some(&file)).palette, Palette::Mono);
     }
 
@@ -102,6 +109,7 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         for (text, expected) in [
             ("[inspector]\ntheme = \"pink\"", "inhaul.toml:2: inspector.theme: \"pink\" is no theme"),
+            ("[inspector]\norder = \"up\"", "inhaul.toml:2: inspector.order: \"up\" is no order of the list"),
             ("[inspector]\nfont = 1", "inhaul.toml:2: inspector: unknown key \"font\""),
             ("\n[keys]\nfly = \"f\"", "inhaul.toml:2: keys: \"fly\" is nothing a key can do"),
             ("[keys]\nreplay = \"nokey\"", "inhaul.toml:1: keys: \"nokey\" is no key"),

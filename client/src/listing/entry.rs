@@ -15,6 +15,9 @@ use crate::{
 /// Not a flag of filters: the event has a comment.
 const HAS_COMMENT: u32 = 1 << 31;
 
+/// Not a flag of filters: the event was deleted, or went with its period. Its entry keeps the place, for it may come back.
+const IS_GONE: u32 = 1 << 30;
+
 /// One event in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -101,6 +104,21 @@ impl Entry {
         self.flags & bit(flag) != 0
     }
 
+    /// Whether it is no longer in the history.
+    pub(super) fn is_gone(&self) -> bool {
+        self.flags & IS_GONE != 0
+    }
+
+    pub(super) fn set_gone(&mut self) {
+        self.flags |= IS_GONE;
+    }
+
+    /// A person marked it, or took the mark away.
+    pub(super) fn set_marked(&mut self, is_marked: bool) {
+        let marked = bit(Flag::Marked);
+        self.flags = if is_marked { self.flags | marked } else { self.flags & !marked };
+    }
+
     /// Whether a person would look at it, as [`EventRow::has_failed`] says.
     pub fn has_failed(&self) -> bool {
         self.has(Flag::Failed)
@@ -131,6 +149,11 @@ impl Entry {
     /// Bytes of the body.
     pub fn body_bytes(&self) -> u64 {
         u64::from(self.body_bytes)
+    }
+
+    /// The place of its type among the words, if that is one of them; nothing when it has no type.
+    pub(super) fn type_word(&self) -> Option<Option<usize>> {
+        (self.event_type != WordNumber::NONE).then(|| self.event_type.place())
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
@@ -170,6 +193,18 @@ impl FieldWords {
     /// The text of a field of an entry, as far as it is kept.
     pub(super) fn text(&self, entry: &Entry, field: &TextField) -> Option<&str> {
         self.of(field)?.text(entry.word(field))
+    }
+
+    /// For each type its place in the order of the types.
+    pub(super) fn type_ranks(&self) -> Vec<u32> {
+        let texts: Vec<&str> = self.types.texts().collect();
+        let mut sorted: Vec<usize> = (0..texts.len()).collect();
+        sorted.sort_unstable_by_key(|word| texts[*word]);
+        let mut ranks = vec![0; texts.len()];
+        for (rank, word) in (0..).zip(sorted) {
+            ranks[word] = rank;
+        }
+        ranks
     }
 
     /// Every word of a field, and its number in entries.

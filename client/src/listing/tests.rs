@@ -1,5 +1,6 @@
 //! The list against a plain one that tries the filter on every row, each time.
 
+use inhaul_core::filter::{Saved, Seen};
 use proptest::prelude::*;
 
 use super::*;
@@ -21,6 +22,7 @@ fn row(number: u16, kind: u8) -> EventRow {
         id: id(number),
         method: if kind.is_multiple_of(2) { "POST" } else { "PUT" }.to_owned(),
         target: format!("/hook/{number}"),
+        body_bytes: u64::from(kind % 4) * 100,
         event_type: (!kind.is_multiple_of(5)).then(|| format!("charge.{}", kind % 4)),
         provider: kind.is_multiple_of(3).then(|| "stripe".to_owned()),
         provider_event_id: Some(format!("evt_{number}")),
@@ -40,7 +42,7 @@ fn an_entry_is_small() {
     assert!(flags.max().unwrap() < 31, "the last bit is no flag's");
 }
 
-const FILTERS: [&str; 20] = [
+const FILTERS: [&str; 22] = [
     "",
     "type:charge.*",
     "type:charge.1 status:5xx",
@@ -61,6 +63,8 @@ const FILTERS: [&str; 20] = [
     "repeats:0193586a-1b2c-7def-8123-456789000003",
     "body:x is:held",
     "-is:failed path:/hook",
+    "is:marked",
+    "-is:marked (stripe OR path:/hook)",
 ];
 
 #[derive(Clone, Debug)]
@@ -68,6 +72,9 @@ enum Step {
     Put(u16, u8),
     Older(Vec<(u16, u8)>, bool),
     Filter(usize),
+    Order(usize),
+    Mark(u16, bool),
+    Remove(Vec<u16>),
     Close,
 }
 
@@ -77,6 +84,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => event().prop_map(|(number, kind)| Step::Put(number, kind)),
         2 => (prop::collection::vec(event(), 0..8), any::<bool>()).prop_map(|(rows, whole)| Step::Older(rows, whole)),
         3 => (0..FILTERS.len()).prop_map(Step::Filter),
+        2 => (0..Order::all().count()).prop_map(Step::Order),
+        2 => (0..60_u16, any::<bool>()).prop_map(|(number, marked)| Step::Mark(number, marked)),
+        1 => prop::collection::vec(0..60_u16, 0..4).prop_map(Step::Remove),
         2 => Just(Step::Close),
     ]
 }
@@ -86,6 +96,10 @@ fn any_step() -> impl Strategy<Value = Step> {
 struct Plain {
     rows: VecDeque<EventRow>,
     filter: Filter,
+    order: Order,
+    marked: BTreeSet<EventId>,
+    /// Those removed, which keep their places.
+    gone: BTreeSet<EventId>,
 }
 
 impl Plain {
@@ -98,16 +112,45 @@ impl Plain {
             Some(known) => *known = row,
             None => self.rows.push_back(row),
         }
-        if self.rows.len() > most {
-            self.rows.pop_front();
+        if self.rows.len() > most
+            && let Some(oldest) = self.rows.pop_front()
+        {
+            self.gone.remove(&oldest.id);
+            self.marked.remove(&oldest.id);
         }
+    }
+
+    fn subject<'r>(&self, row: &'r EventRow) -> Filtered<'r> {
+        Filtered::listed(row, NOW).marked(self.marked.contains(&row.id))
+    }
+
+    fn present(&self) -> impl Iterator<Item = &EventRow> {
+        self.rows.iter().filter(|row| !self.gone.contains(&row.id))
     }
 
     /// Whether a row passes; those that rows do not tell of do when their numbers are even.
     fn passes(&self, row: &EventRow) -> bool {
-        self.filter
-            .test(&Filtered::listed(row, NOW))
-            .unwrap_or_else(|| row.id.0.as_bytes()[15].is_multiple_of(2))
+        self.filter.test(&self.subject(row)).unwrap_or_else(|| row.id.0.as_bytes()[15].is_multiple_of(2))
+    }
+
+    /// Those that pass, in order.
+    fn shown(&self) -> Vec<EventId> {
+        let mut rows: Vec<&EventRow> = self.present().filter(|row| self.passes(row)).collect();
+        let answer = |row: &EventRow| match row.attempts.last().map(|last| &last.outcome) {
+            Some(crate::row::Outcome::Answered { status, latency_ms, .. }) => Some((*status, *latency_ms)),
+            _ => None,
+        };
+        match self.order.by {
+            By::Arrival => {}
+            By::Status => rows.sort_by_key(|row| std::cmp::Reverse(answer(row).map(|(status, _)| status))),
+            By::Duration => rows.sort_by_key(|row| std::cmp::Reverse(answer(row).map(|(_, millis)| millis))),
+            By::Size => rows.sort_by_key(|row| std::cmp::Reverse(row.body_bytes)),
+            By::Type => rows.sort_by_key(|row| (row.event_type.is_none(), row.event_type.clone())),
+        }
+        if self.order.is_reversed {
+            rows.reverse();
+        }
+        rows.into_iter().map(|row| row.id).collect()
     }
 }
 
@@ -120,7 +163,25 @@ proptest! {
             match step {
                 Step::Put(number, kind) => {
                     list.put(&row(number, kind), NOW);
+                    if plain.gone.remove(&id(number)) {
+                        plain.marked.remove(&id(number));
+                    }
                     plain.put(row(number, kind), MOST);
+                }
+                Step::Order(number) => {
+                    plain.order = Order::all().nth(number).unwrap();
+                    list.set_order(plain.order);
+                }
+                Step::Mark(number, marked) => {
+                    list.mark(id(number), marked, NOW);
+                    if plain.present().any(|row| row.id == id(number)) {
+                        if marked { plain.marked.insert(id(number)) } else { plain.marked.remove(&id(number)) };
+                    }
+                }
+                Step::Remove(numbers) => {
+                    let ids: Vec<EventId> = numbers.into_iter().map(id).collect();
+                    list.remove(&ids);
+                    plain.gone.extend(ids.into_iter().filter(|id| plain.rows.iter().any(|row| row.id == *id)));
                 }
                 Step::Older(events, whole) => {
                     let rows: Vec<EventRow> = events.into_iter().map(|(number, kind)| row(number, kind)).collect();
@@ -132,7 +193,7 @@ proptest! {
                     }
                 }
                 Step::Filter(number) => {
-                    plain.filter = FILTERS[number].parse().unwrap();
+                    plain.filter = Filter::parse_for_list(FILTERS[number], &Saved::default()).unwrap();
                     list.set_filter(plain.filter.clone(), NOW);
                 }
                 Step::Close => {
@@ -140,18 +201,20 @@ proptest! {
                         let row = plain.rows.iter().find(|row| row.id == first).unwrap();
                         list.close(&[(first, plain.passes(row))]);
                     }
-                    let expected: Vec<EventId> =
-                        plain.rows.iter().filter(|row| plain.passes(row)).map(|row| row.id).collect();
                     let found: Vec<EventId> = (0..list.matching()).map(|at| list.at(at).unwrap().id).collect();
-                    prop_assert_eq!(&found, &expected, "{}", plain.filter);
+                    prop_assert_eq!(&found, &plain.shown(), "{} {}", plain.filter, plain.order);
+                    for (place, id) in found.iter().enumerate() {
+                        prop_assert_eq!(list.position(*id), Some(place));
+                    }
                     prop_assert_eq!(list.scanned_percent(), None);
                 }
             }
-            prop_assert_eq!(list.len(), plain.rows.len());
+            prop_assert_eq!(list.len(), plain.present().count());
             let open = list.open(usize::MAX);
-            for (place, row) in plain.rows.iter().enumerate() {
+            prop_assert!(plain.gone.iter().all(|id| list.entry(*id).is_none() && list.position(*id).is_none()));
+            for (place, row) in plain.present().enumerate() {
                 prop_assert!(list.entry(row.id).is_some());
-                let told = plain.filter.test(&Filtered::listed(row, NOW));
+                let told = plain.filter.test(&plain.subject(row));
                 let is_open = open.contains(&row.id);
                 if let (Some(told), false) = (told, is_open) {
                     prop_assert_eq!(list.position(row.id).is_some(), told, "{} of {}", place, plain.filter);

@@ -102,8 +102,8 @@ impl Errands {
                 Message::Thread(id, thread_of(&self.history, &self.catalogue, id).await)
             }
             Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
-            Effect::Judge(number, filter, ids) => {
-                Message::Judged(number, judge(&self.history, &filter, ids).await)
+            Effect::Judge(number, filter, events) => {
+                Message::Judged(number, judge(&self.history, &filter, events).await)
             }
             Effect::Preview(number, plan) => Message::Previewed(number, self.orders.preview(*plan).await),
             Effect::CarryOut(number, plan) => {
@@ -263,16 +263,18 @@ async fn thread_of(history: &History, catalogue: &Catalogue, id: EventId) -> Thr
 }
 
 /// Whether events pass a filter, by their rows, and by all there is of those whose rows do not tell. One that cannot be read does not.
-async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(EventId, bool)> {
+async fn judge(history: &History, filter: &Filter, events: Vec<(EventId, bool)>) -> Vec<(EventId, bool)> {
     let now = clock::now();
-    let rows = history.rows_of(ids.clone()).await.unwrap_or_default();
-    let mut verdicts: HashMap<EventId, bool> = ids.into_iter().map(|id| (id, false)).collect();
+    let rows = history.rows_of(events.iter().map(|(id, _)| *id).collect()).await.unwrap_or_default();
+    let marked: HashMap<EventId, bool> = events.into_iter().collect();
+    let mut verdicts: HashMap<EventId, bool> = marked.keys().map(|id| (*id, false)).collect();
     for row in rows {
-        let told = filter.test(&Filtered::listed(&row, now));
+        let is_marked = marked.get(&row.id).copied().unwrap_or(false);
+        let told = filter.test(&Filtered::listed(&row, now).marked(is_marked));
         let passes = match told {
             Some(told) => Some(told),
             None => match history.event(row.id).await {
-                Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
+                Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now).marked(is_marked)),
                 Ok(None) | Err(_) => None,
             },
         };

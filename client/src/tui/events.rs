@@ -13,7 +13,7 @@ use lru::LruCache;
 
 use crate::{
     filtering::Filtered,
-    listing::{Entry, LISTED_MAX, Listing},
+    listing::{Entry, LISTED_MAX, Listing, Order},
     row::EventRow,
 };
 
@@ -146,10 +146,12 @@ impl Events {
         wanted
     }
 
-    /// Which events are to be read for the filter, and its number.
-    pub(super) fn wanted_judged(&mut self, most: usize) -> Option<(u64, Vec<EventId>)> {
+    /// Which events are to be read for the filter, each with whether it is marked, and the number of the filter.
+    pub(super) fn wanted_judged(&mut self, most: usize) -> Option<(u64, Vec<(EventId, bool)>)> {
         let open = if self.judging { Vec::new() } else { self.listing.open(most) };
         self.judging |= !open.is_empty();
+        let open = open.into_iter().map(|id| (id, self.listing.is_marked(id)));
+        let open: Vec<(EventId, bool)> = open.collect();
         (!open.is_empty()).then_some((self.filter_number, open))
     }
 
@@ -175,9 +177,20 @@ impl Events {
     fn ask_rows(&mut self, now: UnixMillis) {
         let filter = self.listing.filter();
         let known = self.rows.iter().filter(|(id, _)| self.listing.is_open(**id));
-        let told = known.filter_map(|(id, row)| Some((*id, filter.test(&Filtered::listed(row, now))?)));
+        let subject = |row| Filtered::listed(row, now).marked(self.listing.is_marked(row.id));
+        let told = known.filter_map(|(id, row)| Some((*id, filter.test(&subject(row))?)));
         let told: Vec<(EventId, bool)> = told.collect();
         self.listing.close(&told);
+    }
+
+    /// Orders those that are shown.
+    pub(super) fn set_order(&mut self, order: Order) {
+        self.listing.set_order(order);
+    }
+
+    /// An event is marked from now on, or no longer.
+    pub(super) fn mark(&mut self, id: EventId, is_marked: bool, now: UnixMillis) {
+        self.listing.mark(id, is_marked, now);
     }
 
     /// Shows no events but these, or all that pass the filter.

@@ -4,7 +4,7 @@ use inhaul_core::{event::EventId, filter::Filter};
 use tui_input::Input;
 
 use super::{
-    dialog,
+    dialog, marks,
     message::Effect,
     state::{Prompt, PromptKind, State, ToastKind},
 };
@@ -67,7 +67,7 @@ fn decide(state: &mut State, ruling: &Ruling, effects: &mut Vec<Effect>) {
     if ids.is_empty() {
         state.tell("it is not held".to_owned(), ToastKind::Note);
     } else {
-        state.marked.clear();
+        marks::take_all(state);
         effects.push(Effect::Decide(ids, ruling.clone()));
     }
 }

@@ -17,6 +17,7 @@ mod table;
 pub(crate) use table::BINDINGS;
 
 pub(crate) use super::holding::Holding;
+use crate::listing::By;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +109,9 @@ pub(crate) enum Change {
     Hints,
     Mouse,
     Mask,
+    /// By what the list is ordered; again turns it round.
+    OrderBy(By),
+    ReverseOrder,
 }
 
 /// Where to go, in the list, the event or a view.

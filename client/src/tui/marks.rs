@@ -8,18 +8,27 @@ use crate::output::count_text;
 /// Marks the selected event, or takes its mark away.
 pub(super) fn toggle(state: &mut State) {
     let Some(id) = state.selected else { return };
-    if !state.marked.remove(&id) {
+    let is_marked = !state.marked.remove(&id);
+    if is_marked {
         state.marked.insert(id);
     }
+    state.events.mark(id, is_marked, state.now);
     renew(state);
 }
 
-/// Takes every mark away.
+/// Takes every mark away, and says so.
 pub(super) fn clear(state: &mut State) {
     let marks = count_text(state.marked.len() as u64, "mark");
-    state.marked.clear();
+    take_all(state);
     state.events.only(None, state.now);
     state.tell(format!("{marks} taken away"), ToastKind::Note);
+}
+
+/// Takes every mark away.
+pub(super) fn take_all(state: &mut State) {
+    for id in std::mem::take(&mut state.marked) {
+        state.events.mark(id, false, state.now);
+    }
 }
 
 /// Shows only marked events, or all again.

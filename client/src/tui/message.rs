@@ -85,8 +85,8 @@ pub(super) enum Effect {
     LoadRowsOf(Vec<EventId>),
     /// Load an event's bytes.
     Load(EventId),
-    /// Find out from their bytes which events pass the filter of this number.
-    Judge(u64, Filter, Vec<EventId>),
+    /// Find out from their bytes which events, marked or not, pass the filter of this number.
+    Judge(u64, Filter, Vec<(EventId, bool)>),
     /// Note something on events.
     Annotate(Vec<EventId>, Annotation),
     /// Save a filter under a name.

@@ -274,7 +274,14 @@ impl State {
     pub(super) fn select(&mut self, position: usize) {
         let last = self.events.shown().saturating_sub(1);
         self.selected = self.events.at(position.min(last)).map(|entry| entry.id);
-        self.follows = position >= last;
+        self.follows = self.newest_place() == Some(position.min(last));
+    }
+
+    /// Where the newest event is among those shown; nothing when they are not ordered by arrival.
+    fn newest_place(&self) -> Option<usize> {
+        let order = self.events.list().order();
+        let place = if order.is_reversed { 0 } else { self.events.shown().saturating_sub(1) };
+        order.is_of_arrival().then_some(place)
     }
 
     /// Tells a person something, now and in the log.
@@ -297,7 +304,8 @@ impl State {
         if self.follows || self.position().is_none() {
             let followed = self.follows;
             let next = self.selected.and_then(|id| self.events.list().position_from(id));
-            self.select(if followed { usize::MAX } else { next.unwrap_or(usize::MAX) });
+            let newest = self.newest_place().filter(|_| followed);
+            self.select(newest.or(next).unwrap_or(usize::MAX));
             self.follows = followed;
         }
         let shown = self.detail.as_ref().map(|detail| detail.id);

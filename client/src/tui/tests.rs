@@ -35,6 +35,7 @@ mod holding;
 mod hostile;
 mod keys_typed;
 mod noting;
+mod order;
 mod picture;
 mod screens;
 
@@ -395,16 +396,17 @@ fn bodies_are_read_for_a_filter_that_asks_for_them() {
     stage.keys("/-status:5xx body:x<enter>");
     let judged = |stage: &Stage| {
         stage.effects.iter().find_map(|effect| {
-            let Effect::Judge(number, filter, ids) = effect else { return None };
-            filter.to_string().ends_with("body:x").then(|| (*number, ids.clone()))
+            let Effect::Judge(number, filter, events) = effect else { return None };
+            let ids = events.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+            filter.to_string().ends_with("body:x").then_some((*number, ids))
         })
     };
     assert!(stage.screen().contains("0 of 5 events · scan 0%"), "{}", stage.screen());
     // What came of the filters that were typed on the way counts no more.
     while judged(&stage).is_none() {
         match stage.effects.pop() {
-            Some(Effect::Judge(number, _, ids)) => {
-                stage.tell(Message::Judged(number, ids.into_iter().map(|id| (id, true)).collect()));
+            Some(Effect::Judge(number, _, events)) => {
+                stage.tell(Message::Judged(number, events.into_iter().map(|(id, _)| (id, true)).collect()));
             }
             Some(_) => {}
             None => panic!("nothing is read"),

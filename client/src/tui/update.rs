@@ -14,6 +14,7 @@ use crate::{connection::ConnectionState, live::Live, output::attempt_text, row::
 mod exchange;
 mod mouse;
 mod notes;
+mod order;
 mod press;
 
 pub(super) use press::{found_commands, layout_text, set_filter};

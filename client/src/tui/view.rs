@@ -106,7 +106,7 @@ fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
     let follow = if state.follows { "follow on" } else { "follow off" };
     let right = match (&state.filter_error, list.scanned_percent()) {
         (Some(error), _) => format!("{} ", visible(&error.message)),
-        (None, None) => format!("{count} · oldest first · {follow} "),
+        (None, None) => format!("{count} · {} · {follow} ", list.order()),
         (None, Some(percent)) => format!("{count} · scan {percent}% · {follow} "),
     };
     let width = usize::from(area.width);
@@ -173,7 +173,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
     if state.prompt.is_none() && !state.pressed.is_empty() {
         let next = state.keymap.continued(&state.pressed, state.scope());
         let hint = |(keys, name): (String, &'static str)| {
-            let name = name.strip_prefix("copy_").unwrap_or(name);
+            let name = ["copy_", "order_"].iter().find_map(|all| name.strip_prefix(all)).unwrap_or(name);
             format!("{keys} {}", name.replace('_', " "))
         };
         let text = format!(" {}", next.into_iter().map(hint).collect::<Vec<_>>().join("  "));

@@ -5,6 +5,7 @@ use super::{
     Scope::{Event, Everywhere, List, View},
     Tab, View as Page, Way,
 };
+use crate::listing::By;
 
 const fn line(
     name: &'static str,
@@ -24,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 82] = [
+pub(crate) const BINDINGS: [Binding; 88] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -43,7 +44,7 @@ pub(crate) const BINDINGS: [Binding; 82] = [
         Action::Go(Way::Last),
         &[Everywhere],
         &["G", "end"],
-        "newest event and follow, or the end; 50G goes to the 50th",
+        "newest event and follow, or the end; 50G goes to the 50th of the list",
     ),
     line(
         "mark_down",
@@ -275,6 +276,48 @@ pub(crate) const BINDINGS: [Binding; 82] = [
         &[List, Event],
         &["-"],
         "list and event side by side, above each other, or one at a time",
+    ),
+    line(
+        "order_arrival",
+        Action::Change(Change::OrderBy(By::Arrival)),
+        &[List, Event],
+        &["o a"],
+        "order the list by arrival, the oldest first; again, and with every order: the other way round",
+    ),
+    line(
+        "order_status",
+        Action::Change(Change::OrderBy(By::Status)),
+        &[List, Event],
+        &["o s"],
+        "order the list by status: no answer first, then the highest",
+    ),
+    line(
+        "order_duration",
+        Action::Change(Change::OrderBy(By::Duration)),
+        &[List, Event],
+        &["o d"],
+        "order the list by the time of the last attempt, the slowest first",
+    ),
+    line(
+        "order_size",
+        Action::Change(Change::OrderBy(By::Size)),
+        &[List, Event],
+        &["o z"],
+        "order the list by the size of the bodies, the largest first",
+    ),
+    line(
+        "order_type",
+        Action::Change(Change::OrderBy(By::Type)),
+        &[List, Event],
+        &["o t"],
+        "order the list by type, from a to z",
+    ),
+    line(
+        "order_reverse",
+        Action::Change(Change::ReverseOrder),
+        &[List, Event],
+        &["o o"],
+        "the order of the list the other way round",
     ),
     line("wider", Action::Change(Change::Wider), &[List, Event], &[">"], "more room for the list"),
     line("narrower", Action::Change(Change::Narrower), &[List, Event], &["<"], "less room for the list"),

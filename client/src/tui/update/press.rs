@@ -12,7 +12,7 @@ use super::{
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
     },
-    exchange, notes, short,
+    exchange, notes, order, short,
 };
 use crate::{listing::Entry, pipeline::Signing};
 
@@ -92,7 +92,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::SaveBody => exchange::save_body(state, effects),
         Action::Compare => exchange::compare(state, effects),
         Action::DiffLayout => exchange::other_layout(state),
-        Action::Follow => state.follows = !state.follows,
+        Action::Follow => order::follow(state),
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
         Action::Hold(action) => holding::act(state, action, effects),
@@ -169,6 +169,11 @@ fn look_otherwise(state: &mut State, change: Change, effects: &mut Vec<Effect>) 
                 "the mouse is the terminal's"
             };
             state.tell(text.to_owned(), ToastKind::Note);
+        }
+        Change::OrderBy(by) => order::choose(state, state.events.list().order().chosen(by)),
+        Change::ReverseOrder => {
+            let order = state.events.list().order();
+            order::choose(state, order.chosen(order.by));
         }
         Change::Mask => {
             state.look.masks = !state.look.masks;
@@ -308,7 +313,7 @@ pub(super) fn typed(state: &mut State) {
 
 pub(in super::super) fn set_filter(state: &mut State, text: &str) {
     text.clone_into(&mut state.filter_text);
-    match Filter::parse_with(text, &state.saved) {
+    match Filter::parse_for_list(text, &state.saved) {
         Ok(filter) => {
             state.filter_error = None;
             state.events.set_filter(filter, state.now);
@@ -399,7 +404,7 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
         Scope::List | Scope::Everywhere => {
             state.select(to);
             // Moving down to the newest does not follow; asking for it does.
-            state.follows = way == Way::Last && count.is_none();
+            state.follows = count.is_none() && order::newest_is(state) == Some(way);
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     pane,
 };
 use crate::{
-    listing::{Entry, Last},
+    listing::{Entry, Last, Order},
     output::fit,
     row::EventRow,
 };
@@ -32,9 +32,11 @@ const FLAGS: usize = 6;
 /// Draws the list, the selection in the middle when there is more than fits.
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) {
     let position = state.position();
+    let order = state.events.list().order();
+    let order = if order == Order::default() { String::new() } else { format!("· {order} ") };
     let title = match position {
-        Some(position) => format!(" Events {}/{} ", position + 1, state.events.shown()),
-        None => " Events ".to_owned(),
+        Some(position) => format!(" Events {}/{} {order}", position + 1, state.events.shown()),
+        None => format!(" Events {order}"),
     };
     let block = pane(state, title, state.pane == Pane::List);
     let inside = block.inner(area);
@@ -44,7 +46,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) 
     let first = first_shown(state, areas);
     for place in first..state.events.shown().min(first + areas.rows_shown()) {
         let Some(entry) = state.events.at(place) else { break };
-        let before = place.checked_sub(1).and_then(|before| state.events.at(before));
+        let before = before(state, place, entry);
         let is_selected = Some(place) == position;
         let columns = Columns { time: time(state, entry, before), state, entry, is_selected };
         if areas.row_lines() == 2 {
@@ -57,6 +59,14 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) 
         lines.push(Line::from("no event passes the filter; Esc clears it"));
     }
     frame.render_widget(Paragraph::new(lines), inside);
+}
+
+/// The event before one: of those shown, or in an order that is not that of arrival, of all.
+fn before<'s>(state: &'s State, place: usize, entry: &Entry) -> Option<&'s Entry> {
+    if state.events.list().order() == Order::default() {
+        return place.checked_sub(1).and_then(|before| state.events.at(before));
+    }
+    state.events.list().before(entry.id)
 }
 
 /// The place of the first event that is on the screen.
