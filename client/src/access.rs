@@ -14,8 +14,8 @@ use crate::{
     control::{Remote, RemoteError},
     draft::{Edit, EditId},
     history::{
-        Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Relation, Ruling,
-        Status, Stored,
+        Deletions, Facts, Found, History, HistoryError, Holder, Opened, Options, PeriodInfo, Prune, Relation,
+        Ruling, Status, Stored,
     },
     row::{EventRow, EventState},
 };
@@ -119,6 +119,7 @@ impl Access {
                 | HistoryError::NotStored { .. }
                 | HistoryError::Unknown(_)
                 | HistoryError::NotHeld(_)
+                | HistoryError::NotDeletable { .. }
                 | HistoryError::Annotation(_)
                 | HistoryError::Damaged { .. }
                 | HistoryError::Closed => return Err(error.into()),
@@ -188,6 +189,17 @@ impl Access {
         })
     }
 
+    /// As [`History::delete_all`].
+    ///
+    /// # Errors
+    /// When the running process does not answer.
+    pub async fn delete_all(&self, ids: Vec<EventId>) -> Result<Deletions, AccessError> {
+        Ok(match self {
+            Self::Direct(history) => history.delete_all(ids).await,
+            Self::Remote(remote) => remote.delete_all(&ids).await?,
+        })
+    }
+
     /// As [`History::related`].
     ///
     /// # Errors
@@ -254,7 +266,7 @@ impl Access {
     /// When a period cannot be removed.
     pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, AccessError> {
         Ok(match self {
-            Self::Direct(history) => history.prune(prune).await?,
+            Self::Direct(history) => history.prune(prune).await?.periods,
             Self::Remote(remote) => remote.prune(prune).await?,
         })
     }

@@ -19,7 +19,7 @@ mod values;
 pub use changes::{BodyError, ChangeArgs, HoldArgs, PaceArgs, ReleaseArgs, ReplayArgs};
 pub use exchange::{DiffArgs, ExportArgs, ExportFormat, ImportArgs};
 pub use history::{HistoryCommand, PruneArgs};
-pub use notes::{CommentArgs, TagArgs, ThreadArgs};
+pub use notes::{CommentArgs, DeleteArgs, TagArgs, ThreadArgs};
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
 pub use values::{
     AnswerMode, CatchUp, ConcurrencyError, Dedupe, DurationError, OnAbsent, OutputMode, ScheduleError,
@@ -114,6 +114,12 @@ pub enum Command {
     /// Example: `inhaul comment 0197a2c4 'who sent this?'`, and then `inhaul events comment:who`. Works while `inhaul listen` is running.
     #[command(after_long_help = EXIT_STATUS)]
     Comment(CommentArgs),
+    /// Delete stored events for good
+    ///
+    /// Example: `inhaul delete 0197a2c4`, `inhaul delete 'type:ping age>7d' --yes`. Asks first. An event that is still to be forwarded, or is
+    /// held, stays. A deleted one does not come back when the relay sends it again. Works while `inhaul listen` is running.
+    #[command(after_long_help = notes::DELETE_STATUS)]
+    Delete(DeleteArgs),
     /// Show the events of the same object in order, such as those of a call
     ///
     /// Example: `inhaul thread 0197a2c4`. Says what is missing between them, what came out of order, and the time between one and the next,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 
 pub mod comment;
+pub mod delete;
 pub mod demo;
 pub mod diff;
 pub mod events;
@@ -63,6 +64,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Release(args) => release::run(data, &args).await?,
         Command::Tag(args) => tag::run(data, &args).await?,
         Command::Comment(args) => comment::run(data, &args).await?,
+        Command::Delete(args) => delete::run(data, &args).await?,
         Command::Thread(args) => thread::run(data, &args).await?,
         Command::Verify(args) => verify::run(data, &args).await?,
         Command::Sign(args) => sign::run(&args)?,

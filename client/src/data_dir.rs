@@ -5,6 +5,7 @@
 //!  <data>/control.sock  where the running `listen` answers other commands
 //!  <data>/client_id     who this client is to a relay
 //!  <data>/filters.toml  filters saved in the inspector
+//!  <data>/filters.used  filters used in the inspector, a line each
 //!  <data>/history/      every event stored, see docs/history.md
 //!  <data>/relay/        the embedded relay's own data
 //! ```
@@ -108,6 +109,11 @@ impl DataDir {
     /// The filters saved in the inspector.
     pub fn filters(&self) -> PathBuf {
         self.path.join("filters.toml")
+    }
+
+    /// The filters that were used in the inspector.
+    pub fn used_filters(&self) -> PathBuf {
+        self.path.join("filters.used")
     }
 
     /// The data directory of the embedded relay.

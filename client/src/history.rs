@@ -10,6 +10,7 @@
 //! flush. `docs/history.md` describes the files.
 
 mod by_hand;
+mod deletion;
 mod error;
 mod facts;
 mod fold;
@@ -29,6 +30,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream};
 use inhaul_core::{
     event::{Event, EventId, UnixMillis},
     signature::Verdict,
@@ -40,12 +42,13 @@ use tokio::{
 };
 
 pub use by_hand::ByHand;
+pub use deletion::UNDO_TIME;
 pub use error::HistoryError;
-pub use facts::{Facts, Found, Relation, Ruling, Status, Stored};
+pub use facts::{Deletions, Facts, Found, Kept, Relation, Ruling, Status, Stored};
 pub(crate) use fold::row as arriving_row;
 pub use index::panic_is_contained;
 pub use lock::Holder;
-pub use upkeep::{Checked, PeriodInfo, Prune};
+pub use upkeep::{Checked, PeriodInfo, Prune, Pruned};
 
 use self::{
     lock::DataLock,
@@ -64,6 +67,9 @@ use crate::{
 const ROOM_STEP_BYTES: usize = 16 * 1024;
 /// 64 MiB of bodies, or 4096 small requests, which is also what the journal takes at once.
 const ROOM_STEPS: usize = 4096;
+
+/// How many of several events are deleted with one flush.
+const DELETED_AT_ONCE: usize = 256;
 
 /// Where time comes from.
 pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
@@ -313,6 +319,37 @@ impl History {
         self.ask(0, |answer| Request::Annotate { id, annotation, answer }).await
     }
 
+    /// Deletes an event of which nothing is left to do; its row as it was. Nobody sees it from then on, and it does not come back when the relay
+    /// sends it again. Its bytes are overwritten after [`UNDO_TIME`], when the history is closed, or at the next opening.
+    ///
+    /// # Errors
+    /// When there is no such event, something is still to be done with it, or this could not be written.
+    pub async fn delete(&self, id: EventId) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Delete { id, answer }).await
+    }
+
+    /// [`History::delete`] of many events, those that can be.
+    pub async fn delete_all(&self, ids: Vec<EventId>) -> Deletions {
+        let mut deletions = Deletions::default();
+        let delete = |id| async move { (id, self.delete(id).await) };
+        let mut all = stream::iter(ids).map(delete).buffered(DELETED_AT_ONCE);
+        while let Some((id, result)) = all.next().await {
+            match result {
+                Ok(_) => deletions.deleted.push(id),
+                Err(error) => deletions.kept.push(Kept { id, reason: error.to_string() }),
+            }
+        }
+        deletions
+    }
+
+    /// Takes a deletion back, as long as the event's bytes are there.
+    ///
+    /// # Errors
+    /// When there is no such event any more, or this could not be written.
+    pub async fn restore(&self, id: EventId) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Restore { id, answer }).await
+    }
+
     /// The last `limit` events that have something in common with one, itself among them, the one stored first first. Of older periods,
     /// those of the last seven days are looked into.
     ///
@@ -399,11 +436,11 @@ impl History {
         self.ask(0, |answer| Request::Periods { answer }).await
     }
 
-    /// Removes old periods for good, except those with something left to do; what was removed, the oldest first.
+    /// Removes old periods for good, except those with something left to do, and says what was removed.
     ///
     /// # Errors
     /// When one cannot be removed; those before it are gone.
-    pub async fn prune(&self, prune: Prune) -> Result<Vec<PeriodInfo>, HistoryError> {
+    pub async fn prune(&self, prune: Prune) -> Result<Pruned, HistoryError> {
         self.ask(0, |answer| Request::Prune { prune, answer }).await
     }
 

@@ -1,5 +1,7 @@
 //! What happens while a client listens, as it is told to whoever shows it: the inspector, or what prints lines and JSON.
 
+use inhaul_core::event::EventId;
+
 use crate::{
     connection::ConnectionState,
     hold::HoldState,
@@ -18,6 +20,8 @@ pub enum Live {
     Attempt(Box<EventRow>, Attempt),
     /// Something else about an event on record changed, such as its tags or its comment.
     Changed(Box<EventRow>),
+    /// Events that are no longer in the history: they were deleted, or went with their period.
+    Gone(Vec<EventId>),
     /// What is held from now on is another.
     Hold(HoldState),
     /// The connection to the relay changed.

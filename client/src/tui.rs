@@ -12,8 +12,10 @@
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  traffic   what came when
+//!  used      filters that were used before
 //!  keys      every key, in one table
 //!  marks     which events something is to be done with
+//!  deleting  events that go, and come back while they can
 //!  theme     styles by meaning
 //!  terminal  taken and given back
 //!  offscreen the same without a terminal, for what measures it
@@ -41,10 +43,11 @@ use tokio_util::sync::CancellationToken;
 use self::{
     errands::Errands,
     message::{Effect, Message},
-    state::{Layout, Look, State, Times},
+    state::{Layout, Look, State, Times, ToastKind},
     terminal::Screen,
     theme::Theme,
     update::update,
+    used::UsedFilters,
     view::view,
 };
 use crate::{
@@ -60,6 +63,7 @@ use crate::{
 
 mod clipboard;
 mod content;
+mod deleting;
 mod dialog;
 mod editor;
 mod errands;
@@ -78,6 +82,7 @@ mod theme;
 mod traffic;
 mod tree;
 mod update;
+mod used;
 mod view;
 
 pub use keys::{Keymap, KeysError};
@@ -162,6 +167,7 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
         person: whoever(),
         ..state(&screen, shown.ui.clone(), color)?
     };
+    take_used_filters(&mut state, &history);
     let (errands, mut results) = Errands::new(history, orders, shown);
     let mut keys = EventStream::new();
     let mut ticks = interval(TICK);
@@ -225,7 +231,10 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         effect @ (Effect::LoadRows(_)
         | Effect::LoadRowsOf(_)
         | Effect::Annotate(..)
+        | Effect::Delete(_)
+        | Effect::Restore(_)
         | Effect::SaveFilter(..)
+        | Effect::SaveUsed(..)
         | Effect::LoadThread(_)
         | Effect::Load(..)
         | Effect::Judge(..)
@@ -283,6 +292,14 @@ fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
     state.events.set_order(ui.order);
     state.follows = ui.order.is_of_arrival();
     Ok(state)
+}
+
+/// Takes the filters of earlier runs.
+fn take_used_filters(state: &mut State, history: &History) {
+    match used::read(&history.data_dir().used_filters(), &state.saved) {
+        Ok(texts) => state.used = UsedFilters::new(texts),
+        Err(error) => state.tell(format!("the filters used before cannot be read: {error}"), ToastKind::Bad),
+    }
 }
 
 /// What has the terminal meanwhile: the editor of a body, or the shell.

@@ -26,6 +26,7 @@ mod challenges;
 mod clock;
 mod commands;
 mod data_dirs;
+mod delete;
 mod delivery;
 mod demo;
 mod disk_full;

@@ -1,8 +1,15 @@
-//! Arguments of `inhaul tag`, `comment` and `thread`.
+//! Arguments of `inhaul tag`, `comment`, `delete` and `thread`.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
+
+/// How `delete` ends.
+pub(super) const DELETE_STATUS: &str = "\
+Exit status:
+  0  done, or you did not want it
+  1  there is no such event, or some could not be deleted; each is named
+  2  it could not be done";
 
 /// Arguments of `inhaul tag`.
 #[derive(Debug, Args)]
@@ -23,6 +30,20 @@ pub struct CommentArgs {
     /// What to write, in place of the comment before
     #[arg(value_name = "TEXT")]
     pub text: Vec<String>,
+}
+
+/// Arguments of `inhaul delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// Ids of events or their beginnings; or a filter, such as 'type:ping'
+    #[arg(value_name = "ID|FILTER", required = true)]
+    pub events: Vec<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Arguments of `inhaul thread`.

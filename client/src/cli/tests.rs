@@ -31,14 +31,16 @@ fn every_line_of_short_help_fits_a_terminal() {
 
 #[test]
 fn every_command_has_an_example_and_its_exit_status() {
-    for name in
-        ["listen", "events", "show", "replay", "tag", "comment", "thread", "export", "import", "diff", "demo"]
-    {
+    for name in [
+        "listen", "events", "show", "replay", "tag", "comment", "delete", "thread", "export", "import",
+        "diff", "demo",
+    ] {
         let mut command = Cli::command();
         let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
         assert!(help.contains(&format!("inhaul {name}")), "{help}");
     }
-    for name in ["listen", "show", "replay", "tag", "comment", "thread", "export", "import", "diff"] {
+    for name in ["listen", "show", "replay", "tag", "comment", "delete", "thread", "export", "import", "diff"]
+    {
         let mut command = Cli::command();
         let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
         assert!(help.contains("Exit status:\n  0  "), "{help}");

@@ -73,6 +73,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Release(_)
         | Command::Tag(_)
         | Command::Comment(_)
+        | Command::Delete(_)
         | Command::Thread(_)
         | Command::History(_)
         | Command::Verify(_)

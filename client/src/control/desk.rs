@@ -21,7 +21,7 @@ use super::{
 use crate::{
     annotation::Annotation,
     draft::{Draft, Edit},
-    history::{Facts, History, HistoryError, Ruling, Stored},
+    history::{Facts, History, HistoryError, Prune, Pruned, Ruling, Stored},
     hold::HoldChange,
     live::Live,
     pipeline::Signing,
@@ -106,6 +106,7 @@ impl Desk {
                 Ok(self.preview(plan).await.unwrap_or_else(|reason| Answer::error(&reason)))
             }
             Request::Annotate { id, annotation } => self.annotate(id, annotation).await,
+            Request::Delete { ids } => Ok(self.delete(ids).await),
             Request::Related { id, relation, limit } => {
                 let related = self.history.related(id, relation, limit.min(ROWS_MAX)).await;
                 related.map(|rows| Answer::Rows { rows })
@@ -122,9 +123,7 @@ impl Desk {
             },
             Request::Replay { id, to, signing } => Ok(self.replay(id, to, signing).await),
             Request::Periods => self.history.periods().await.map(|periods| Answer::Periods { periods }),
-            Request::Prune(prune) => {
-                self.history.prune(prune).await.map(|periods| Answer::Periods { periods })
-            }
+            Request::Prune(prune) => self.prune(prune).await,
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
             Request::Import { provider, event_type, provider_event_id, .. } => {
                 let names = Facts { provider, event_type, provider_event_id, ..Facts::default() };
@@ -140,6 +139,26 @@ impl Desk {
         // Nobody may watch; it is on record.
         let _ = self.live.send(Live::Changed(row.clone())).await;
         Ok(Answer::Row { row })
+    }
+
+    /// Deletes events, and tells whoever watches.
+    async fn delete(&self, ids: Vec<EventId>) -> Answer {
+        let deletions = self.history.delete_all(ids).await;
+        self.tell_gone(deletions.deleted.clone()).await;
+        Answer::Deleted(deletions)
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Answer, HistoryError> {
+        let Pruned { periods, events } = self.history.prune(prune).await?;
+        self.tell_gone(events).await;
+        Ok(Answer::Periods { periods })
+    }
+
+    async fn tell_gone(&self, ids: Vec<EventId>) {
+        if !ids.is_empty() {
+            // Nobody may watch; they are gone all the same.
+            let _ = self.live.send(Live::Gone(ids)).await;
+        }
     }
 
     async fn import(&self, record: Bytes, facts: Facts) -> Answer {

@@ -12,7 +12,7 @@ use crate::{
     annotation::Annotation,
     draft::{Changes, Draft, EditId},
     forward::Target,
-    history::{Found, PeriodInfo, Prune, Relation},
+    history::{Deletions, Found, PeriodInfo, Prune, Relation},
     hold::{HoldChange, HoldState},
     pipeline::Signing,
     replay::{Pace, Plan, Preview},
@@ -80,6 +80,9 @@ pub(super) enum Request {
         id: EventId,
         annotation: Annotation,
     },
+    Delete {
+        ids: Vec<EventId>,
+    },
     Related {
         id: EventId,
         relation: Relation,
@@ -124,6 +127,7 @@ pub(super) enum Answer {
     Row {
         row: Box<EventRow>,
     },
+    Deleted(Deletions),
     Imported {
         row: Box<EventRow>,
         /// It was not in the history before.
@@ -195,6 +199,7 @@ impl Request {
             | Self::Hold { .. }
             | Self::Draft { .. }
             | Self::Annotate { .. }
+            | Self::Delete { .. }
             | Self::Related { .. }
             | Self::Status
             | Self::Periods
@@ -321,6 +326,10 @@ mod tests {
                     record_bytes: 9,
                 },
                 r#"{"request":"import","provider":"stripe","record_bytes":9}"#,
+            ),
+            (
+                Request::Delete { ids: vec![id] },
+                r#"{"request":"delete","ids":["01935b1e-7c00-7000-8000-000000000001"]}"#,
             ),
             (Request::Status, r#"{"request":"status"}"#),
             (Request::Periods, r#"{"request":"periods"}"#),

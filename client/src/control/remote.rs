@@ -22,7 +22,7 @@ use super::{
 use crate::{
     annotation::Annotation,
     draft::{Draft, Edit, EditId},
-    history::{Facts, Found, PeriodInfo, Prune, Relation, Ruling, Stored},
+    history::{Deletions, Facts, Found, PeriodInfo, Prune, Relation, Ruling, Stored},
     hold::{HoldChange, HoldState},
     pipeline::Signing,
     replay::{Plan, Preview, Sent},
@@ -31,6 +31,9 @@ use crate::{
 
 /// How long the running process may take for what it has on disk.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many events one request deletes.
+const DELETED_AT_ONCE: usize = 1000;
 
 /// A running `inhaul`, asked over its socket.
 #[derive(Clone, Debug)]
@@ -160,6 +163,24 @@ impl Remote {
         }
     }
 
+    /// As [`History::delete_all`](crate::history::History::delete_all).
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn delete_all(&self, ids: &[EventId]) -> Result<Deletions, RemoteError> {
+        let mut all = Deletions::default();
+        for ids in ids.chunks(DELETED_AT_ONCE) {
+            match self.ask(&Request::Delete { ids: ids.to_vec() }).await? {
+                (Answer::Deleted(Deletions { deleted, kept }), _) => {
+                    all.deleted.extend(deleted);
+                    all.kept.extend(kept);
+                }
+                other => return Err(unexpected(other.0)),
+            }
+        }
+        Ok(all)
+    }
+
     /// As [`History::draft`](crate::history::History::draft).
     ///
     /// # Errors
@@ -227,6 +248,7 @@ impl Remote {
                 | Answer::Found { .. }
                 | Answer::Row { .. }
                 | Answer::Event { .. }
+                | Answer::Deleted(_)
                 | Answer::Imported { .. }
                 | Answer::Attempt { .. }
                 | Answer::Preview { .. }
@@ -323,6 +345,7 @@ impl Remote {
             | Request::Hold { .. }
             | Request::Draft { .. }
             | Request::Annotate { .. }
+            | Request::Delete { .. }
             | Request::Related { .. }
             | Request::Import { .. }
             | Request::Periods
@@ -385,6 +408,7 @@ fn unexpected(answer: Answer) -> RemoteError {
         | Answer::Found { .. }
         | Answer::Event { .. }
         | Answer::Row { .. }
+        | Answer::Deleted(_)
         | Answer::Imported { .. }
         | Answer::Periods { .. }
         | Answer::Attempt { .. }

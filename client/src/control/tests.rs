@@ -17,7 +17,7 @@ use crate::{
     data_dir::DataDir,
     draft::{Changes, Draft, Sign},
     history::{
-        Facts, Found, Options, Relation, Ruling, Stored,
+        Facts, Found, Options, Prune, Relation, Ruling, Stored,
         tests::{World, forwarded, sample_attempt, sample_event},
     },
     hold::{Hold, HoldChange},
@@ -321,6 +321,27 @@ async fn many_connections_that_say_nothing_do_not_stop_the_history() {
     store(&running.history, 1, b"x").await;
     drop(silent);
     assert_eq!(remote(&running.world).await.rows(None, None, 5).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_deleted_or_pruned_is_told_to_whoever_watches() {
+    let mut running = listening();
+    let (gone, pending) =
+        (store(&running.history, 1, b"x").await.id, store(&running.history, 2, b"y").await.id);
+    running.history.settle(gone).await.unwrap();
+    let access = access(&running.world).await.unwrap();
+    let deletions = access.delete_all(vec![gone, pending]).await.unwrap();
+    assert_eq!(deletions.deleted, [gone]);
+    assert!(deletions.kept[0].id == pending && deletions.kept[0].reason.contains("still to be forwarded"));
+    assert!(matches!(running.shown.recv().await, Some(Live::Gone(ids)) if ids == [gone]));
+    assert_eq!(access.rows(None, None, 5).await.unwrap().len(), 1);
+
+    running.history.settle(pending).await.unwrap();
+    running.world.advance(24 * 3_600_000);
+    store(&running.history, 3, b"z").await;
+    let all = Prune { before: None, keep_bytes: Some(0), dry_run: false };
+    assert_eq!(access.prune(all).await.unwrap().len(), 1);
+    assert!(matches!(running.shown.recv().await, Some(Live::Gone(ids)) if ids == [pending]));
 }
 
 #[tokio::test]

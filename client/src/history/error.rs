@@ -56,6 +56,14 @@ pub enum HistoryError {
     /// Nobody has to decide on this event.
     #[error("the event {0} is not held")]
     NotHeld(EventId),
+    /// Something is still to be done with this event.
+    #[error("the event {id} cannot be deleted: {reason}")]
+    NotDeletable {
+        /// Which event.
+        id: EventId,
+        /// What is still to be done.
+        reason: &'static str,
+    },
     /// What was to be noted on an event is beyond a limit.
     #[error(transparent)]
     Annotation(#[from] AnnotationError),
@@ -99,6 +107,9 @@ impl HistoryError {
                 Some("is the disk full? Events wait at the relay until there is room".to_owned())
             }
             Self::Unknown(_) => Some("`inhaul events` lists what is stored".to_owned()),
+            Self::NotDeletable { .. } => {
+                Some("`inhaul show` says what is left to do for it; it can be deleted then".to_owned())
+            }
             Self::NotHeld(_) => Some("`inhaul events --held` lists the events that are".to_owned()),
             Self::Annotation(_) | Self::Damaged { .. } | Self::Closed => None,
         }

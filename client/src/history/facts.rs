@@ -67,6 +67,24 @@ pub enum Ruling {
     },
 }
 
+/// What became of events that were to be deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletions {
+    /// Those that are.
+    pub deleted: Vec<EventId>,
+    /// Those that are not.
+    pub kept: Vec<Kept>,
+}
+
+/// An event that was not deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Which event.
+    pub id: EventId,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
 /// What the beginning of an id leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

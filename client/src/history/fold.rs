@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Facts,
+    deletion::{Deletion, Tombstone},
     record::{Arrived, Change},
     same::SameKey,
 };
@@ -37,6 +38,9 @@ pub(super) struct Indexed {
     /// What it has in common with other events of the same object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) object: Option<SameKey>,
+    /// A person deleted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deleted: Option<Tombstone>,
     /// What everyone else sees.
     pub(super) row: EventRow,
 }
@@ -56,13 +60,15 @@ impl Indexed {
     }
 }
 
-/// What a record at `location` makes of an event's entry; nothing when its arrival is not on record.
+/// What a record at `location` makes of an event's entry; nothing when its arrival is not on record. Of an event that is deleted, the record
+/// that says so is enough: those before it may be erased.
 ///
 /// Applying the same records in the same order to their own outcome changes nothing: what is caught up twice is right.
 pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) -> Option<Indexed> {
     let Some(mut entry) = entry else {
         return match change {
             Change::Arrived(arrived, event) => Some(arrival(location, arrived, event)),
+            Change::Deletion(Deletion::Deleted(deleted)) => Some(Indexed::erased(deleted, location)),
             Change::Verdict(_)
             | Change::Attempt(_)
             | Change::LastAttempt(_)
@@ -72,7 +78,8 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             | Change::Edited(_)
             | Change::Dropped(_)
             | Change::Tags(_)
-            | Change::Comment(_) => None,
+            | Change::Comment(_)
+            | Change::Deletion(Deletion::Restored { .. }) => None,
         };
     };
     entry.latest = location;
@@ -105,6 +112,7 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
         }
         Change::Tags(change) => change.apply(&mut entry.row.tags),
         Change::Comment(comment) => entry.row.comment = comment.text(),
+        Change::Deletion(deletion) => entry.apply(deletion),
     }
     Some(entry)
 }
@@ -148,6 +156,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
         same: SameKey::of(event, &arrived.facts),
         object: SameKey::of_object(event, &arrived.facts),
         edits: Vec::new(),
+        deleted: None,
         row: EventRow { repeat: arrived.repeat.as_deref().cloned(), ..row },
     }
 }
@@ -221,6 +230,7 @@ mod tests {
         draft::{Draft, Edit},
         history::{
             Facts,
+            deletion::Deleted,
             tests::{sample_attempt, sample_event},
         },
         row::{Dropped, GivenUp, Outcome},
@@ -303,6 +313,7 @@ mod tests {
             dropped(),
             Change::Tags(TagChange::default()),
             Change::Comment(Comment::default()),
+            Change::Deletion(Deletion::Restored { at: UnixMillis(1) }),
             Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
         ] {
             assert_eq!(fold(None, at(9), &change), None);
@@ -315,6 +326,28 @@ mod tests {
         let settled = fold(Some(first), at(1), &Change::Settled).unwrap();
         let expected = Indexed { latest: at(2), ..settled.clone() };
         assert_eq!(fold(Some(settled), at(2), &arrived(4)), Some(expected));
+    }
+
+    /// One that has arrived.
+    fn entry() -> Indexed {
+        fold(None, at(0), &arrived(1)).unwrap()
+    }
+
+    #[test]
+    fn a_deleted_event_is_kept_until_it_is_erased_and_known_for_ever() {
+        let settled = fold(Some(entry()), at(1), &Change::Settled).unwrap();
+        let deletion = Change::Deletion(Deletion::Deleted(Deleted::of(&settled, UnixMillis(1))));
+        let gone = fold(Some(settled.clone()), at(2), &deletion).unwrap();
+        assert!(gone.is_deleted());
+        assert_eq!(gone.row, settled.row);
+        let back = fold(Some(gone), at(3), &Change::Deletion(Deletion::Restored { at: UnixMillis(2) }));
+        assert_eq!(back, Some(Indexed { latest: at(3), ..settled.clone() }));
+        // Its arrival is erased.
+        let known = fold(None, at(2), &deletion).unwrap();
+        assert_eq!((known.row.id, known.arrival, known.row.state), (settled.row.id, 1, EventState::Settled));
+        assert!(known.is_deleted() && known.row.target.is_empty());
+        let stays = fold(Some(known), at(3), &Change::Deletion(Deletion::Restored { at: UnixMillis(2) }));
+        assert!(stays.unwrap().is_deleted(), "nothing is left to come back");
     }
 
     fn any_change() -> impl Strategy<Value = Change> {
@@ -342,6 +375,8 @@ mod tests {
             }),
             "[ab]?".prop_map(|text| Change::Comment(Comment::new(&text).unwrap())),
             Just(Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() })),
+            Just(Change::Deletion(Deletion::Deleted(Deleted::of(&entry(), UnixMillis(1))))),
+            Just(Change::Deletion(Deletion::Restored { at: UnixMillis(2) })),
         ]
     }
 

@@ -18,6 +18,7 @@ pub(super) use database::Database;
 pub(super) use memory::Memory;
 
 use super::{
+    deletion::Tombstone,
     fold::{Indexed, location_json},
     same::SameKey,
 };
@@ -91,13 +92,13 @@ pub(super) type LatestRecords = HashMap<EventId, Location>;
 /// The first and the last of a period's events, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Extent {
-    /// Lowest id, which by UUIDv7 is the first received.
+    /// Lowest id, also of those deleted; by UUIDv7 it is the first received.
     pub(super) first_id: EventId,
     /// Highest id.
     pub(super) last_id: EventId,
     /// The number of the event stored last.
     pub(super) last_arrival: u64,
-    /// How many events there are.
+    /// How many events there are, without those deleted.
     pub(super) events: u64,
     /// How many of them have something left to do.
     pub(super) open: OpenEvents,
@@ -112,17 +113,51 @@ pub(super) struct OpenEvents {
     pub(super) held: u64,
     /// Not tried again by itself.
     pub(super) given_up: u64,
+    /// Deleted, and their bytes are still there.
+    #[serde(default)]
+    pub(super) erasable: u64,
+}
+
+/// What is left to do for an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// It is to be forwarded.
+    Pending,
+    /// A person decides.
+    Held,
+    /// It is not tried again by itself.
+    GivenUp,
+    /// It is deleted, and its bytes are to be overwritten.
+    Erasure,
+}
+
+impl Left {
+    /// What is left to do for an entry, if anything.
+    pub(super) fn of(entry: &Indexed) -> Option<Self> {
+        Self::of_stamp(entry.row.state, entry.deleted.as_ref())
+    }
+
+    /// What is left to do for an event in a state, unless it is deleted.
+    pub(super) fn of_stamp(state: EventState, deleted: Option<&Tombstone>) -> Option<Self> {
+        match (deleted, state) {
+            (Some(gone), _) => (!gone.is_erased).then_some(Self::Erasure),
+            (None, EventState::Settled) => None,
+            (None, EventState::Pending) => Some(Self::Pending),
+            (None, EventState::Held) => Some(Self::Held),
+            (None, EventState::GivenUp) => Some(Self::GivenUp),
+        }
+    }
 }
 
 impl OpenEvents {
-    pub(super) fn count(states: impl IntoIterator<Item = EventState>) -> Self {
+    pub(super) fn count(left: impl IntoIterator<Item = Left>) -> Self {
         let mut open = Self::default();
-        for state in states {
-            match state {
-                EventState::Settled => {}
-                EventState::Pending => open.pending += 1,
-                EventState::Held => open.held += 1,
-                EventState::GivenUp => open.given_up += 1,
+        for left in left {
+            match left {
+                Left::Pending => open.pending += 1,
+                Left::Held => open.held += 1,
+                Left::GivenUp => open.given_up += 1,
+                Left::Erasure => open.erasable += 1,
             }
         }
         open
@@ -157,7 +192,7 @@ pub(super) trait Index: Send {
     fn marker(&self) -> Result<Option<Marker>, IndexError>;
     /// Notes that everything up to there has been put in.
     fn mark(&mut self, marker: Marker) -> Result<(), IndexError>;
-    /// The entry of an event.
+    /// The entry of an event, also when it is deleted. All else but [`Index::erasable`] is of those that are not.
     fn get(&self, id: EventId) -> Result<Option<Indexed>, IndexError>;
     /// Adds an entry or replaces that of the same event.
     fn put(&mut self, entry: &Indexed) -> Result<(), IndexError>;
@@ -165,6 +200,8 @@ pub(super) trait Index: Send {
     fn before(&self, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError>;
     /// The entries with this left to do that were stored before the one with that number, newest first.
     fn in_state(&self, state: EventState, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError>;
+    /// The deleted entries whose bytes are still there.
+    fn erasable(&self) -> Result<Vec<Indexed>, IndexError>;
     /// The entries with this key, the one stored last first.
     fn deliveries(&self, key: SameKey, limit: usize) -> Result<Vec<Indexed>, IndexError>;
     /// The keys of all entries.
@@ -197,11 +234,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::history::tests::sample_entry;
+    use crate::history::{deletion::Deleted, tests::sample_entry};
 
     #[derive(Clone, Debug)]
     enum Step {
-        Put { event: u8, state: EventState, same: u8 },
+        Put { event: u8, state: EventState, same: u8, deleted: u8 },
         Mark(u64),
         Get(u8),
         Before(u64, usize),
@@ -226,7 +263,8 @@ mod tests {
 
     fn any_step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            4 => (any::<u8>(), any_state(), 0..3u8).prop_map(|(event, state, same)| Step::Put { event, state, same }),
+            4 => (any::<u8>(), any_state(), 0..3u8, 0..6u8)
+                .prop_map(|(event, state, same, deleted)| Step::Put { event, state, same, deleted }),
             1 => any::<u64>().prop_map(Step::Mark),
             2 => any::<u8>().prop_map(Step::Get),
             1 => (0..300u64, 0..9usize).prop_map(|(arrival, limit)| Step::Before(arrival, limit)),
@@ -237,7 +275,8 @@ mod tests {
 
     /// The check of the one on disk, against what is in the one in memory.
     fn check_notices_everything(disk: &dyn Index, memory: &dyn Index) -> Result<(), TestCaseError> {
-        let entries = memory.before(u64::MAX, usize::MAX).unwrap();
+        let ids = (0..=u8::MAX).map(|event| sample_entry(event, 0).row.id);
+        let entries: Vec<Indexed> = ids.filter_map(|id| memory.get(id).unwrap()).collect();
         let mut latest: LatestRecords = entries.iter().map(|entry| (entry.row.id, entry.latest)).collect();
         let check = |latest: &LatestRecords, missing| disk.check(&Arc::new(latest.clone()), missing);
         prop_assert!(check(&latest, 0).is_ok());
@@ -263,7 +302,7 @@ mod tests {
             let mut memory: Box<dyn Index> = Box::new(Memory::default());
             for step in steps {
                 match step {
-                    Step::Put { event, state, same } => {
+                    Step::Put { event, state, same, deleted } => {
                         let mut entry = sample_entry(event, 1000 - u64::from(event));
                         // An event's key stays what it was.
                         let known = memory.get(entry.row.id).unwrap();
@@ -272,6 +311,8 @@ mod tests {
                             |known| (known.same, known.object),
                         );
                         entry.row.state = state;
+                        let tombstone = Deleted::of(&entry, entry.row.stored_at);
+                        entry.deleted = (deleted > 3).then_some(Tombstone { deleted: tombstone, is_erased: deleted == 5 });
                         disk.put(&entry).unwrap();
                         memory.put(&entry).unwrap();
                     }
@@ -311,6 +352,7 @@ mod tests {
                     let expected = memory.deliveries(key(same), limit).unwrap();
                     prop_assert_eq!(disk.deliveries(key(same), limit).unwrap(), expected);
                 }
+                prop_assert_eq!(disk.erasable().unwrap(), memory.erasable().unwrap());
                 prop_assert_eq!(disk.keys().unwrap(), memory.keys().unwrap());
                 prop_assert_eq!(disk.extent().unwrap(), memory.extent().unwrap());
                 prop_assert_eq!(disk.marker().unwrap(), memory.marker().unwrap());

@@ -23,7 +23,7 @@ use super::{
     fold::{Indexed, fold},
     index::{Index, IndexError, Marker},
     notes::Notes,
-    record::{Change, ChangeError},
+    record::{Change, ChangeError, DELETION},
 };
 use crate::data_dir::{create_private_dir, sync_parent};
 
@@ -160,6 +160,19 @@ impl OpenPeriod {
         self.marker = Some(Marker { up_to: location, records: records + 1, unreadable_events });
         self.marker_is_written = false;
         Ok(entry)
+    }
+
+    /// Overwrites every record of an event but those of its deletion.
+    pub(super) fn erase_records(&self, entry: &Indexed) -> Result<(), HistoryError> {
+        let id = entry.row.id;
+        let erased =
+            self.journal.erase(&(entry.location..=entry.latest), id.0.as_bytes(), &|kind| kind != DELETION);
+        erased.map_err(|error| HistoryError::Damaged { id, reason: with_causes(&error) })
+    }
+
+    /// Puts an entry in the place of that of the same event.
+    pub(super) fn put(&mut self, entry: &Indexed) -> Result<(), IndexError> {
+        self.index.put(entry)
     }
 
     /// Notes in the index how far it is.

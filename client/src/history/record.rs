@@ -13,7 +13,9 @@
 //!  9     event id  u32 big endian, that many bytes of JSON (`Edited`), the edited body if there is one
 //!  10    event id  JSON of when, by whom and why it was dropped: it was held, and goes nowhere
 //!  11    event id  JSON of the attempt that ended, and nothing more is to be forwarded by itself: 3 and 4 in one
+//!  12    event id  JSON of a deletion, with what stays of the event, or that the deletion is taken back
 //! ```
+//! An empty payload of another kind than 4 and 6 is one that was erased.
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
 
 use bytes::{Buf, Bytes};
@@ -24,7 +26,7 @@ use inhaul_core::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Facts;
+use super::{Facts, deletion::Deletion};
 use crate::{
     annotation::{Comment, TagChange},
     draft::{Changes, Draft, Edit},
@@ -43,6 +45,8 @@ const COMMENT: u8 = 8;
 const EDITED: u8 = 9;
 const DROPPED: u8 = 10;
 const LAST_ATTEMPT: u8 = 11;
+/// The kind of the record that says what stays of an event; it is never erased.
+pub(super) const DELETION: u8 = 12;
 
 /// What the client noted when an event arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +101,8 @@ pub(super) enum Change {
     Tags(TagChange),
     /// A person wrote something about it.
     Comment(Comment),
+    /// A person deleted it, or took that back.
+    Deletion(Deletion),
 }
 
 /// Why a record of a known kind cannot be read.
@@ -133,11 +139,15 @@ impl Change {
             Self::Dropped(dropped) => (DROPPED, vec![json(dropped)]),
             Self::Tags(change) => (TAGS, vec![json(change)]),
             Self::Comment(comment) => (COMMENT, vec![json(comment)]),
+            Self::Deletion(deletion) => (DELETION, vec![json(deletion)]),
         }
     }
 
-    /// What a record says; nothing when a later release made it.
+    /// What a record says; nothing when a later release made it, or it was erased.
     pub(super) fn from_record(kind: u8, mut payload: Bytes) -> Result<Option<Self>, ChangeError> {
+        if payload.is_empty() && ![SETTLED, RELEASED].contains(&kind) {
+            return Ok(None);
+        }
         Ok(Some(match kind {
             EVENT => {
                 let arrived = serde_json::from_slice(&split_length(&mut payload)?)?;
@@ -161,6 +171,7 @@ impl Change {
             DROPPED => Self::Dropped(serde_json::from_slice(&payload)?),
             TAGS => Self::Tags(serde_json::from_slice(&payload)?),
             COMMENT => Self::Comment(serde_json::from_slice(&payload)?),
+            DELETION => Self::Deletion(serde_json::from_slice(&payload)?),
             _ => return Ok(None),
         }))
     }
@@ -189,7 +200,7 @@ mod tests {
     use super::*;
     use crate::{
         draft::{IdChange, Sign},
-        history::tests::sample_event,
+        history::{deletion::Deleted, tests::sample_event},
         row::{AttemptCause, Changed, FailureKind, Outcome},
     };
 
@@ -291,7 +302,37 @@ mod tests {
 
     /// One of each.
     fn golden() -> Vec<Golden> {
-        [golden_arrivals().to_vec(), golden_attempts().to_vec(), golden_decisions().to_vec()].concat()
+        [
+            golden_arrivals().to_vec(),
+            golden_attempts().to_vec(),
+            golden_decisions().to_vec(),
+            golden_deletions().to_vec(),
+        ]
+        .concat()
+    }
+
+    fn golden_deletions() -> [Golden; 2] {
+        let deleted = Deleted {
+            at: UnixMillis(1_763_970_070_600),
+            id: sample_event(1, b"").id,
+            arrival: 7,
+            endpoint: "orders".parse().unwrap(),
+            received_at: UnixMillis(1_763_970_070_118),
+            stored_at: UnixMillis(1_763_970_070_150),
+        };
+        let restored = Deletion::Restored { at: UnixMillis(1_763_970_070_700) };
+        [
+            (
+                Change::Deletion(Deletion::Deleted(deleted)),
+                DELETION,
+                include_bytes!("../../../assets/golden/history-deleted-v1.bin"),
+            ),
+            (
+                Change::Deletion(restored),
+                DELETION,
+                include_bytes!("../../../assets/golden/history-restored-v1.bin"),
+            ),
+        ]
     }
 
     fn golden_arrivals() -> [Golden; 5] {
@@ -386,9 +427,12 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_and_a_later_kind_is_not() {
+    fn damage_is_an_error_and_a_later_kind_is_not_nor_one_that_was_erased() {
         for (change, kind, bytes) in golden() {
-            for cut in 0..bytes.len() {
+            if !bytes.is_empty() {
+                assert!(matches!(Change::from_record(kind, Bytes::new()), Ok(None)), "{change:?} erased");
+            }
+            for cut in 1..bytes.len() {
                 let read = Change::from_record(kind, Bytes::from_static(&bytes[..cut]));
                 assert!(read.is_err(), "{change:?} cut to {cut}");
             }

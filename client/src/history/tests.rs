@@ -1,6 +1,7 @@
 //! Sample events, and conversations with a whole history.
 
 mod damage;
+mod delete;
 mod kill;
 mod notes;
 mod periods;
@@ -107,7 +108,7 @@ impl World {
         opened.history
     }
 
-    fn advance(&self, millis: u64) {
+    pub(crate) fn advance(&self, millis: u64) {
         self.clock.fetch_add(millis, Ordering::Relaxed);
     }
 

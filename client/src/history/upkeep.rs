@@ -7,7 +7,7 @@ use std::{
     sync::mpsc,
 };
 
-use inhaul_core::event::UnixMillis;
+use inhaul_core::event::{EventId, UnixMillis};
 use inhaul_journal::{AppendError, Journal, Location};
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +120,7 @@ fn check_period(
         let change = read
             .and_then(|record| Change::from_record(kind, record.payload).map_err(|error| error.to_string()));
         match change {
-            Ok(_) => events += u64::from(kind == EVENT),
+            Ok(change) => events += u64::from(kind == EVENT && change.is_some()),
             Err(reason) => {
                 is_damaged = true;
                 let Location { segment, offset, .. } = location;
@@ -236,6 +236,15 @@ pub(super) fn bytes_on_disk(directory: &Path) -> u64 {
         Err(_) => 0,
     };
     entries.filter_map(Result::ok).map(of).sum()
+}
+
+/// What was pruned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The periods, the oldest first.
+    pub periods: Vec<PeriodInfo>,
+    /// The events that went with them.
+    pub events: Vec<EventId>,
 }
 
 /// Which periods are pruned: the oldest ones, as far as one of these says, and never one with something left to do.

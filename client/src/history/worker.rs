@@ -5,6 +5,7 @@
 //! period, a full journal, and the end.
 
 mod arrival;
+mod delete;
 mod note;
 mod periods;
 mod prune;
@@ -15,19 +16,21 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     path::PathBuf,
     sync::{PoisonError, mpsc},
+    time::Duration,
 };
 
-use inhaul_core::event::{Event, EventId};
+use inhaul_core::event::{Event, EventId, UnixMillis};
 use inhaul_journal::{AppendError, Location};
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::{arrival::Prepared, periods::Periods, request::Reply};
+use self::{arrival::Prepared, delete::Erasure, periods::Periods, request::Reply};
 pub(super) use self::{
     periods::{check_format, period_names},
     request::{Answer, Message, Request},
 };
 use super::{
     Facts, HistoryError, Options, Ruling, SharedLock, Status, Stored,
+    deletion::Deletion,
     notes::Notes,
     record::{Arrived, Change},
     same::SameKey,
@@ -39,6 +42,9 @@ use crate::{
 
 /// After how many records a busy thread notes how far the index is; an idle one does so at once.
 const MARKER_INTERVAL: u64 = 512;
+
+/// How often it is looked whether bytes are to be overwritten, when some will be: the clock may be set meanwhile.
+const ERASURE_LOOK: Duration = Duration::from_secs(1);
 
 /// A change the journal has been given and has not reported yet.
 struct UnderWay {
@@ -78,6 +84,9 @@ pub(super) struct Worker {
     storing: HashMap<EventId, Vec<Waiting>>,
     storing_same: HashSet<SameKey>,
     beginning: HashMap<EventId, Beginning>,
+    /// In the order in which they are due.
+    erasures: VecDeque<Erasure>,
+    opened_at: UnixMillis,
 }
 
 impl Worker {
@@ -90,6 +99,7 @@ impl Worker {
     ) -> Self {
         Self {
             periods: Periods::new(root, options.clone(), notes.clone()),
+            opened_at: (options.clock)(),
             options,
             notes,
             sender,
@@ -103,12 +113,14 @@ impl Worker {
             storing: HashMap::new(),
             storing_same: HashSet::new(),
             beginning: HashMap::new(),
+            erasures: VecDeque::new(),
         }
     }
 
     /// Opens what is there.
     pub(super) fn open(&mut self) -> Result<(), HistoryError> {
         self.next_arrival = self.periods.open_all()? + 1;
+        self.periods.erase_leftovers();
         Ok(())
     }
 
@@ -126,6 +138,7 @@ impl Worker {
             }
         }
         while !self.under_way.is_empty() && self.wait_for_journal() {}
+        self.erase_all();
         self.periods.close_all();
         drop(lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(answer) = answer {
@@ -135,6 +148,7 @@ impl Worker {
 
     /// Takes the next message without waiting for one; false when there is none.
     pub(super) fn step(&mut self) -> bool {
+        self.erase_due();
         let message = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok());
         let busy = message.is_some();
         match message {
@@ -151,13 +165,22 @@ impl Worker {
     }
 
     fn next_message(&mut self) -> Option<Message> {
-        if let Some(message) = self.backlog.pop_front() {
-            return Some(message);
-        }
-        self.inbox.try_recv().ok().or_else(|| {
+        loop {
+            self.erase_due();
+            if let Some(message) = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok()) {
+                return Some(message);
+            }
             self.periods.write_markers();
-            self.inbox.recv().ok()
-        })
+            let received = match self.next_erasure() {
+                Some(wait) => self.inbox.recv_timeout(wait.min(ERASURE_LOOK)),
+                None => self.inbox.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            };
+            match received {
+                Ok(message) => return Some(message),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+        }
     }
 
     /// Waits until the journal is done with one more record; everything else has to wait meanwhile.
@@ -209,6 +232,8 @@ impl Worker {
             Request::Edit { id, draft, answer } => self.edit(id, draft, answer, room),
             Request::Edited { id, edit, answer } => drop(answer.send(self.periods.edited(id, edit))),
             Request::Annotate { id, annotation, answer } => self.annotate(id, annotation, answer, room),
+            Request::Delete { id, answer } => self.delete(id, answer, room),
+            Request::Restore { id, answer } => self.restore(id, answer, room),
             Request::Related { id, relation, limit, answer } => {
                 drop(answer.send(self.periods.related(id, relation, limit)));
             }
@@ -369,6 +394,9 @@ impl Worker {
             let entry = self.periods.apply(period, location, id, &change)?;
             entry.map(|entry| entry.row).ok_or(HistoryError::Unknown(id))
         });
+        if let (Ok(_), Change::Deletion(Deletion::Deleted(deleted))) = (&row, &change) {
+            self.deleted(period, id, deleted.at);
+        }
         match &reply {
             Reply::Stored(_) => {
                 if let Err(error) = &row {

@@ -199,6 +199,7 @@ fn may_change(error: &HistoryError) -> bool {
         | HistoryError::LaterRelease { .. }
         | HistoryError::Unknown(_)
         | HistoryError::NotHeld(_)
+        | HistoryError::NotDeletable { .. }
         | HistoryError::Annotation(_)
         | HistoryError::Damaged { .. }
         | HistoryError::Closed => false,

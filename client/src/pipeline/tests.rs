@@ -175,6 +175,7 @@ impl World {
                 Live::Attempt(row, _) if is_ended(&row) == attempts => return *row,
                 Live::Attempt(..)
                 | Live::Changed(_)
+                | Live::Gone(_)
                 | Live::Hold(_)
                 | Live::Ready(_)
                 | Live::Connection(_)

@@ -20,6 +20,7 @@ use super::{
     exchange::Exchange,
     message::{Effect, Message},
     state::Thread,
+    used,
 };
 use crate::{
     annotation::Annotation,
@@ -54,6 +55,8 @@ pub(super) struct Errands {
     results: mpsc::Sender<Message>,
     /// What ends the replays under way, by their numbers.
     runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
+    /// How many changes of the filters that were used are written.
+    used_written: Arc<Mutex<u64>>,
 }
 
 impl Errands {
@@ -62,7 +65,18 @@ impl Errands {
         let (results, come_back) = mpsc::channel(RESULTS);
         let Shown { catalogue, mask, ignore, .. } = shown;
         let exchange = Exchange { history: history.clone(), mask, ignore };
-        (Self { history, orders, catalogue, exchange, results, runs: Arc::default() }, come_back)
+        (
+            Self {
+                history,
+                orders,
+                catalogue,
+                exchange,
+                results,
+                runs: Arc::default(),
+                used_written: Arc::default(),
+            },
+            come_back,
+        )
     }
 
     /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
@@ -97,7 +111,10 @@ impl Errands {
                 Message::RowsOf(ids, rows)
             }
             Effect::Annotate(ids, annotation) => self.annotate(ids, annotation).await,
+            Effect::Delete(ids) => Message::Deleted(self.history.delete_all(ids).await),
+            Effect::Restore(ids) => self.restore(ids).await,
             Effect::SaveFilter(name, text) => save_filter(&self.history, &name, &text),
+            Effect::SaveUsed(number, texts) => return self.save_used(number, &texts),
             Effect::LoadThread(id) => {
                 Message::Thread(id, thread_of(&self.history, &self.catalogue, id).await)
             }
@@ -174,6 +191,30 @@ impl Errands {
             }
         }
         Message::Annotated(noted, None)
+    }
+
+    /// Brings events back, as far as they can be.
+    async fn restore(&self, ids: Vec<EventId>) -> Message {
+        let (mut rows, mut why_not) = (Vec::new(), None);
+        for id in ids {
+            match self.history.restore(id).await {
+                Ok(row) => rows.push(row),
+                Err(error) => why_not = Some(error.to_string()),
+            }
+        }
+        Message::Restored(rows, why_not)
+    }
+
+    /// Writes the filters that were used, unless later ones are written already. Says only what went wrong.
+    fn save_used(&self, number: u64, texts: &[String]) -> Option<Message> {
+        let mut written = self.used_written.lock().unwrap_or_else(PoisonError::into_inner);
+        if number <= *written {
+            return None;
+        }
+        *written = number;
+        let result = used::write(&self.history.data_dir().used_filters(), texts);
+        let told = |error| Live::Notice(format!("the filters used are not kept: {error}"));
+        result.err().map(|error| Message::Live(told(error)))
     }
 
     /// Tells of each request that is done, until all are or it is stopped.

@@ -1,7 +1,7 @@
 //! The events of the inspector: a small entry for each, and whole rows for those on the screen and some around them.
 
 use std::{
-    collections::{BTreeSet, HashSet, VecDeque},
+    collections::{BTreeSet, HashSet},
     num::NonZeroUsize,
 };
 
@@ -23,9 +23,6 @@ pub(super) const ROWS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 /// How often a filter about the time is tried anew.
 const ABOUT_NOW_MS: u64 = 5000;
 
-/// Most texts of filters that are remembered.
-const FILTERS_MAX: usize = 100;
-
 /// Events, and the filter that says which are shown.
 pub(super) struct Events {
     listing: Listing,
@@ -36,13 +33,13 @@ pub(super) struct Events {
     fetching: bool,
     /// Older events are on their way.
     loading: bool,
+    /// Events that went meanwhile.
+    gone_meanwhile: HashSet<EventId>,
     /// Events are being read for the filter.
     judging: bool,
     /// Counts the filters, so that what was found for another one is told apart.
     filter_number: u64,
     filtered_at: UnixMillis,
-    /// Texts of filters that were used, the newest last.
-    pub(super) used: VecDeque<String>,
 }
 
 impl Events {
@@ -53,10 +50,10 @@ impl Events {
             gone: HashSet::new(),
             fetching: false,
             loading: true,
+            gone_meanwhile: HashSet::new(),
             judging: false,
             filter_number: 0,
             filtered_at: UnixMillis(0),
-            used: VecDeque::new(),
         }
     }
 
@@ -94,9 +91,22 @@ impl Events {
         self.rows.put(row.id, row);
     }
 
+    /// Events are no longer in the history.
+    pub(super) fn remove(&mut self, ids: &[EventId]) {
+        self.listing.remove(ids);
+        if self.loading {
+            self.gone_meanwhile.extend(ids);
+        }
+        for id in ids {
+            self.rows.pop(id);
+        }
+    }
+
     /// Older events came from the history.
-    pub(super) fn put_older(&mut self, rows: Vec<EventRow>, is_whole: bool, now: UnixMillis) {
+    pub(super) fn put_older(&mut self, mut rows: Vec<EventRow>, is_whole: bool, now: UnixMillis) {
         self.loading = false;
+        let gone = std::mem::take(&mut self.gone_meanwhile);
+        rows.retain(|row| !gone.contains(&row.id));
         self.listing.put_older(&rows, is_whole, now);
         let room = ROWS_MAX.get() - self.rows.len();
         for row in rows.into_iter().take(room) {
@@ -210,17 +220,5 @@ impl Events {
             self.listing.set_filter(filter.clone(), now);
             self.ask_rows(now);
         }
-    }
-
-    /// Remembers the text of a filter.
-    pub(super) fn remember(&mut self, text: &str) {
-        if text.is_empty() || self.used.back().is_some_and(|last| last == text) {
-            return;
-        }
-        self.used.retain(|used| used != text);
-        if self.used.len() == FILTERS_MAX {
-            self.used.pop_front();
-        }
-        self.used.push_back(text.to_owned());
     }
 }

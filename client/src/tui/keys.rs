@@ -66,6 +66,10 @@ pub(crate) enum Note {
     OnlyMarked,
     Tags,
     Comment,
+    /// Deletes what is marked or selected.
+    Delete,
+    /// Takes the last deletion back.
+    Undo,
     /// A saved filter, by its place in the order of names.
     Saved(usize),
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     annotation::Annotation,
-    history::Ruling,
+    history::{Deletions, Ruling},
     hold::{HoldChange, HoldState},
     live::Live,
     pipeline::Signing,
@@ -54,6 +54,10 @@ pub(super) enum Message {
     Time(UnixMillis),
     /// On how many events something was noted, and why not on all.
     Annotated(usize, Option<String>),
+    /// What became of events that were to be deleted.
+    Deleted(Deletions),
+    /// Events that are back, and why not all are.
+    Restored(Vec<EventRow>, Option<String>),
     /// The thread of an event.
     Thread(EventId, Thread),
     /// What came of a replay.
@@ -89,8 +93,14 @@ pub(super) enum Effect {
     Judge(u64, Filter, Vec<(EventId, bool)>),
     /// Note something on events.
     Annotate(Vec<EventId>, Annotation),
+    /// Delete events.
+    Delete(Vec<EventId>),
+    /// Take the deletion of events back.
+    Restore(Vec<EventId>),
     /// Save a filter under a name.
     SaveFilter(String, String),
+    /// Write the filters that were used, as they are after this many changes.
+    SaveUsed(u64, Vec<String>),
     /// Load the thread of an event.
     LoadThread(EventId),
     /// Send an event once more.

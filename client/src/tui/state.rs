@@ -11,12 +11,14 @@ use tui_input::Input;
 
 use super::{
     content::{Content, Opened},
+    deleting::Undo,
     dialog::Dialog,
     events::Events,
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
     theme::Theme,
     traffic::Traffic,
+    used::UsedFilters,
     view::{
         areas::{Areas, areas},
         detail::{self, Laid},
@@ -38,6 +40,8 @@ pub(super) struct State {
     pub(super) completing: Option<Completing>,
     /// Filters that have a name.
     pub(super) saved: Saved,
+    /// Filters that were used before.
+    pub(super) used: UsedFilters,
     /// The thread that is shown.
     pub(super) thread: Option<Thread>,
     /// What was looked for last, in an event or a view.
@@ -45,6 +49,8 @@ pub(super) struct State {
     pub(super) selected: Option<EventId>,
     /// Events that are replayed, released or dropped together.
     pub(super) marked: BTreeSet<EventId>,
+    /// What can be taken back, the last deletion last.
+    pub(super) deleted: Vec<Undo>,
     /// What is held from now on.
     pub(super) hold: HoldState,
     /// A replay that is being put together.
@@ -208,10 +214,12 @@ impl State {
             prompt: None,
             completing: None,
             saved: Saved::default(),
+            used: UsedFilters::default(),
             thread: None,
             search: String::new(),
             selected: None,
             marked: BTreeSet::new(),
+            deleted: Vec::new(),
             hold: HoldState::default(),
             dialog: None,
             runs: 0,
@@ -282,6 +290,11 @@ impl State {
         let order = self.events.list().order();
         let place = if order.is_reversed { 0 } else { self.events.shown().saturating_sub(1) };
         order.is_of_arrival().then_some(place)
+    }
+
+    /// Remembers the filter as one that was used.
+    pub(super) fn remember_filter(&mut self) {
+        self.used.remember(&self.filter_text, &self.saved);
     }
 
     /// Tells a person something, now and in the log.

@@ -30,6 +30,7 @@ use crate::{
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
+mod deleting;
 mod exchange;
 mod holding;
 mod hostile;

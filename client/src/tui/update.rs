@@ -3,7 +3,7 @@
 use inhaul_core::event::EventId;
 
 use super::{
-    dialog, holding,
+    deleting, dialog, holding,
     message::{Effect, Message},
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
@@ -46,6 +46,7 @@ pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
     if let Some(oldest) = state.events.wanted_older() {
         effects.push(Effect::LoadRows(oldest));
     }
+    effects.extend(state.used.unsaved().map(|(number, texts)| Effect::SaveUsed(number, texts)));
     let shown: Vec<EventId> = list::shown(state).collect();
     let wanted = state.events.wanted_rows(shown.into_iter());
     if !wanted.is_empty() {
@@ -84,6 +85,8 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
         Message::Annotated(count, error) => notes::annotated(state, count, error),
+        Message::Deleted(deletions) => deleting::deleted(state, deletions),
+        Message::Restored(rows, why_not) => deleting::restored(state, rows, why_not),
         Message::Thread(id, thread) => {
             if state.selected == Some(id) {
                 state.thread = Some(thread);
@@ -108,6 +111,7 @@ fn happened(state: &mut State, live: Live) {
             state.events.put(*row, state.now);
         }
         Live::Changed(row) => state.events.put(*row, state.now),
+        Live::Gone(ids) => deleting::gone(state, &ids),
         Live::Hold(hold) => holding::changed(state, Ok(hold)),
         Live::Connection(connection) => connected(state, connection),
         Live::Notice(text) | Live::Told(text) => state.tell(text, ToastKind::Note),

@@ -3,7 +3,7 @@
 //! ```text
 //!  tree      key                         value
 //!  rows      event id, 16 bytes          JSON of `Indexed`
-//!  arrivals  arrival number, big endian  event id
+//!  arrivals  arrival number, big endian  event id, and a byte behind it when the event is deleted
 //!  open      arrival number, big endian  event id and a byte for what is left to do
 //!  same      `SameKey`, arrival number   event id: by what deliveries of one event, and events of one object, have in common
 //!  meta      "format"                    the number of this layout
@@ -27,7 +27,8 @@ use serde::Deserialize;
 use sled::{Db, IVec, Mode, Tree};
 
 use super::{
-    Extent, Index, IndexError, Indexed, LatestRecords, Marker, OpenEvents, SameKey, arrival_from,
+    Extent, Index, IndexError, Indexed, LatestRecords, Left, Marker, OpenEvents, SameKey, Tombstone,
+    arrival_from,
     contain::{abandon, contain, contain_on_thread},
     id_from, id_key, location_json,
 };
@@ -144,20 +145,22 @@ impl Trees {
             if latest.get(&id_from(&key)?) != Some(&stamp.latest) {
                 return Err(IndexError::OtherRows);
             }
-            stamps.push((stamp.arrival, key, stamp.row.state, [stamp.same, stamp.object]));
+            let left = Left::of_stamp(stamp.row.state, stamp.deleted.as_ref());
+            let arrival = arrival_value(&key, stamp.deleted.is_some());
+            stamps.push((stamp.arrival, key, arrival, left, [stamp.same, stamp.object]));
         }
         if (stamps.len() as u64).checked_add(missing) != Some(latest.len() as u64) {
             return Err(IndexError::OtherRows);
         }
         stamps.sort_unstable_by_key(|(arrival, ..)| *arrival);
         let number = |arrival: &u64| arrival.to_be_bytes().to_vec();
-        let arrivals = stamps.iter().map(|(arrival, id, ..)| (number(arrival), id.to_vec()));
-        let open = stamps.iter().filter_map(|(arrival, id, state, _)| {
-            open_byte(*state).map(|byte| (number(arrival), [id.as_ref(), &[byte]].concat()))
+        let arrivals = stamps.iter().map(|(arrival, _, value, ..)| (number(arrival), value.clone()));
+        let open = stamps.iter().filter_map(|(arrival, id, _, left, _)| {
+            left.map(|left| (number(arrival), [id.as_ref(), &[left_byte(left)]].concat()))
         });
         let mut same: Vec<_> = stamps
             .iter()
-            .flat_map(|(arrival, id, _, keys)| {
+            .flat_map(|(arrival, id, .., keys)| {
                 keys.iter().flatten().map(|&key| (same_key(key, *arrival).to_vec(), id.to_vec()))
             })
             .collect();
@@ -177,12 +180,40 @@ impl Trees {
         Ok(OpenEvents::count(states))
     }
 
-    /// The entries that pairs of arrival number and id lead to.
+    /// The first entries that pairs of a number and an id lead to, without those deleted.
     fn entries(
         &self,
         pairs: impl Iterator<Item = sled::Result<(IVec, IVec)>>,
+        limit: usize,
     ) -> Result<Vec<Indexed>, IndexError> {
-        pairs.map(|pair| self.entry(&pair?.1)?.ok_or(IndexError::Missing)).collect()
+        let mut entries = Vec::new();
+        for pair in pairs {
+            if entries.len() == limit {
+                break;
+            }
+            let (_, id) = pair?;
+            if !is_deleted(&id) {
+                let entry = self.entry(&id)?.ok_or(IndexError::Missing)?;
+                entries.extend((!entry.is_deleted()).then_some(entry));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The last entries before a number of which this is left to do.
+    fn open_before(&self, left: Left, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        let mut entries = Vec::new();
+        for pair in self.open.range(..arrival.to_be_bytes()).rev() {
+            if entries.len() == limit {
+                break;
+            }
+            let (_, value) = pair?;
+            let (id, is) = open_value(&value)?;
+            if is == left {
+                entries.push(self.entry(id)?.ok_or(IndexError::Missing)?);
+            }
+        }
+        Ok(entries)
     }
 }
 
@@ -211,7 +242,16 @@ struct Stamp {
     same: Option<SameKey>,
     #[serde(default)]
     object: Option<SameKey>,
+    #[serde(default)]
+    deleted: Option<Tombstone>,
     row: RowStamp,
+}
+
+/// The part of an entry that says whether it is deleted.
+#[derive(Deserialize)]
+struct DeletedStamp {
+    #[serde(default)]
+    deleted: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -230,22 +270,36 @@ fn says(tree: &Tree, mut pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Res
     Ok(pairs.next().is_none())
 }
 
-/// What stands for a state in `open`; settled events are not there.
-fn open_byte(state: EventState) -> Option<u8> {
-    match state {
-        EventState::Settled => None,
-        EventState::Pending => Some(1),
-        EventState::Held => Some(2),
-        EventState::GivenUp => Some(3),
+/// What stands behind an id in `open`.
+fn left_byte(left: Left) -> u8 {
+    match left {
+        Left::Pending => 1,
+        Left::Held => 2,
+        Left::GivenUp => 3,
+        Left::Erasure => 4,
     }
 }
 
-/// An id and a state of `open`.
-fn open_value(value: &[u8]) -> Result<(&[u8], EventState), IndexError> {
+/// An id of `open`, and what is left to do for it.
+fn open_value(value: &[u8]) -> Result<(&[u8], Left), IndexError> {
     let (&byte, id) = value.split_last().ok_or(IndexError::Missing)?;
-    let states = [EventState::Pending, EventState::Held, EventState::GivenUp];
-    let state = states.into_iter().find(|state| open_byte(*state) == Some(byte));
-    Ok((id, state.ok_or(IndexError::Missing)?))
+    let all = [Left::Pending, Left::Held, Left::GivenUp, Left::Erasure];
+    let left = all.into_iter().find(|left| left_byte(*left) == byte);
+    Ok((id, left.ok_or(IndexError::Missing)?))
+}
+
+/// Length of an event's id.
+const ID_BYTES: usize = 16;
+
+/// A value of `arrivals`.
+fn arrival_value(id: &[u8], is_deleted: bool) -> Vec<u8> {
+    let mark: &[u8] = if is_deleted { &[1] } else { &[] };
+    [id, mark].concat()
+}
+
+/// Whether a value of `arrivals` is that of a deleted event.
+fn is_deleted(value: &[u8]) -> bool {
+    value.len() > ID_BYTES
 }
 
 fn same_key(key: SameKey, arrival: u64) -> [u8; 24] {
@@ -255,8 +309,9 @@ fn same_key(key: SameKey, arrival: u64) -> [u8; 24] {
     bytes
 }
 
-fn count<T>(items: impl Iterator<Item = sled::Result<T>>) -> Result<u64, IndexError> {
-    items.into_iter().try_fold(0, |count, item| item.map(|_| count + 1).map_err(IndexError::from))
+/// How many values of `arrivals` are those of events that are not deleted.
+fn count(items: impl Iterator<Item = sled::Result<IVec>>) -> Result<u64, IndexError> {
+    items.into_iter().try_fold(0, |count, item| Ok(count + u64::from(!is_deleted(&item?))))
 }
 
 impl Index for Database {
@@ -282,9 +337,9 @@ impl Index for Database {
         let (id, arrival) = (id_key(entry.row.id), entry.arrival.to_be_bytes());
         self.with(|trees| {
             trees.rows.insert(id, serde_json::to_vec(entry)?)?;
-            trees.arrivals.insert(arrival, &id)?;
-            match open_byte(entry.row.state) {
-                Some(byte) => trees.open.insert(arrival, [id.as_slice(), &[byte]].concat())?,
+            trees.arrivals.insert(arrival, arrival_value(&id, entry.is_deleted()))?;
+            match Left::of(entry) {
+                Some(left) => trees.open.insert(arrival, [id.as_slice(), &[left_byte(left)]].concat())?,
                 None => trees.open.remove(arrival)?,
             };
             // The key of an event never changes, so it is written when the event arrives, and when that is caught up.
@@ -296,28 +351,26 @@ impl Index for Database {
     }
 
     fn before(&self, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
-        self.with(|trees| trees.entries(trees.arrivals.range(..arrival.to_be_bytes()).rev().take(limit)))
+        self.with(|trees| trees.entries(trees.arrivals.range(..arrival.to_be_bytes()).rev(), limit))
     }
 
     fn in_state(&self, state: EventState, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        self.with(|trees| match Left::of_stamp(state, None) {
+            Some(left) => trees.open_before(left, arrival, limit),
+            None => Ok(Vec::new()),
+        })
+    }
+
+    fn erasable(&self) -> Result<Vec<Indexed>, IndexError> {
         self.with(|trees| {
-            let mut entries = Vec::new();
-            for pair in trees.open.range(..arrival.to_be_bytes()).rev() {
-                if entries.len() == limit {
-                    break;
-                }
-                let (_, value) = pair?;
-                let (id, is) = open_value(&value)?;
-                if is == state {
-                    entries.push(trees.entry(id)?.ok_or(IndexError::Missing)?);
-                }
-            }
+            let mut entries = trees.open_before(Left::Erasure, u64::MAX, usize::MAX)?;
+            entries.reverse();
             Ok(entries)
         })
     }
 
     fn deliveries(&self, key: SameKey, limit: usize) -> Result<Vec<Indexed>, IndexError> {
-        self.with(|trees| trees.entries(trees.same.scan_prefix(key.0).rev().take(limit)))
+        self.with(|trees| trees.entries(trees.same.scan_prefix(key.0).rev(), limit))
     }
 
     fn keys(&self) -> Result<Vec<SameKey>, IndexError> {
@@ -333,8 +386,18 @@ impl Index for Database {
             return Ok(Vec::new());
         }
         self.with(|trees| {
-            let keys = trees.rows.range(id_key(low)..=id_key(high)).keys();
-            keys.take(limit).map(|key| id_from(&key?)).collect()
+            let mut ids = Vec::new();
+            for pair in trees.rows.range(id_key(low)..=id_key(high)) {
+                if ids.len() == limit {
+                    break;
+                }
+                let (id, json) = pair?;
+                let deleted: DeletedStamp = serde_json::from_slice(&json)?;
+                if deleted.deleted.is_none() {
+                    ids.push(id_from(&id)?);
+                }
+            }
+            Ok(ids)
         })
     }
 
@@ -348,7 +411,7 @@ impl Index for Database {
                 first_id: id_from(&first_id)?,
                 last_id: id_from(&last_id)?,
                 last_arrival: arrival_from(&last_arrival)?,
-                events: count(trees.arrivals.iter())?,
+                events: count(trees.arrivals.iter().values())?,
                 open: trees.open_events()?,
             }))
         })

@@ -7,7 +7,7 @@ use std::{
 
 use inhaul_core::event::EventId;
 
-use super::{Extent, Index, IndexError, Indexed, LatestRecords, Marker, OpenEvents, SameKey};
+use super::{Extent, Index, IndexError, Indexed, LatestRecords, Left, Marker, OpenEvents, SameKey};
 use crate::row::EventState;
 
 /// The entries of one period, gone with the process.
@@ -17,13 +17,19 @@ pub(in super::super) struct Memory {
     rows: BTreeMap<EventId, Indexed>,
     arrivals: BTreeMap<u64, EventId>,
     /// Those with something left to do.
-    open: BTreeMap<u64, EventState>,
+    open: BTreeMap<u64, Left>,
     same: BTreeSet<(SameKey, u64)>,
 }
 
 impl Memory {
     fn entry(&self, arrival: u64) -> Option<Indexed> {
         self.arrivals.get(&arrival).and_then(|id| self.rows.get(id)).cloned()
+    }
+
+    /// The entries of these numbers that are not deleted.
+    fn present(&self, numbers: impl Iterator<Item = u64>, limit: usize) -> Vec<Indexed> {
+        let entries = numbers.filter_map(|number| self.entry(number));
+        entries.filter(|entry| !entry.is_deleted()).take(limit).collect()
     }
 }
 
@@ -43,10 +49,9 @@ impl Index for Memory {
 
     fn put(&mut self, entry: &Indexed) -> Result<(), IndexError> {
         self.arrivals.insert(entry.arrival, entry.row.id);
-        if entry.row.state == EventState::Settled {
-            self.open.remove(&entry.arrival);
-        } else {
-            self.open.insert(entry.arrival, entry.row.state);
+        match Left::of(entry) {
+            Some(left) => drop(self.open.insert(entry.arrival, left)),
+            None => drop(self.open.remove(&entry.arrival)),
         }
         self.same.extend(entry.keys().map(|key| (key, entry.arrival)));
         self.rows.insert(entry.row.id, entry.clone());
@@ -54,18 +59,23 @@ impl Index for Memory {
     }
 
     fn before(&self, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
-        let numbers = self.arrivals.range(..arrival).rev().take(limit);
-        Ok(numbers.filter_map(|(&number, _)| self.entry(number)).collect())
+        Ok(self.present(self.arrivals.range(..arrival).rev().map(|(&number, _)| number), limit))
     }
 
     fn in_state(&self, state: EventState, arrival: u64, limit: usize) -> Result<Vec<Indexed>, IndexError> {
-        let numbers = self.open.range(..arrival).rev().filter(|&(_, is)| *is == state).take(limit);
+        let wanted = Left::of_stamp(state, None);
+        let numbers = self.open.range(..arrival).rev().filter(|&(_, left)| Some(*left) == wanted);
+        Ok(numbers.take(limit).filter_map(|(&number, _)| self.entry(number)).collect())
+    }
+
+    fn erasable(&self) -> Result<Vec<Indexed>, IndexError> {
+        let numbers = self.open.iter().filter(|&(_, left)| *left == Left::Erasure);
         Ok(numbers.filter_map(|(&number, _)| self.entry(number)).collect())
     }
 
     fn deliveries(&self, key: SameKey, limit: usize) -> Result<Vec<Indexed>, IndexError> {
-        let numbers = self.same.range((key, 0)..=(key, u64::MAX)).rev().take(limit);
-        Ok(numbers.filter_map(|&(_, number)| self.entry(number)).collect())
+        let numbers = self.same.range((key, 0)..=(key, u64::MAX)).rev().map(|&(_, number)| number);
+        Ok(self.present(numbers, limit))
     }
 
     fn keys(&self) -> Result<Vec<SameKey>, IndexError> {
@@ -76,7 +86,8 @@ impl Index for Memory {
         if low > high {
             return Ok(Vec::new());
         }
-        Ok(self.rows.range(low..=high).take(limit).map(|(&id, _)| id).collect())
+        let present = self.rows.range(low..=high).filter(|(_, entry)| !entry.is_deleted());
+        Ok(present.take(limit).map(|(&id, _)| id).collect())
     }
 
     fn extent(&self) -> Result<Option<Extent>, IndexError> {
@@ -86,7 +97,7 @@ impl Index for Memory {
             first_id,
             last_id,
             last_arrival,
-            events: self.rows.len() as u64,
+            events: self.rows.values().filter(|entry| !entry.is_deleted()).count() as u64,
             open: OpenEvents::count(self.open.values().copied()),
         }))
     }

@@ -196,7 +196,12 @@ fn catch_up(
         let entry = index.get(id)?;
         let entry = match journal.read(location).map(|record| Change::from_record(kind, record.payload)) {
             Ok(Ok(Some(change))) => fold(entry, location, &change),
-            Ok(Ok(None)) => entry.map(|entry| Indexed { latest: location, ..entry }),
+            Ok(Ok(None)) => {
+                if kind == EVENT {
+                    without_arrival.insert(id);
+                }
+                entry.map(|entry| Indexed { latest: location, ..entry })
+            }
             Ok(Err(_)) | Err(_) => {
                 unreadable += 1;
                 if kind == EVENT {

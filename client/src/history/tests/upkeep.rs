@@ -112,7 +112,10 @@ async fn old_periods_go_whole_and_never_with_something_left_to_do() {
         |days: u64, dry_run| Prune { before: Some(UnixMillis(NOW + days * DAY)), keep_bytes: None, dry_run };
     let pruned = async |prune| {
         let pruned = history.prune(prune).await.unwrap();
-        pruned.into_iter().map(|period| period.name).collect::<Vec<_>>()
+        let days = pruned.events.iter().map(|id| (0..=9).position(|day| sample_event(day, b"").id == *id));
+        assert_eq!(pruned.events.len(), if prune.dry_run { 0 } else { pruned.periods.len() });
+        assert!(days.into_iter().all(|day| day.is_some()), "one event each");
+        pruned.periods.into_iter().map(|period| period.name).collect::<Vec<_>>()
     };
     assert_eq!(pruned(prune(3, true)).await, [&*names[0], &*names[2]]);
     assert_eq!(history.periods().await.unwrap().len(), 6, "it was only asked");

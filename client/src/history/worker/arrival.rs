@@ -25,7 +25,8 @@ pub(super) enum Prepared {
 impl Worker {
     /// Looks up what there is of an event, and the period it belongs to.
     pub(super) fn prepare(&mut self, event: &Event, facts: &mut Facts) -> Result<Prepared, HistoryError> {
-        if let Some((_, entry)) = self.periods.locate(event.id)? {
+        // One that was deleted is not to come back.
+        if let Some((_, entry)) = self.periods.locate_any(event.id)? {
             return Ok(Prepared::Known(Box::new(entry.row)));
         }
         let same = SameKey::of(event, facts);

@@ -282,6 +282,36 @@ impl Periods {
         self.root.join(name.to_string())
     }
 
+    /// Whether there is a period of that number.
+    pub(super) fn is_known(&self, number: u64) -> bool {
+        self.known.iter().any(|known| known.name.number == number)
+    }
+
+    /// Tells the user something.
+    pub(super) fn note(&self, line: String) {
+        self.notes.add(line);
+    }
+
+    /// The periods with bytes of deleted events: the last one may have some.
+    pub(super) fn with_erasures(&self) -> Vec<u64> {
+        let newest = self.newest();
+        let has_some = |known: &&Known| {
+            Some(known.name.number) == newest
+                || known.extent.is_some_and(|extent| extent.open.erasable > 0 && !known.is_unreadable)
+        };
+        self.known.iter().filter(has_some).map(|known| known.name.number).collect()
+    }
+
+    /// Events of a period were deleted, or their bytes overwritten: of one that is over, the summary says so at once.
+    pub(super) fn note_deletions(&mut self, number: u64) {
+        if self.role(number) == Role::Old
+            && let Some((_, period)) = self.open.iter().find(|(open, _)| *open == number)
+            && let Ok(extent) = period.index().extent()
+        {
+            self.set_extent(number, extent);
+        }
+    }
+
     /// The numbers of the periods that are open.
     pub(super) fn open_numbers(&self) -> Vec<u64> {
         self.open.iter().map(|(number, _)| *number).collect()

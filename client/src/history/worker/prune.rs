@@ -2,8 +2,11 @@
 
 use std::{collections::HashMap, fs};
 
+use inhaul_core::event::EventId;
+use uuid::Uuid;
+
 use super::{
-    super::{HistoryError, PeriodInfo, Prune, period::date_of, upkeep::bytes_on_disk},
+    super::{HistoryError, PeriodInfo, Prune, Pruned, period::date_of, upkeep::bytes_on_disk},
     periods::{Known, Periods},
 };
 use crate::data_dir::sync_parent;
@@ -33,12 +36,12 @@ impl Periods {
         Ok(self.known.iter().map(info).collect())
     }
 
-    /// Removes old periods, and says which.
-    pub(super) fn prune(&mut self, prune: &Prune) -> Result<Vec<PeriodInfo>, HistoryError> {
+    /// Removes old periods, and says which, and which events went with them.
+    pub(super) fn prune(&mut self, prune: &Prune) -> Result<Pruned, HistoryError> {
         let all = self.list()?;
         let mut left: u64 = all.iter().map(|period| period.bytes).sum();
         let first_day = prune.before.map(date_of);
-        let mut pruned = Vec::new();
+        let mut pruned = Pruned::default();
         for period in all {
             let is_old = first_day.as_deref().is_some_and(|first| &period.name[..first.len()] < first);
             let is_too_much = prune.keep_bytes.is_some_and(|bytes| left > bytes);
@@ -48,12 +51,21 @@ impl Periods {
                 continue;
             }
             if !prune.dry_run {
+                pruned.events.extend(self.events_of(known.map(|known| known.name.number)));
                 self.remove(&period.name)?;
             }
             left -= period.bytes;
-            pruned.push(period);
+            pruned.periods.push(period);
         }
         Ok(pruned)
+    }
+
+    /// The events of a period; none when it cannot say.
+    fn events_of(&mut self, number: Option<u64>) -> Vec<EventId> {
+        let (low, high) = (EventId(Uuid::nil()), EventId(Uuid::max()));
+        let all = number
+            .map(|number| self.with(number, |period| period.index().ids_between(low, high, usize::MAX)));
+        all.and_then(Result::ok).unwrap_or_default()
     }
 
     /// A period that is being removed has a name that is no period's, so what a crash leaves of it is not taken for one.

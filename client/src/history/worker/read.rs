@@ -23,9 +23,14 @@ use crate::{
 const FOUND_MAX: usize = 20;
 
 impl Periods {
-    /// Where an event is: the number of its period, and its entry. A period that cannot be opened now may hold it, so that is an error:
-    /// taken for unknown, the event would be stored a second time.
+    /// Where an event is: the number of its period, and its entry. One that is deleted is nowhere.
     pub(super) fn locate(&mut self, id: EventId) -> Result<Option<(u64, Indexed)>, HistoryError> {
+        Ok(self.locate_any(id)?.filter(|(_, entry)| !entry.is_deleted()))
+    }
+
+    /// As [`Periods::locate`], also of an event that is deleted. A period that cannot be opened now may hold it, so that is an error:
+    /// taken for unknown, the event would be stored a second time.
+    pub(super) fn locate_any(&mut self, id: EventId) -> Result<Option<(u64, Indexed)>, HistoryError> {
         let newest = self.newest();
         let may_hold = |known: &&Known| {
             Some(known.name.number) == newest || known.extent.is_some_and(|extent| extent.covers(id))
@@ -74,7 +79,7 @@ impl Periods {
         let (from_period, from_arrival) = match before {
             None => (u64::MAX, u64::MAX),
             Some(id) => {
-                let (number, entry) = self.locate(id)?.ok_or(HistoryError::Unknown(id))?;
+                let (number, entry) = self.locate_any(id)?.ok_or(HistoryError::Unknown(id))?;
                 (number, entry.arrival)
             }
         };

@@ -7,7 +7,7 @@ use inhaul_core::{
 use inhaul_journal::{AppendError, Location};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::super::{Facts, Found, HistoryError, PeriodInfo, Prune, Relation, Ruling, Status, Stored};
+use super::super::{Facts, Found, HistoryError, PeriodInfo, Prune, Pruned, Relation, Ruling, Status, Stored};
 use crate::{
     annotation::Annotation,
     draft::{Draft, Edit, EditId},
@@ -87,6 +87,15 @@ pub(in super::super) enum Request {
         annotation: Annotation,
         answer: Answer<EventRow>,
     },
+    Delete {
+        id: EventId,
+        answer: Answer<EventRow>,
+    },
+    /// A deletion is taken back.
+    Restore {
+        id: EventId,
+        answer: Answer<EventRow>,
+    },
     /// Events that have something in common with this one.
     Related {
         id: EventId,
@@ -120,7 +129,7 @@ pub(in super::super) enum Request {
     },
     Prune {
         prune: Prune,
-        answer: Answer<Vec<PeriodInfo>>,
+        answer: Answer<Pruned>,
     },
 }
 

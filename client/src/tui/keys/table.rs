@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 88] = [
+pub(crate) const BINDINGS: [Binding; 90] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -70,6 +70,20 @@ pub(crate) const BINDINGS: [Binding; 88] = [
         "give the marked events tags, else this one: slow -fine; - takes one away",
     ),
     line("comment", Action::Note(Note::Comment), &[List, Event], &[";"], "write a comment about the event"),
+    line(
+        "delete",
+        Action::Note(Note::Delete),
+        &[List, Event],
+        &["d d"],
+        "delete the marked events, else this one; not those that are held or still to be forwarded",
+    ),
+    line(
+        "undo",
+        Action::Note(Note::Undo),
+        &[List, Event],
+        &["u"],
+        "take the last deletion back, within 30 seconds",
+    ),
     line(
         "thread",
         Action::Show(Page::Thread),

@@ -81,6 +81,17 @@ fn what_is_begun_is_completed_from_what_was_seen() {
 }
 
 #[test]
+fn filters_that_are_used_are_kept_and_mistakes_are_not() {
+    let mut stage = Stage::with_events(120, 24);
+    stage.keys("/late<enter>/(<enter>/<C-u>is:held<enter>");
+    let kept: Vec<&Effect> =
+        stage.effects.iter().filter(|effect| matches!(effect, Effect::SaveUsed(..))).collect();
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let expected = [Effect::SaveUsed(1, texts(&["late"])), Effect::SaveUsed(2, texts(&["late", "is:held"]))];
+    assert_eq!(kept, expected.iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_filter_is_saved_under_a_name_and_put_on_by_a_key() {
     let mut stage = Stage::with_events(120, 24);
     stage.keys("<f2>");

@@ -9,6 +9,7 @@ use tui_input::Input;
 
 use super::{
     super::{
+        deleting,
         keys::{Note, Way},
         marks,
         message::Effect,
@@ -22,8 +23,10 @@ use crate::{
 };
 
 /// Does what a key asks for.
-pub(super) fn act(state: &mut State, note: Note, count: Option<usize>) {
+pub(super) fn act(state: &mut State, note: Note, count: Option<usize>, effects: &mut Vec<Effect>) {
     match note {
+        Note::Delete => deleting::delete(state, effects),
+        Note::Undo => deleting::undo(state, effects),
         Note::Mark => marks::toggle(state),
         Note::MarkAndGoDown => {
             marks::toggle(state);
@@ -59,7 +62,7 @@ fn use_saved(state: &mut State, place: usize) {
         return;
     };
     set_filter(state, &name);
-    state.events.remember(&name);
+    state.remember_filter();
 }
 
 /// Does what a key means in a prompt, if it means anything here.
@@ -188,16 +191,8 @@ fn step(state: &mut State, backwards: bool) {
 
 /// Goes through the filters that were used before, the newest first.
 fn earlier(state: &mut State, older: bool) {
-    let used = &state.events.used;
-    let at = used.iter().position(|used| *used == state.filter_text);
-    let next = match (at, older) {
-        (Some(at), true) => at.checked_sub(1),
-        (Some(at), false) => Some(at + 1),
-        (None, true) => used.len().checked_sub(1),
-        (None, false) => None,
-    };
     state.completing = None;
-    let Some(text) = next.and_then(|at| state.events.used.get(at).cloned()) else { return };
+    let Some(text) = state.used.beside(&state.filter_text, older).map(str::to_owned) else { return };
     state.prompt = Some(Prompt { kind: PromptKind::Filter, input: Input::new(text) });
     typed(state);
 }

@@ -131,7 +131,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::OfKind(only) => of_kind(state, only),
         Action::NextFailure => failure(state, false),
         Action::FailureBefore => failure(state, true),
-        Action::Note(note) => notes::act(state, note, count),
+        Action::Note(note) => notes::act(state, note, count, effects),
         Action::Go(way) => go(state, way, count),
     }
 }
@@ -268,7 +268,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
         (PromptKind::Filter, KeyCode::Enter) => {
             state.prompt = None;
-            state.events.remember(&state.filter_text);
+            state.remember_filter();
         }
         (PromptKind::Search, KeyCode::Enter) => {
             state.search = prompt.input.value().to_owned();
@@ -338,7 +338,7 @@ fn of_kind(state: &mut State, only: bool) {
         before => format!("{before} {sign}{test}"),
     };
     set_filter(state, &text);
-    state.events.remember(&text);
+    state.remember_filter();
 }
 
 /// Goes to the next place of what is looked for.

@@ -1,0 +1,113 @@
+//! Events that a person deleted. What is left of one is enough to know it when it comes again, and to give its place in the order of storing to
+//! nobody else.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use inhaul_core::event::{EndpointName, Event, EventId, Peer, PeerSource, UnixMillis};
+use inhaul_journal::Location;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Facts,
+    fold::{Indexed, row},
+};
+
+/// How long a deletion can be taken back. Then the event's bytes are overwritten.
+pub const UNDO_TIME: Duration = Duration::from_secs(30);
+
+/// An event is deleted, or is not any more: the JSON of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Deletion {
+    /// It is deleted.
+    Deleted(Deleted),
+    /// The deletion before this is taken back.
+    Restored {
+        /// When.
+        at: UnixMillis,
+    },
+}
+
+/// What stays of an event that is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Deleted {
+    /// When it was deleted.
+    pub(super) at: UnixMillis,
+    /// The relay's id.
+    pub(super) id: EventId,
+    /// Its place in the order of storing.
+    pub(super) arrival: u64,
+    /// The endpoint it was posted to.
+    pub(super) endpoint: EndpointName,
+    /// When the relay received it.
+    pub(super) received_at: UnixMillis,
+    /// When this client had it on disk.
+    pub(super) stored_at: UnixMillis,
+}
+
+/// That an event is deleted, as its entry says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tombstone {
+    pub(super) deleted: Deleted,
+    /// Its bytes are overwritten: it cannot come back.
+    pub(super) is_erased: bool,
+}
+
+impl Deleted {
+    /// What is to stay of an event.
+    pub(super) fn of(entry: &Indexed, at: UnixMillis) -> Self {
+        let row = &entry.row;
+        Self {
+            at,
+            id: row.id,
+            arrival: entry.arrival,
+            endpoint: row.endpoint.clone(),
+            received_at: row.received_at,
+            stored_at: row.stored_at,
+        }
+    }
+}
+
+impl Indexed {
+    /// Whether nobody is to see it any more.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted.is_some()
+    }
+
+    /// The entry of a deleted event whose bytes are overwritten, or never were readable.
+    pub(super) fn erased(deleted: &Deleted, location: Location) -> Self {
+        let Deleted { id, arrival, ref endpoint, received_at, stored_at, .. } = *deleted;
+        let event = Event {
+            id,
+            endpoint: endpoint.clone(),
+            received_at,
+            peer: Peer { address: String::new(), source: PeerSource::Socket },
+            prefix_bytes: 0,
+            head: Bytes::new(),
+            body: Bytes::new(),
+            body_sha256: Event::digest(b""),
+        };
+        Self {
+            arrival,
+            location,
+            latest: location,
+            same: None,
+            edits: Vec::new(),
+            object: None,
+            deleted: Some(Tombstone { deleted: deleted.clone(), is_erased: true }),
+            row: row(&event, &Facts::default(), stored_at),
+        }
+    }
+
+    /// What a record of a deletion makes of the entry. What is erased stays so.
+    pub(super) fn apply(&mut self, deletion: &Deletion) {
+        let is_erased = self.deleted.as_ref().is_some_and(|tombstone| tombstone.is_erased);
+        if !is_erased {
+            self.deleted = match deletion {
+                Deletion::Deleted(deleted) => Some(Tombstone { deleted: deleted.clone(), is_erased: false }),
+                Deletion::Restored { .. } => None,
+            };
+        }
+    }
+}
