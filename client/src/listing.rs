@@ -221,6 +221,16 @@ impl Listing {
         self.words.text(entry, field)
     }
 
+    /// The events that are held, the one stored first first.
+    pub fn held(&self) -> impl Iterator<Item = EventId> {
+        self.present().filter(|entry| entry.has(Flag::Held)).map(|entry| entry.id)
+    }
+
+    /// Whether an event is held.
+    pub fn is_held(&self, id: EventId) -> bool {
+        self.entry(id).is_some_and(|entry| entry.has(Flag::Held))
+    }
+
     /// How many events pass the filter.
     pub fn matching(&self) -> usize {
         self.matching.len()

@@ -6,6 +6,7 @@
 //!  update    what becomes of the state, without I/O and clock
 //!  view      the screen as a picture of the state
 //!  dialog    a replay that is put together, and holding what keys do with held events
+//!  queue     the order in which held events are released
 //!  editor    a person's own editor for a body
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
@@ -74,6 +75,7 @@ pub mod keys;
 mod marks;
 mod message;
 mod offscreen;
+mod queue;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -160,13 +162,7 @@ pub enum TuiError {
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
     let Inspector { history, mut live, orders, color, shown } = inspector;
     let mut screen = Screen::take(shown.ui.mouse)?;
-    let mut state = State {
-        options: shown.options.clone(),
-        saved: shown.filters.clone(),
-        hold: orders.hold.state(),
-        person: whoever(),
-        ..state(&screen, shown.ui.clone(), color)?
-    };
+    let mut state = State { hold: orders.hold.state(), ..state(&screen, &shown, color)? };
     take_used_filters(&mut state, &history);
     let (errands, mut results) = Errands::new(history, orders, shown);
     let mut keys = EventStream::new();
@@ -244,7 +240,7 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         | Effect::StopReplay(_)
         | Effect::Hold(_)
         | Effect::Decide(..)
-        | Effect::ReleaseAll
+        | Effect::ReleaseAll(_)
         | Effect::Copy { .. }
         | Effect::SaveBody(..)
         | Effect::Compare(..)
@@ -276,8 +272,8 @@ async fn until(
 }
 
 /// The state of an inspector that has just begun.
-fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
-    let size = screen.size()?;
+fn state(screen: &Screen, shown: &Shown, color: Color) -> Result<State, TuiError> {
+    let (size, ui) = (screen.size()?, &shown.ui);
     let look = Look {
         theme: Theme::new(ui.palette, color, ui.ascii),
         times: Times::Utc,
@@ -288,9 +284,14 @@ fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
         mouse: ui.mouse,
         masks: true,
     };
-    let mut state = State::new(size.width, size.height, look, ui.keymap);
+    let mut state = State {
+        options: shown.options.clone(),
+        saved: shown.filters.clone(),
+        person: whoever(),
+        follows: ui.order.is_of_arrival(),
+        ..State::new(size.width, size.height, look, ui.keymap.clone())
+    };
     state.events.set_order(ui.order);
-    state.follows = ui.order.is_of_arrival();
     Ok(state)
 }
 

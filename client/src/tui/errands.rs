@@ -19,6 +19,7 @@ use super::{
     editor,
     exchange::Exchange,
     message::{Effect, Message},
+    queue::in_order,
     state::Thread,
     used,
 };
@@ -134,7 +135,7 @@ impl Errands {
                 let what = if matches!(ruling, Ruling::Forward(_)) { "released" } else { "dropped" };
                 Message::Decided(what, self.decide(ids, ruling).await)
             }
-            Effect::ReleaseAll => Message::Decided("released", self.release_all().await),
+            Effect::ReleaseAll(queue) => Message::Decided("released", self.release_all(&queue).await),
             Effect::Copy { id, what, masks, url } => {
                 Message::Copied(self.exchange.copy(id, what, masks, url, &self.catalogue).await)
             }
@@ -150,12 +151,12 @@ impl Errands {
         })
     }
 
-    /// Releases every held event, the oldest first.
-    async fn release_all(&self) -> Result<u64, String> {
+    /// Releases every held event, the oldest first but for what the queue says.
+    async fn release_all(&self, queue: &[EventId]) -> Result<u64, String> {
         let held = self.history.in_state(EventState::Held, None, usize::MAX).await;
         let rows = held.map_err(|error| error.to_string())?;
-        let oldest_first = rows.into_iter().rev().map(|row| row.id).collect();
-        self.decide(oldest_first, Ruling::Forward(Draft::default())).await
+        let oldest_first = rows.into_iter().rev().map(|row| row.id);
+        self.decide(in_order(oldest_first, queue), Ruling::Forward(Draft::default())).await
     }
 
     async fn rows(&self, before: Option<EventId>) -> Message {

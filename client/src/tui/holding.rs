@@ -6,6 +6,7 @@ use tui_input::Input;
 use super::{
     dialog, marks,
     message::Effect,
+    queue,
     state::{Prompt, PromptKind, State, ToastKind},
 };
 use crate::{
@@ -26,6 +27,9 @@ pub(crate) enum Holding {
     Release,
     ReleaseAll,
     Drop,
+    /// Moves it towards the first that is released.
+    Earlier,
+    Later,
     /// Opens the replay dialog.
     Dialog,
     /// Edits the body, and opens the dialog then.
@@ -43,8 +47,11 @@ impl State {
 }
 
 /// Does what a key asks for.
-pub(super) fn act(state: &mut State, action: Holding, effects: &mut Vec<Effect>) {
+pub(super) fn act(state: &mut State, action: Holding, count: Option<usize>, effects: &mut Vec<Effect>) {
     match action {
+        Holding::Earlier | Holding::Later => {
+            queue::move_selected(state, action == Holding::Earlier, count.unwrap_or(1));
+        }
         Holding::Ask => {
             let input = Input::new(state.hold.filter.clone());
             state.prompt = Some(Prompt { kind: PromptKind::Hold, input });
@@ -57,13 +64,14 @@ pub(super) fn act(state: &mut State, action: Holding, effects: &mut Vec<Effect>)
         }
         Holding::Dialog => dialog::open(state),
         Holding::Edit => effects.extend(state.selected.map(|id| Effect::Edit(id, None))),
-        Holding::ReleaseAll => effects.push(Effect::ReleaseAll),
+        Holding::ReleaseAll => effects.push(Effect::ReleaseAll(state.queue.ids().to_vec())),
     }
 }
 
 fn decide(state: &mut State, ruling: &Ruling, effects: &mut Vec<Effect>) {
     let held = |id: &EventId| state.row(*id).is_some_and(|row| row.state == EventState::Held);
-    let ids: Vec<EventId> = state.chosen().into_iter().filter(held).collect();
+    let mut ids: Vec<EventId> = state.chosen().into_iter().filter(held).collect();
+    state.queue.sort(&mut ids);
     if ids.is_empty() {
         state.tell("it is not held".to_owned(), ToastKind::Note);
     } else {

@@ -115,8 +115,8 @@ pub(super) enum Effect {
     Hold(HoldChange),
     /// Decide on held events.
     Decide(Vec<EventId>, Ruling),
-    /// Release every event that is held.
-    ReleaseAll,
+    /// Release every event that is held, those of the list in its order.
+    ReleaseAll(Vec<EventId>),
     /// Have an event's body edited, or one that was edited before.
     Edit(EventId, Option<Bytes>),
     /// Copy something of an event.

@@ -16,6 +16,7 @@ use super::{
     events::Events,
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
+    queue::Queue,
     theme::Theme,
     traffic::Traffic,
     used::UsedFilters,
@@ -51,6 +52,8 @@ pub(super) struct State {
     pub(super) marked: BTreeSet<EventId>,
     /// What can be taken back, the last deletion last.
     pub(super) deleted: Vec<Undo>,
+    /// The order of held events, where it was changed.
+    pub(super) queue: Queue,
     /// What is held from now on.
     pub(super) hold: HoldState,
     /// A replay that is being put together.
@@ -220,6 +223,7 @@ impl State {
             selected: None,
             marked: BTreeSet::new(),
             deleted: Vec::new(),
+            queue: Queue::default(),
             hold: HoldState::default(),
             dialog: None,
             runs: 0,

@@ -275,6 +275,8 @@ fn named(name: &str) -> (KeyCode, KeyModifiers) {
         "up" => (KeyCode::Up, KeyModifiers::NONE),
         "down" => (KeyCode::Down, KeyModifiers::NONE),
         "f2" => (KeyCode::F(2), KeyModifiers::NONE),
+        "C-up" => (KeyCode::Up, KeyModifiers::CONTROL),
+        "C-down" => (KeyCode::Down, KeyModifiers::CONTROL),
         "C-s" => (KeyCode::Char('s'), KeyModifiers::CONTROL),
         "C-r" => (KeyCode::Char('r'), KeyModifiers::CONTROL),
         "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),

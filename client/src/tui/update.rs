@@ -5,6 +5,7 @@ use inhaul_core::event::EventId;
 use super::{
     deleting, dialog, holding,
     message::{Effect, Message},
+    queue,
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
     view::list,
@@ -34,6 +35,7 @@ pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
         }
         one(state, message, &mut effects);
     }
+    queue::tidy(state);
     state.refresh();
     state.lay_out();
     let detail = state.detail.as_ref().map(|detail| detail.id);

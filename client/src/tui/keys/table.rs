@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 90] = [
+pub(crate) const BINDINGS: [Binding; 92] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -180,7 +180,21 @@ pub(crate) const BINDINGS: [Binding; 90] = [
         Action::Hold(Holding::ReleaseAll),
         &[List, Event],
         &["A"],
-        "release every held event, oldest first",
+        "release every held event, oldest first, or in the order you gave them",
+    ),
+    line(
+        "hold_earlier",
+        Action::Hold(Holding::Earlier),
+        &[List, Event],
+        &["ctrl-up"],
+        "move the held event towards the first that is released",
+    ),
+    line(
+        "hold_later",
+        Action::Hold(Holding::Later),
+        &[List, Event],
+        &["ctrl-down"],
+        "move the held event away from the first that is released",
     ),
     line(
         "drop",

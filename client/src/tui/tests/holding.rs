@@ -77,7 +77,31 @@ fn held_events_are_seen_released_and_dropped() {
     let drop = Ruling::Drop { by: "ada".to_owned(), why: None };
     assert_eq!(done(&mut stage), [Effect::Decide(vec![id(4)], drop)]);
     stage.keys("A");
-    assert_eq!(done(&mut stage), [Effect::ReleaseAll]);
+    assert_eq!(done(&mut stage), [Effect::ReleaseAll(Vec::new())]);
+}
+
+#[test]
+fn held_events_are_released_in_the_order_they_are_given() {
+    let mut stage = Stage::new(120, 36);
+    for number in 1..=4 {
+        stage.tell(Message::Live(Live::Event(Box::new(held(number)))));
+    }
+    stage.keys("4gg<C-up>");
+    assert!(stage.screen().contains("3 of 4 when A releases them"), "{}", stage.screen());
+    for place in ["held 1", "held 2", "held 3", "held 4"] {
+        assert!(stage.screen().contains(place), "{}", stage.screen());
+    }
+    stage.keys("gg2<C-down><C-up>");
+    done(&mut stage);
+    stage.keys("A");
+    assert_eq!(done(&mut stage), [Effect::ReleaseAll([2, 1, 4, 3].map(id).to_vec())]);
+    // Those marked go in that order too, and what is no longer held has no place.
+    stage.tell(Message::Live(Live::Changed(Box::new(EventRow { state: EventState::Pending, ..held(1) }))));
+    stage.keys("gg    a");
+    let release = Ruling::Forward(Draft::default());
+    assert_eq!(done(&mut stage), [Effect::Decide([2, 4, 3].map(id).to_vec(), release)]);
+    stage.keys("gg<C-up>");
+    assert!(stage.screen().contains("it is not held"), "{}", stage.screen());
 }
 
 #[test]

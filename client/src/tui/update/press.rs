@@ -95,7 +95,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Follow => order::follow(state),
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
-        Action::Hold(action) => holding::act(state, action, effects),
+        Action::Hold(action) => holding::act(state, action, count, effects),
         Action::Open if state.pane == Pane::Detail => {
             if let Some(tree) = shown_tree(state) {
                 tree.toggle();

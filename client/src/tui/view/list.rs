@@ -151,7 +151,7 @@ impl Columns<'_> {
             Span::raw(fit(provider, PROVIDER, PROVIDER) + " "),
             Span::raw(fit(&self.kind(), kind_width, kind_width)),
             Span::styled(format!(" {latency:>LATENCY$} "), self.state.theme().faint()),
-            Span::styled(fit(&flags(self.entry), FLAGS, FLAGS), self.state.theme().doubtful()),
+            Span::styled(fit(&self.flags(), FLAGS, FLAGS), self.state.theme().doubtful()),
         ]);
         self.finish(spans)
     }
@@ -163,7 +163,7 @@ impl Columns<'_> {
         let provider = self.text(&TextField::Provider);
         let room = width.saturating_sub(used);
         first.push(Span::raw(fit(provider, room, room)));
-        let rest = format!(" {latency:>LATENCY$} {}", fit(&flags(self.entry), FLAGS, FLAGS));
+        let rest = format!(" {latency:>LATENCY$} {}", fit(&self.flags(), FLAGS, FLAGS));
         let room = width.saturating_sub(4 + rest.chars().count());
         let second = vec![
             Span::raw("    "),
@@ -213,6 +213,22 @@ impl Columns<'_> {
         }
     }
 
+    fn flags(&self) -> String {
+        let entry = self.entry;
+        match entry.attempts() {
+            _ if entry.has(Flag::Missed) => "missed".to_owned(),
+            _ if entry.has(Flag::GivenUp) => "dead".to_owned(),
+            _ if entry.has(Flag::Held) => match self.state.queue.place(entry.id) {
+                Some(place @ ..100) => format!("held{place:2}"),
+                Some(_) | None => "held".to_owned(),
+            },
+            0 if entry.has(Flag::Imported) => "file".to_owned(),
+            0 | 1 if entry.has(Flag::Repeat) => "again".to_owned(),
+            count @ 2.. => format!("x{count}"),
+            _ => String::new(),
+        }
+    }
+
     fn finish(&self, mut spans: Vec<Span<'static>>) -> Line<'static> {
         let theme = self.state.theme();
         if self.is_selected && self.state.pane == Pane::List {
@@ -221,18 +237,6 @@ impl Columns<'_> {
             return Line::from(spans).patch_style(theme.selected());
         }
         Line::from(spans).patch_style(if self.is_selected { theme.strong() } else { Style::new() })
-    }
-}
-
-fn flags(entry: &Entry) -> String {
-    match entry.attempts() {
-        _ if entry.has(Flag::Missed) => "missed".to_owned(),
-        _ if entry.has(Flag::GivenUp) => "dead".to_owned(),
-        _ if entry.has(Flag::Held) => "held".to_owned(),
-        0 if entry.has(Flag::Imported) => "file".to_owned(),
-        0 | 1 if entry.has(Flag::Repeat) => "again".to_owned(),
-        count @ 2.. => format!("x{count}"),
-        _ => String::new(),
     }
 }
 
