@@ -4,7 +4,7 @@
 //!  areas    where everything is
 //!  status   one line: connection, what came, where to post, where events go
 //!  list     events, oldest first
-//!  detail   one event: a few lines about it, and a tab of it
+//!  detail   one event: a few lines about it, and a tab of it; on a wide screen its answer
 //!  menu     what may stand where a filter is typed
 //!  page     what covers both: help, commands, options, log, relay
 //!  dialog   a replay that is put together, over all of it
@@ -55,6 +55,9 @@ pub(super) fn view(state: &State, frame: &mut Frame) {
         }
         if let Some(area) = areas.event {
             detail::draw(state, frame, area);
+        }
+        if let Some(area) = areas.answer {
+            detail::answer::draw(state, frame, area);
         }
         menu::draw(state, frame, areas.main);
         if let Some(dialog) = &state.dialog {

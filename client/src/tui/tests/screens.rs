@@ -59,7 +59,7 @@ fn story(width: u16, height: u16, theme: Theme) -> Stage {
 
 #[test]
 fn screens_of_each_size() {
-    for (width, height) in [(160, 45), (120, 36), (80, 24), (48, 16), (40, 10)] {
+    for (width, height) in [(160, 45), (120, 36), (100, 30), (80, 24), (48, 16), (40, 10)] {
         let theme = Theme::new(Palette::Dark, Color::Off, false);
         let mut stage = story(width, height, theme);
         insta::assert_snapshot!(format!("list_{width}x{height}"), stage.screen());

@@ -5,6 +5,7 @@
 //!  body       JSON as a tree, text, forms, parts, bytes
 //!  signature  what the check found, and how this provider signs
 //!  attempts   every attempt to deliver it, on a scale of time
+//!  answer     what the application answered
 //! ```
 //! Lines that do not change are laid out once. A tree, and the bytes of a body, are drawn as far as they are on the screen.
 
@@ -31,6 +32,7 @@ use crate::{
     row::{EventRow, Outcome},
 };
 
+pub(super) mod answer;
 mod attempts;
 mod body;
 mod headers;

@@ -14,7 +14,7 @@ use ratatui::{
 
 use super::{
     super::state::{Pane, State, Times},
-    areas::Areas,
+    areas::{Areas, RowShape},
     pane,
 };
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
     row::EventRow,
 };
 
-/// Width of everything but the column of the type.
-const FIXED_COLUMNS: usize = 2 + 8 + 1 + 1 + 1 + 3 + 1 + PROVIDER + 1 + 1 + LATENCY + 1 + FLAGS;
+/// Width of everything but the columns of provider and type.
+const FIXED_COLUMNS: usize = 2 + 8 + 1 + 1 + 1 + 3 + 1 + 1 + LATENCY + 1 + FLAGS;
 const PROVIDER: usize = 11;
 const LATENCY: usize = 7;
 const FLAGS: usize = 6;
@@ -42,17 +42,18 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, areas: &Areas) 
     let inside = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inside.width);
-    let mut lines = vec![header(state, width, areas.row_lines())];
+    let shape = areas.row_shape();
+    let mut lines = vec![header(state, width, shape)];
     let first = first_shown(state, areas);
     for place in first..state.events.shown().min(first + areas.rows_shown()) {
         let Some(entry) = state.events.at(place) else { break };
         let before = before(state, place, entry);
         let is_selected = Some(place) == position;
         let columns = Columns { time: time(state, entry, before), state, entry, is_selected };
-        if areas.row_lines() == 2 {
-            lines.extend(columns.two_lines(width));
-        } else {
-            lines.push(columns.line(width));
+        match shape {
+            RowShape::Whole => lines.push(columns.line(width, PROVIDER)),
+            RowShape::WithoutProvider => lines.push(columns.line(width, 0)),
+            RowShape::TwoLines => lines.extend(columns.two_lines(width)),
         }
     }
     if state.events.shown() == 0 {
@@ -117,19 +118,23 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inside);
 }
 
-fn header(state: &State, width: usize, row_lines: usize) -> Line<'static> {
+fn header(state: &State, width: usize, shape: RowShape) -> Line<'static> {
     let time = match state.look.times {
         Times::Utc => "TIME UTC",
         Times::Local => "TIME",
         Times::Age => "AGE",
         Times::Gap => "AFTER",
     };
-    let kind = width.saturating_sub(FIXED_COLUMNS);
-    let text = if row_lines == 2 {
+    let provider = match shape {
+        RowShape::Whole => fit("PROVIDER", PROVIDER, PROVIDER) + " ",
+        RowShape::WithoutProvider | RowShape::TwoLines => String::new(),
+    };
+    let kind = width.saturating_sub(FIXED_COLUMNS + provider.len());
+    let text = if shape == RowShape::TwoLines {
         format!("  {time:8} V ST  PROVIDER, TYPE BELOW")
     } else {
         let kind = fit("TYPE", kind, kind);
-        format!("  {time:8} V ST  {:PROVIDER$} {kind} {:>LATENCY$} FLAGS", "PROVIDER", "MS")
+        format!("  {time:8} V ST  {provider}{kind} {:>LATENCY$} FLAGS", "MS")
     };
     Line::styled(fit(&text, 0, width), state.theme().faint())
 }
@@ -143,12 +148,17 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    fn line(&self, width: usize) -> Line<'static> {
-        let kind_width = width.saturating_sub(FIXED_COLUMNS);
+    /// In one line, with so much room for the provider.
+    fn line(&self, width: usize, provider_width: usize) -> Line<'static> {
+        let provider = match provider_width {
+            0 => String::new(),
+            room => fit(self.text(&TextField::Provider), room, room) + " ",
+        };
+        let kind_width =
+            width.saturating_sub(FIXED_COLUMNS + provider_width + usize::from(provider_width > 0));
         let (mut spans, latency) = self.beginning();
-        let provider = self.text(&TextField::Provider);
         spans.extend([
-            Span::raw(fit(provider, PROVIDER, PROVIDER) + " "),
+            Span::raw(provider),
             Span::raw(fit(&self.kind(), kind_width, kind_width)),
             Span::styled(format!(" {latency:>LATENCY$} "), self.state.theme().faint()),
             Span::styled(fit(&self.flags(), FLAGS, FLAGS), self.state.theme().doubtful()),
@@ -159,7 +169,7 @@ impl Columns<'_> {
     /// For a narrow list: who and when above, what below.
     fn two_lines(&self, width: usize) -> [Line<'static>; 2] {
         let (mut first, latency) = self.beginning();
-        let used = FIXED_COLUMNS - PROVIDER - LATENCY - FLAGS - 3;
+        let used = FIXED_COLUMNS - LATENCY - FLAGS - 2;
         let provider = self.text(&TextField::Provider);
         let room = width.saturating_sub(used);
         first.push(Span::raw(fit(provider, room, room)));

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use inhaul_core::visible::{visible, visible_bytes};
+use inhaul_core::visible::visible;
 use ratatui::style::Style;
 
-use super::{super::super::content::Opened, Page, outcome_style};
+use super::{super::super::content::Opened, Page, answer, outcome_style};
 use crate::{
-    output::{attempt_text, remark_texts, size_text, time_text},
+    output::{attempt_text, remark_texts, time_text},
     row::{Attempt, AttemptCause, EventRow, Outcome},
 };
 
@@ -66,7 +66,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     }
     way(page, opened, row);
     for attempt in row.attempts.iter().rev() {
-        answer(page, attempt);
+        answer::put(page, attempt);
     }
 }
 
@@ -96,31 +96,5 @@ fn latency(attempt: &Attempt) -> Option<u64> {
     match attempt.outcome {
         Outcome::Answered { latency_ms, .. } | Outcome::Failed { latency_ms, .. } => Some(latency_ms),
         Outcome::Begun | Outcome::Rejected => None,
-    }
-}
-
-fn answer(page: &mut Page, attempt: &Attempt) {
-    let Outcome::Answered { status, headers, body_bytes, body_excerpt, .. } = &attempt.outcome else {
-        return;
-    };
-    page.heading(&format!("Answer of attempt {}: {status}, {}", attempt.number, size_text(*body_bytes)));
-    for (name, value) in headers {
-        page.pair(&visible(name).to_string(), 20, &visible(value).to_string(), Style::new());
-    }
-    if body_excerpt.is_empty() {
-        return;
-    }
-    match str::from_utf8(body_excerpt) {
-        Ok(text) => {
-            let text = inhaul_core::visible::multiline(text).to_string();
-            text.lines().for_each(|line| page.put(line, Style::new()));
-        }
-        Err(_) => page.put(&visible_bytes(body_excerpt).to_string(), Style::new()),
-    }
-    if (body_excerpt.len() as u64) < *body_bytes {
-        page.put(
-            &format!("… the first {} are kept", size_text(body_excerpt.len() as u64)),
-            page.theme.faint(),
-        );
     }
 }
