@@ -5,7 +5,7 @@
 use std::{env, hint::black_box, process, process::Command, time::Instant};
 
 use inhaul::{
-    listing::LISTED_MAX,
+    listing::{By, LISTED_MAX, Order},
     row::{Attempt, AttemptCause, EventRow, EventState, Outcome},
     tui::OffScreen,
 };
@@ -50,6 +50,7 @@ fn main() {
         let mut screen = filled(events);
         frames(&mut screen, events);
         filters(&mut screen);
+        orders(&mut screen, events);
         drop(screen);
         memory(events);
     }
@@ -97,6 +98,30 @@ fn filters(screen: &mut OffScreen) {
         print(&format!("{filter}, ms"), rounds, "≤ 50");
     }
     screen.set_filter("");
+}
+
+/// Another order, and an event that changes its place in it.
+fn orders(screen: &mut OffScreen, events: usize) {
+    for order in Order::all() {
+        let rounds = (0..ROUNDS).map(|_| {
+            screen.set_order(Order::default());
+            let begun = Instant::now();
+            screen.set_order(order);
+            millis(begun)
+        });
+        print(&format!("order {}, ms", order.name()), rounds.collect(), "≤ 500");
+    }
+    screen.set_order(Order { by: By::Size, is_reversed: false });
+    let changes = (0..ROUNDS).map(|round| {
+        let begun = Instant::now();
+        for number in 0..100 {
+            let changed = row((number * 7919 + round) % events);
+            screen.put(EventRow { body_bytes: 100 + (number as u64 * 523) % 9000, ..changed });
+        }
+        millis(begun) / 100.0
+    });
+    print("a change of place in an order, ms", changes.collect(), "≤ 5");
+    screen.set_order(Order::default());
 }
 
 /// In a process of its own, less what an empty inspector takes.

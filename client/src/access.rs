@@ -120,6 +120,7 @@ impl Access {
                 | HistoryError::Unknown(_)
                 | HistoryError::NotHeld(_)
                 | HistoryError::NotDeletable { .. }
+                | HistoryError::NotErased { .. }
                 | HistoryError::Annotation(_)
                 | HistoryError::Damaged { .. }
                 | HistoryError::Closed => return Err(error.into()),

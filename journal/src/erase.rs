@@ -3,30 +3,50 @@
 
 use std::{io, ops::RangeInclusive, sync::Arc};
 
+use bytes::Bytes;
+
 use crate::{
     Location, ReadError,
     disk::DiskFile,
-    frame::{FrameHeader, HEADER_BYTES, Place},
+    frame::{Erased, FrameHeader, HEADER_BYTES, Place},
     journal::{Shared, lock},
     segment::read_whole,
 };
 
-/// A record to be erased.
+/// Records that are to be erased: those with a tag, from one location to another.
+#[derive(Clone, Debug)]
+pub struct Erasure {
+    /// From the first to the last.
+    pub range: RangeInclusive<Location>,
+    /// Their tag.
+    pub tag: Bytes,
+}
+
+/// One of them.
+#[derive(Clone)]
 struct Target {
     location: Location,
     file: Arc<dyn DiskFile>,
     place: Place,
     header: FrameHeader,
+    tag: Bytes,
 }
 
 impl Shared {
-    /// Erases the records with a tag, of the kinds that are `wanted`. The first one goes last, when the others are gone on the device too.
-    pub(crate) fn erase(
-        &self,
-        range: &RangeInclusive<Location>,
-        tag: &[u8],
-        wanted: &dyn Fn(u8) -> bool,
-    ) -> Result<(), ReadError> {
+    /// Erases records of the kinds that are `wanted`. The first of each tag go last, when the others are gone on the device too.
+    pub(crate) fn erase(&self, erasures: &[Erasure], wanted: &dyn Fn(u8) -> bool) -> Result<(), ReadError> {
+        let (mut firsts, mut others) = (Vec::new(), Vec::new());
+        for erasure in erasures {
+            let mut targets = self.targets(erasure, wanted)?.into_iter();
+            firsts.extend(targets.next());
+            others.extend(targets);
+        }
+        erase_all(&mut others)?;
+        erase_all(&mut firsts)
+    }
+
+    fn targets(&self, erasure: &Erasure, wanted: &dyn Fn(u8) -> bool) -> Result<Vec<Target>, ReadError> {
+        let Erasure { range, tag } = erasure;
         let mut targets = Vec::new();
         for number in range.start().segment..=range.end().segment {
             let places = lock(&self.space).live_records(number);
@@ -34,13 +54,11 @@ impl Shared {
                 targets.extend(self.target(location, tag)?.filter(|target| wanted(target.header.kind)));
             }
         }
-        let others = targets.get(1..).unwrap_or_default();
-        erase_all(others, tag)?;
-        erase_all(targets.get(..1).unwrap_or_default(), tag)
+        Ok(targets)
     }
 
-    /// The record at a place, when it has the tag.
-    fn target(&self, location: Location, tag: &[u8]) -> Result<Option<Target>, ReadError> {
+    /// The record at a place, when it has the tag and is not erased already.
+    fn target(&self, location: Location, tag: &Bytes) -> Result<Option<Target>, ReadError> {
         let io = |source: io::Error| ReadError::Io { location, source };
         let segment = lock(&self.segments).get(&location.segment).cloned();
         let segment = segment.ok_or(ReadError::Missing(location))?;
@@ -49,33 +67,48 @@ impl Shared {
         if !read_whole(&*segment.file, &mut bytes, location.offset).map_err(io)? {
             return Ok(None);
         }
-        let header = FrameHeader::decode(&bytes, place)
-            .filter(|header| usize::from(header.tag_len) == tag.len() && bytes[HEADER_BYTES..] == *tag);
-        Ok(header.map(|header| Target { location, file: segment.file, place, header }))
+        let header = FrameHeader::decode(&bytes, place).filter(|header| {
+            let is_of_tag = usize::from(header.tag_len) == tag.len() && bytes[HEADER_BYTES..] == *tag;
+            is_of_tag && header.erased != Erased::Done
+        });
+        let target = |header| Target { location, file: segment.file, place, header, tag: tag.clone() };
+        Ok(header.map(target))
     }
 }
 
-fn erase_all(targets: &[Target], tag: &[u8]) -> Result<(), ReadError> {
-    for target in targets {
-        target.erase(tag).map_err(|source| ReadError::Io { location: target.location, source })?;
-    }
-    let mut synced = None;
-    for Target { location, file, .. } in targets {
-        if synced.replace(location.segment) != Some(location.segment) {
-            file.sync_data().map_err(|source| ReadError::Io { location: *location, source })?;
-        }
-    }
-    Ok(())
+/// The headers say first that nothing is to be read, on the device too: so whatever is left of a payload means nothing. Last they say that
+/// nothing is left; without that, it is done again.
+fn erase_all(targets: &mut [Target]) -> Result<(), ReadError> {
+    targets.sort_unstable_by_key(|target| target.location);
+    each(targets, |target| target.write_header(Erased::Begun))?;
+    sync(targets)?;
+    each(targets, Target::overwrite)?;
+    sync(targets)?;
+    each(targets, |target| target.write_header(Erased::Done))
+}
+
+fn each(targets: &[Target], work: impl Fn(&Target) -> io::Result<()>) -> Result<(), ReadError> {
+    let of =
+        |target: &Target| work(target).map_err(|source| ReadError::Io { location: target.location, source });
+    targets.iter().try_for_each(of)
+}
+
+/// Each segment once.
+fn sync(targets: &[Target]) -> Result<(), ReadError> {
+    let mut segments = targets.to_vec();
+    segments.dedup_by_key(|target| target.location.segment);
+    each(&segments, |target| target.file.sync_data())
 }
 
 impl Target {
-    /// The header says so first: from then on nothing reads the payload, whatever of it is overwritten.
-    fn erase(&self, tag: &[u8]) -> io::Result<()> {
-        let FrameHeader { payload_len, .. } = self.header;
-        let body_crc = self.place.erased_body_crc(tag, payload_len);
-        let header = FrameHeader { erased: true, body_crc, ..self.header };
-        self.file.write_all_at(&header.encode(self.place), self.location.offset)?;
-        let payload = self.location.offset + (HEADER_BYTES + tag.len()) as u64;
-        self.file.erase(payload, u64::from(payload_len))
+    fn write_header(&self, erased: Erased) -> io::Result<()> {
+        let body_crc = self.place.erased_body_crc(&self.tag, self.header.payload_len);
+        let header = FrameHeader { erased, body_crc, ..self.header };
+        self.file.write_all_at(&header.encode(self.place), self.location.offset)
+    }
+
+    fn overwrite(&self) -> io::Result<()> {
+        let payload = self.location.offset + (HEADER_BYTES + self.tag.len()) as u64;
+        self.file.erase(payload, u64::from(self.header.payload_len))
     }
 }

@@ -27,8 +27,28 @@ pub(crate) struct FrameHeader {
     pub(crate) tag_len: u8,
     pub(crate) payload_len: u32,
     pub(crate) body_crc: u32,
-    /// The payload is zeros, or about to be, and is not read.
-    pub(crate) erased: bool,
+    pub(crate) erased: Erased,
+}
+
+/// Whether a payload is still to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Erased {
+    /// It is.
+    No,
+    /// It is about to be zeros.
+    Begun,
+    /// It is zeros.
+    Done,
+}
+
+impl Erased {
+    fn from_byte(byte: u8) -> Self {
+        match byte {
+            0 => Self::No,
+            1 => Self::Begun,
+            _ => Self::Done,
+        }
+    }
 }
 
 impl FrameHeader {
@@ -47,7 +67,7 @@ impl FrameHeader {
         out[..4].copy_from_slice(&SYNC);
         out[4] = self.kind;
         out[5] = self.tag_len;
-        out[6] = u8::from(self.erased);
+        out[6] = self.erased as u8;
         out[8..12].copy_from_slice(&self.payload_len.to_be_bytes());
         out[16..20].copy_from_slice(&self.body_crc.to_be_bytes());
         let crc = place.header_crc(&out);
@@ -69,7 +89,7 @@ impl FrameHeader {
             tag_len: bytes[5],
             payload_len: u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
             body_crc: u32::from_be_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]),
-            erased: bytes[6] != 0,
+            erased: Erased::from_byte(bytes[6]),
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     io, mem,
-    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,9 +16,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    AppendError, Location, OpenError, ReadError, Recovery,
+    AppendError, Erasure, Location, OpenError, ReadError, Recovery,
     disk::{Disk, DiskFile, RealDisk},
-    frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
+    frame::{Erased, FrameHeader, HEADER_BYTES, Place, frame_bytes},
     queue::{Append, Queue},
     recovery::{self, Contents, Found},
     segment::{self, FIRST_FRAME, read_whole},
@@ -279,19 +278,15 @@ impl Journal {
         self.shared.release(location);
     }
 
-    /// Overwrites the payloads of the records with this tag, from one location to another and of the kinds that are `wanted`: they are gone
-    /// from the device when this returns, the first of them last. The records stay, each with an empty payload when it is read.
-    /// Blocks on the disk; any thread may, as long as nobody reads these records meanwhile.
+    /// Overwrites the payloads of records of the kinds that are `wanted`: they are gone from the device when this returns, the first of each tag
+    /// last. The records stay, each with an empty payload when it is read. Blocks on the disk; any thread may, as long as nobody reads these
+    /// records meanwhile.
     ///
     /// # Errors
-    /// When the disk refuses. What was not erased then is erased when this is done again.
-    pub fn erase(
-        &self,
-        range: &RangeInclusive<Location>,
-        tag: &[u8],
-        wanted: &dyn Fn(u8) -> bool,
-    ) -> Result<(), ReadError> {
-        self.shared.erase(range, tag, wanted)
+    /// When the disk refuses. What was not erased then, or before the process or the power ended, is erased when this is done again; what was
+    /// is left alone.
+    pub fn erase(&self, erasures: &[Erasure], wanted: &dyn Fn(u8) -> bool) -> Result<(), ReadError> {
+        self.shared.erase(erasures, wanted)
     }
 
     /// How large the journal is.
@@ -360,12 +355,13 @@ impl Shared {
             return Err(damaged);
         }
         let tag_len = usize::from(header.tag_len);
-        let payload_bytes = if header.erased { 0 } else { header.payload_len as usize };
+        let is_erased = header.erased != Erased::No;
+        let payload_bytes = if is_erased { 0 } else { header.payload_len as usize };
         let mut body = BytesMut::zeroed(tag_len + payload_bytes);
         if !read_whole(&*segment.file, &mut body, location.offset + HEADER_BYTES as u64).map_err(io)? {
             return Err(damaged);
         }
-        let crc = if header.erased {
+        let crc = if is_erased {
             place.erased_body_crc(&body, header.payload_len)
         } else {
             let mut crc = place.body_crc();

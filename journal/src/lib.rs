@@ -25,6 +25,7 @@ mod space;
 mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk};
+pub use erase::Erasure;
 pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Journal, Moved, OnMoved, Options, Record, Stats};
 pub use recovery::{Hole, Recovery};

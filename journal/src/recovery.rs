@@ -9,7 +9,7 @@ use std::{
 use crate::{
     OpenError,
     disk::{Disk, DiskFile},
-    frame::{ALIGN, FrameHeader, HEADER_BYTES, Place, SYNC},
+    frame::{ALIGN, Erased, FrameHeader, HEADER_BYTES, Place, SYNC},
     segment::{self, FIRST_FRAME, Header, HeaderFound, Mark, read_whole},
     side_index::{self, Entry},
 };
@@ -293,7 +293,7 @@ impl Scanner<'_> {
         if !read_whole(self.file, &mut tag, body_start)? {
             return Ok(None);
         }
-        if header.erased {
+        if header.erased != Erased::No {
             let crc = place.erased_body_crc(&tag, header.payload_len);
             return Ok((crc == header.body_crc).then_some((header, tag)));
         }

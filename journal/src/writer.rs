@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::{
     AppendError, Location, Options,
     disk::{Disk, DiskFile},
-    frame::{FrameHeader, HEADER_BYTES, Place, frame_bytes},
+    frame::{Erased, FrameHeader, HEADER_BYTES, Place, frame_bytes},
     journal::{SegmentFile, Shared, lock},
     queue::{Append, Done, Work},
     recovery::Found,
@@ -352,7 +352,7 @@ impl Writer {
         let tag_len = u8::try_from(tag.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let place = Place { nonce: current.header.nonce, offset: current.end };
         let body_crc = place.body_crc_of(tag, parts);
-        let header = FrameHeader { kind, tag_len, payload_len, body_crc, erased: false };
+        let header = FrameHeader { kind, tag_len, payload_len, body_crc, erased: Erased::No };
         let end = current.end + header.frame_bytes();
         let location = Location { segment: current.header.number, offset: current.end, len: payload_len };
         self.buffer.extend_from_slice(&header.encode(place));

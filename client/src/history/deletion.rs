@@ -75,6 +75,24 @@ impl Indexed {
         self.deleted.is_some()
     }
 
+    /// Whether it is deleted, and its bytes are still there.
+    pub(super) fn is_erasable(&self) -> bool {
+        self.deleted.as_ref().is_some_and(|gone| !gone.is_erased)
+    }
+
+    /// What is left of a deleted entry once its bytes are overwritten.
+    pub(super) fn without_content(&self) -> Self {
+        match &self.deleted {
+            Some(gone) => Self {
+                latest: self.latest,
+                same: self.same,
+                object: self.object,
+                ..Self::erased(&gone.deleted, self.location)
+            },
+            None => self.clone(),
+        }
+    }
+
     /// The entry of a deleted event whose bytes are overwritten, or never were readable.
     pub(super) fn erased(deleted: &Deleted, location: Location) -> Self {
         let Deleted { id, arrival, ref endpoint, received_at, stored_at, .. } = *deleted;

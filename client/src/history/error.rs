@@ -64,6 +64,12 @@ pub enum HistoryError {
         /// What is still to be done.
         reason: &'static str,
     },
+    /// The bytes of deleted events could not be overwritten.
+    #[error("not erased: {reason}")]
+    NotErased {
+        /// What the journal says.
+        reason: String,
+    },
     /// What was to be noted on an event is beyond a limit.
     #[error(transparent)]
     Annotation(#[from] AnnotationError),
@@ -111,7 +117,7 @@ impl HistoryError {
                 Some("`inhaul show` says what is left to do for it; it can be deleted then".to_owned())
             }
             Self::NotHeld(_) => Some("`inhaul events --held` lists the events that are".to_owned()),
-            Self::Annotation(_) | Self::Damaged { .. } | Self::Closed => None,
+            Self::NotErased { .. } | Self::Annotation(_) | Self::Damaged { .. } | Self::Closed => None,
         }
     }
 

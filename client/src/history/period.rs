@@ -10,8 +10,9 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use inhaul_core::event::EventId;
-use inhaul_journal::{Disk, Journal, Location, OpenError, RealDisk};
+use inhaul_journal::{Disk, Erasure, Journal, Location, OpenError, ReadError, RealDisk};
 
 pub(super) use name::{PeriodName, date_of};
 pub(super) use summary::{read_summary, write_summary};
@@ -53,7 +54,7 @@ pub(super) enum Role {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadBackError {
     #[error(transparent)]
-    Journal(#[from] inhaul_journal::ReadError),
+    Journal(#[from] ReadError),
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
@@ -162,12 +163,14 @@ impl OpenPeriod {
         Ok(entry)
     }
 
-    /// Overwrites every record of an event but those of its deletion.
-    pub(super) fn erase_records(&self, entry: &Indexed) -> Result<(), HistoryError> {
-        let id = entry.row.id;
-        let erased =
-            self.journal.erase(&(entry.location..=entry.latest), id.0.as_bytes(), &|kind| kind != DELETION);
-        erased.map_err(|error| HistoryError::Damaged { id, reason: with_causes(&error) })
+    /// Overwrites every record of these events but those of their deletions.
+    pub(super) fn erase_records(&self, entries: &[Indexed]) -> Result<(), ReadError> {
+        let erasure = |entry: &Indexed| Erasure {
+            range: entry.location..=entry.latest,
+            tag: Bytes::copy_from_slice(entry.row.id.0.as_bytes()),
+        };
+        let erasures: Vec<Erasure> = entries.iter().map(erasure).collect();
+        self.journal.erase(&erasures, &|kind| kind != DELETION)
     }
 
     /// Puts an entry in the place of that of the same event.

@@ -148,7 +148,6 @@ impl Worker {
 
     /// Takes the next message without waiting for one; false when there is none.
     pub(super) fn step(&mut self) -> bool {
-        self.erase_due();
         let message = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok());
         let busy = message.is_some();
         match message {
@@ -156,7 +155,7 @@ impl Worker {
             Some(Message::Done { ticket, result }) => self.done(ticket, result),
             Some(Message::Close(_)) | None => self.periods.write_markers(),
         }
-        busy
+        busy || self.erase_due()
     }
 
     /// Lets journals without a thread write; false when there is nothing to write.
@@ -166,9 +165,12 @@ impl Worker {
 
     fn next_message(&mut self) -> Option<Message> {
         loop {
-            self.erase_due();
             if let Some(message) = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok()) {
                 return Some(message);
+            }
+            // Who asks for something comes first.
+            if self.erase_due() {
+                continue;
             }
             self.periods.write_markers();
             let received = match self.next_erasure() {

@@ -200,6 +200,7 @@ fn may_change(error: &HistoryError) -> bool {
         | HistoryError::Unknown(_)
         | HistoryError::NotHeld(_)
         | HistoryError::NotDeletable { .. }
+        | HistoryError::NotErased { .. }
         | HistoryError::Annotation(_)
         | HistoryError::Damaged { .. }
         | HistoryError::Closed => false,

@@ -12,7 +12,7 @@ use super::{
     update::{set_filter, update},
     view::view,
 };
-use crate::{output::Color, row::EventRow};
+use crate::{listing::Order, live::Live, output::Color, row::EventRow};
 
 /// An inspector that draws into memory.
 pub struct OffScreen {
@@ -54,6 +54,16 @@ impl OffScreen {
     /// Another filter is set.
     pub fn set_filter(&mut self, text: &str) {
         set_filter(&mut self.state, text);
+    }
+
+    /// The list has another order.
+    pub fn set_order(&mut self, order: Order) {
+        self.state.events.set_order(order);
+    }
+
+    /// An event is new or has changed.
+    pub fn put(&mut self, row: EventRow) {
+        update(&mut self.state, vec![Message::Live(Live::Changed(Box::new(row)))]);
     }
 
     /// The selected event.

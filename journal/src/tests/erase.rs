@@ -5,6 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use proptest::prelude::*;
 
 use super::*;
+use crate::frame::{Erased, FrameHeader, HEADER_BYTES, Place};
+
+fn erasure(range: std::ops::RangeInclusive<Location>, tag: &[u8]) -> Erasure {
+    Erasure { range, tag: Bytes::copy_from_slice(tag) }
+}
 
 /// Whether any file of a journal holds these bytes.
 fn holds(directory: &Path, wanted: &[u8]) -> bool {
@@ -27,8 +32,8 @@ fn an_erased_record_is_gone_and_the_others_stay_also_after_an_opening() {
         let last = write(2, b"one", "later secret of one");
         let kept = write(7, b"one", "no secret of one");
         let all = first..=kept;
-        journal.erase(&all, b"one", &|kind| kind != 7).unwrap();
-        journal.erase(&all, b"one", &|kind| kind != 7).unwrap();
+        journal.erase(&[erasure(all.clone(), b"one")], &|kind| kind != 7).unwrap();
+        journal.erase(&[erasure(all.clone(), b"one")], &|kind| kind != 7).unwrap();
         let is_right = |journal: &Journal| {
             for (location, kind) in [(first, 1), (last, 2)] {
                 let record = journal.read(location).unwrap();
@@ -70,10 +75,36 @@ fn a_large_record_gives_its_blocks_back() {
     };
     let location = append(&journal, 1, 4 << 20);
     let before = blocks();
-    journal.erase(&(location..=location), &1_u64.to_be_bytes(), &|_| true).unwrap();
+    journal.erase(&[erasure(location..=location, &1_u64.to_be_bytes())], &|_| true).unwrap();
     // Where the file system has no holes it is overwritten, and as large as before.
     assert!(blocks() <= before);
     assert_eq!(journal.read(location).unwrap().payload, Bytes::new());
+    journal.close().unwrap();
+}
+
+/// A kill between the first header and the payload: nothing reads the payload, and erasing again ends it.
+#[test]
+fn what_was_begun_is_ended_when_it_is_done_again() {
+    let dir = tempdir().unwrap();
+    let (journal, ..) = open(dir.path(), small());
+    let location = journal.append_wait(1, b"one", vec![Bytes::from_static(b"a secret")]).unwrap();
+    journal.close().unwrap();
+    let path = crate::segment::path(dir.path(), location.segment);
+    let mut bytes = fs::read(&path).unwrap();
+    let nonce = u64::from_be_bytes(bytes[16..24].try_into().unwrap());
+    let place = Place { nonce, offset: location.offset };
+    let at = usize::try_from(location.offset).unwrap();
+    let header = FrameHeader::decode(&bytes[at..], place).unwrap();
+    let body_crc = place.erased_body_crc(b"one", header.payload_len);
+    let begun = FrameHeader { erased: Erased::Begun, body_crc, ..header };
+    bytes[at..at + HEADER_BYTES].copy_from_slice(&begun.encode(place));
+    fs::write(&path, bytes).unwrap();
+    let (journal, recovery, found) = open(dir.path(), small());
+    assert_eq!((recovery.problems(), found.len()), (vec![], 1));
+    assert_eq!(journal.read(location).unwrap().payload, Bytes::new());
+    assert!(holds(dir.path(), b"a secret"));
+    journal.erase(&[erasure(location..=location, b"one")], &|_| true).unwrap();
+    assert!(!holds(dir.path(), b"a secret"));
     journal.close().unwrap();
 }
 
@@ -86,7 +117,7 @@ proptest! {
         let (journal, ..) = open(dir.path(), small());
         let location = append(&journal, 1, len);
         append(&journal, 2, 50);
-        journal.erase(&(location..=location), &1_u64.to_be_bytes(), &|_| true).unwrap();
+        journal.erase(&[erasure(location..=location, &1_u64.to_be_bytes())], &|_| true).unwrap();
         journal.close().unwrap();
         let segment = crate::segment::path(dir.path(), location.segment);
         let file = OpenOptions::new().write(true).open(segment).unwrap();

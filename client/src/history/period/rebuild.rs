@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
 
 use inhaul_core::event::EventId;
-use inhaul_journal::{Journal, Location};
+use inhaul_journal::{Erasure, Journal, Location};
 use uuid::Uuid;
 
 use super::super::{
@@ -194,7 +194,16 @@ fn catch_up(
     for &(location, kind, id) in &log.records[known..] {
         let Some(id) = id else { continue };
         let entry = index.get(id)?;
-        let entry = match journal.read(location).map(|record| Change::from_record(kind, record.payload)) {
+        let record = journal.read(location);
+        if let Ok(record) = &record
+            && record.payload.is_empty()
+            && location.len > 0
+        {
+            // A kill may have left some of it. What it cannot overwrite now it can at the next start.
+            let erasure = Erasure { range: location..=location, tag: record.tag.clone() };
+            let _ = journal.erase(&[erasure], &|_| true);
+        }
+        let entry = match record.map(|record| Change::from_record(kind, record.payload)) {
             Ok(Ok(Some(change))) => fold(entry, location, &change),
             Ok(Ok(None)) => {
                 if kind == EVENT {

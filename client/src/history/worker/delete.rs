@@ -9,6 +9,7 @@ use super::{
     super::{
         HistoryError,
         deletion::{Deleted, Deletion, UNDO_TIME},
+        error::with_causes,
         fold::Indexed,
         record::Change,
     },
@@ -16,6 +17,9 @@ use super::{
     periods::Periods,
 };
 use crate::row::{EventRow, EventState, Outcome};
+
+/// How many events are erased with the same flushes; whatever else is asked waits meanwhile.
+const ERASED_AT_ONCE: usize = 256;
 
 /// A deleted event whose bytes are to be overwritten.
 pub(super) struct Erasure {
@@ -58,9 +62,8 @@ impl Worker {
 
     /// Takes a deletion back.
     pub(super) fn restore(&mut self, id: EventId, answer: Answer<EventRow>, room: OwnedSemaphorePermit) {
-        let is_there = |entry: &Indexed| entry.deleted.as_ref().is_some_and(|gone| !gone.is_erased);
         match self.periods.locate_any(id) {
-            Ok(Some((period, entry))) if is_there(&entry) => {
+            Ok(Some((period, entry))) if entry.is_erasable() => {
                 let restored = Deletion::Restored { at: (self.options.clock)() };
                 self.append(period, id, Change::Deletion(restored), Reply::Row(answer), room);
             }
@@ -82,55 +85,66 @@ impl Worker {
         Some(Duration::from_millis(due.0.saturating_sub((self.options.clock)().0)))
     }
 
-    /// Overwrites the bytes of those whose time has come.
-    pub(super) fn erase_due(&mut self) {
-        while self.next_erasure().is_some_and(|wait| wait.is_zero()) {
-            // It may be about to come back.
-            while !self.under_way.is_empty() && self.wait_for_journal() {}
-            if let Some(Erasure { period, id, .. }) = self.erasures.pop_front() {
-                self.periods.erase(period, id);
-            }
+    /// Overwrites the bytes of some of those whose time has come; false when there are none.
+    pub(super) fn erase_due(&mut self) -> bool {
+        if !self.next_erasure().is_some_and(|wait| wait.is_zero()) {
+            return false;
         }
+        // One of them may be about to come back.
+        while !self.under_way.is_empty() && self.wait_for_journal() {}
+        self.erase_next();
+        true
     }
 
     /// Overwrites what is left: nobody can take anything back after the end.
     pub(super) fn erase_all(&mut self) {
-        for Erasure { period, id, .. } in std::mem::take(&mut self.erasures) {
-            self.periods.erase(period, id);
+        while !self.erasures.is_empty() {
+            self.erase_next();
         }
+    }
+
+    /// Overwrites the next ones of one period.
+    fn erase_next(&mut self) {
+        let Some(period) = self.erasures.front().map(|next| next.period) else { return };
+        let together = self.erasures.iter().take(ERASED_AT_ONCE).take_while(|next| next.period == period);
+        let count = together.count();
+        let ids: Vec<EventId> = self.erasures.drain(..count).map(|next| next.id).collect();
+        self.periods.erase(period, &ids);
     }
 }
 
 impl Periods {
-    /// Overwrites the bytes of an event that is deleted. What cannot be overwritten now is at the next start.
-    fn erase(&mut self, number: u64, id: EventId) {
-        let erased = self.with(number, |period| period.index().get(id)).and_then(|entry| match entry {
-            Some(entry) => self.erase_entry(number, &entry),
-            None => Ok(()),
-        });
-        if let Err(error) = erased
+    /// Overwrites the bytes of events that are deleted. What cannot be overwritten now is at the next start.
+    fn erase(&mut self, number: u64, ids: &[EventId]) {
+        if let Err(error) = self.try_to_erase(number, ids)
             && self.is_known(number)
         {
-            self.note(format!("the bytes of the deleted event {id} are not overwritten yet: {error}"));
+            self.note(format!("the bytes of deleted events are not overwritten yet: {error}"));
         }
         self.note_deletions(number);
     }
 
-    fn erase_entry(&mut self, number: u64, entry: &Indexed) -> Result<(), HistoryError> {
-        let Some(gone) = entry.deleted.as_ref().filter(|gone| !gone.is_erased) else { return Ok(()) };
-        self.open(number)?.erase_records(entry)?;
-        let Indexed { location, latest, same, object, .. } = *entry;
-        let erased = Indexed { latest, same, object, ..Indexed::erased(&gone.deleted, location) };
-        self.with(number, |period| period.put(&erased))
+    fn try_to_erase(&mut self, number: u64, ids: &[EventId]) -> Result<(), HistoryError> {
+        let mut entries = Vec::new();
+        for id in ids {
+            let entry = self.with(number, |period| period.index().get(*id))?;
+            // Some may have come back.
+            entries.extend(entry.filter(Indexed::is_erasable));
+        }
+        let erased = self.open(number)?.erase_records(&entries);
+        erased.map_err(|error| HistoryError::NotErased { reason: with_causes(&error) })?;
+        for entry in entries {
+            self.with(number, |period| period.put(&entry.without_content()))?;
+        }
+        Ok(())
     }
 
     /// Overwrites what an earlier run deleted and did not come to overwrite.
     pub(super) fn erase_leftovers(&mut self) {
         for number in self.with_erasures() {
             let left = self.with(number, |period| period.index().erasable()).unwrap_or_default();
-            for entry in left {
-                self.erase(number, entry.row.id);
-            }
+            let ids: Vec<EventId> = left.into_iter().map(|entry| entry.row.id).collect();
+            ids.chunks(ERASED_AT_ONCE).for_each(|ids| self.erase(number, ids));
         }
     }
 }
