@@ -15,7 +15,7 @@ use inhaul_core::event::EventId;
 use inhaul_journal::{Disk, Erasure, Journal, Location, OpenError, ReadError, RealDisk};
 
 pub(super) use name::{PeriodName, date_of};
-pub(super) use summary::{read_summary, write_summary};
+pub(super) use summary::{read_summary, remove_summary, write_summary};
 
 use self::rebuild::{IndexSource, Log};
 use super::{

@@ -76,7 +76,7 @@ impl Worker {
     pub(super) fn deleted(&mut self, period: u64, id: EventId, at: UnixMillis) {
         let undo_ms = u64::try_from(UNDO_TIME.as_millis()).unwrap_or(u64::MAX);
         self.erasures.push_back(Erasure { due: UnixMillis(at.0.saturating_add(undo_ms)), period, id });
-        self.periods.note_deletions(period);
+        self.periods.forget_summary(period);
     }
 
     /// How long until bytes are to be overwritten; nothing when none are.
@@ -87,27 +87,28 @@ impl Worker {
 
     /// Overwrites the bytes of some of those whose time has come; false when there are none.
     pub(super) fn erase_due(&mut self) -> bool {
-        if !self.next_erasure().is_some_and(|wait| wait.is_zero()) {
+        let now = (self.options.clock)();
+        if self.erasures.front().is_none_or(|next| next.due > now) {
             return false;
         }
         // One of them may be about to come back.
         while !self.under_way.is_empty() && self.wait_for_journal() {}
-        self.erase_next();
+        self.erase_next(now);
         true
     }
 
     /// Overwrites what is left: nobody can take anything back after the end.
     pub(super) fn erase_all(&mut self) {
         while !self.erasures.is_empty() {
-            self.erase_next();
+            self.erase_next(UnixMillis(u64::MAX));
         }
     }
 
-    /// Overwrites the next ones of one period.
-    fn erase_next(&mut self) {
+    /// Overwrites the next ones of one period that are due until then.
+    fn erase_next(&mut self, until: UnixMillis) {
         let Some(period) = self.erasures.front().map(|next| next.period) else { return };
-        let together = self.erasures.iter().take(ERASED_AT_ONCE).take_while(|next| next.period == period);
-        let count = together.count();
+        let is_next = |next: &&Erasure| next.period == period && next.due <= until;
+        let count = self.erasures.iter().take(ERASED_AT_ONCE).take_while(is_next).count();
         let ids: Vec<EventId> = self.erasures.drain(..count).map(|next| next.id).collect();
         self.periods.erase(period, &ids);
     }
@@ -121,7 +122,6 @@ impl Periods {
         {
             self.note(format!("the bytes of deleted events are not overwritten yet: {error}"));
         }
-        self.note_deletions(number);
     }
 
     fn try_to_erase(&mut self, number: u64, ids: &[EventId]) -> Result<(), HistoryError> {

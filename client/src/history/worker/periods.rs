@@ -14,7 +14,7 @@ use super::super::{
     fold::Indexed,
     index::{Extent, IndexError},
     notes::Notes,
-    period::{OpenPeriod, PeriodName, Role, date_of, read_summary, write_summary},
+    period::{OpenPeriod, PeriodName, Role, date_of, read_summary, remove_summary, write_summary},
     record::{Change, EVENT},
     same::{KeySet, SameKey},
 };
@@ -49,11 +49,13 @@ pub(super) struct Known {
     pub(super) keys: Option<KeySet>,
     /// It cannot be opened, and that was said.
     pub(super) is_unreadable: bool,
+    /// Events of it were deleted since its extent was found.
+    is_stale: bool,
 }
 
 impl Known {
     fn new(name: PeriodName) -> Self {
-        Self { name, extent: None, keys: None, is_unreadable: false }
+        Self { name, extent: None, keys: None, is_unreadable: false, is_stale: false }
     }
 }
 
@@ -302,14 +304,26 @@ impl Periods {
         self.known.iter().filter(has_some).map(|known| known.name.number).collect()
     }
 
-    /// Events of a period were deleted, or their bytes overwritten: of one that is over, the summary says so at once.
-    pub(super) fn note_deletions(&mut self, number: u64) {
-        if self.role(number) == Role::Old
-            && let Some((_, period)) = self.open.iter().find(|(open, _)| *open == number)
-            && let Ok(extent) = period.index().extent()
-        {
-            self.set_extent(number, extent);
+    /// What the summary of a period says is no longer so. It is written again when the period is closed; until then a start that finds none
+    /// looks for itself.
+    pub(super) fn forget_summary(&mut self, number: u64) {
+        let Some(known) = self.known.iter_mut().find(|known| known.name.number == number) else { return };
+        if !std::mem::replace(&mut known.is_stale, true) {
+            let name = known.name.clone();
+            remove_summary(&self.directory(&name));
         }
+    }
+
+    /// Looks again at the extents of periods that have changed since they were over.
+    pub(super) fn renew_extents(&mut self) -> Result<(), HistoryError> {
+        let stale = self.known.iter().filter(|known| known.is_stale && known.extent.is_some());
+        for number in stale.map(|known| known.name.number).collect::<Vec<_>>() {
+            let extent = self.with(number, |period| period.index().extent())?;
+            if let Some(known) = self.known.iter_mut().find(|known| known.name.number == number) {
+                known.extent = extent;
+            }
+        }
+        Ok(())
     }
 
     /// The numbers of the periods that are open.
@@ -365,6 +379,7 @@ impl Periods {
             write_summary(&directory, extent);
         }
         self.known[at].extent = extent;
+        self.known[at].is_stale = false;
     }
 
     fn repair(&mut self, number: u64, error: &IndexError) -> Result<(), HistoryError> {

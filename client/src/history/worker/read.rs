@@ -174,6 +174,7 @@ impl Periods {
 
     /// The history in numbers, without the notes.
     pub(super) fn status(&mut self) -> Result<Status, HistoryError> {
+        self.renew_extents()?;
         let newest = match self.newest() {
             Some(newest) => self.with(newest, |period| period.index().extent())?,
             None => None,
