@@ -30,7 +30,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream};
 use inhaul_core::{
     event::{Event, EventId, UnixMillis},
     signature::Verdict,
@@ -67,9 +66,6 @@ use crate::{
 const ROOM_STEP_BYTES: usize = 16 * 1024;
 /// 64 MiB of bodies, or 4096 small requests, which is also what the journal takes at once.
 const ROOM_STEPS: usize = 4096;
-
-/// How many of several events are deleted with one flush.
-const DELETED_AT_ONCE: usize = 256;
 
 /// Where time comes from.
 pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
@@ -317,37 +313,6 @@ impl History {
     pub async fn annotate(&self, id: EventId, annotation: Annotation) -> Result<EventRow, HistoryError> {
         annotation.check()?;
         self.ask(0, |answer| Request::Annotate { id, annotation, answer }).await
-    }
-
-    /// Deletes an event of which nothing is left to do; its row as it was. Nobody sees it from then on, and it does not come back when the relay
-    /// sends it again. Its bytes are overwritten after [`UNDO_TIME`], when the history is closed, or at the next opening.
-    ///
-    /// # Errors
-    /// When there is no such event, something is still to be done with it, or this could not be written.
-    pub async fn delete(&self, id: EventId) -> Result<EventRow, HistoryError> {
-        self.ask(0, |answer| Request::Delete { id, answer }).await
-    }
-
-    /// [`History::delete`] of many events, those that can be.
-    pub async fn delete_all(&self, ids: Vec<EventId>) -> Deletions {
-        let mut deletions = Deletions::default();
-        let delete = |id| async move { (id, self.delete(id).await) };
-        let mut all = stream::iter(ids).map(delete).buffered(DELETED_AT_ONCE);
-        while let Some((id, result)) = all.next().await {
-            match result {
-                Ok(_) => deletions.deleted.push(id),
-                Err(error) => deletions.kept.push(Kept { id, reason: error.to_string() }),
-            }
-        }
-        deletions
-    }
-
-    /// Takes a deletion back, as long as the event's bytes are there.
-    ///
-    /// # Errors
-    /// When there is no such event any more, or this could not be written.
-    pub async fn restore(&self, id: EventId) -> Result<EventRow, HistoryError> {
-        self.ask(0, |answer| Request::Restore { id, answer }).await
     }
 
     /// The last `limit` events that have something in common with one, itself among them, the one stored first first. Of older periods,

@@ -4,17 +4,56 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use inhaul_core::event::{EndpointName, Event, EventId, Peer, PeerSource, UnixMillis};
 use inhaul_journal::Location;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Facts,
+    Deletions, Facts, History, HistoryError, Kept,
     fold::{Indexed, row},
+    worker::Request,
 };
+use crate::row::EventRow;
 
 /// How long a deletion can be taken back. Then the event's bytes are overwritten.
 pub const UNDO_TIME: Duration = Duration::from_secs(30);
+
+/// How many of several events are deleted with one flush.
+const DELETED_AT_ONCE: usize = 256;
+
+impl History {
+    /// Deletes an event of which nothing is left to do; its row as it was. Nobody sees it from then on, and it does not come back when the relay
+    /// sends it again. Its bytes are overwritten after [`UNDO_TIME`], when the history is closed, or at the next opening.
+    ///
+    /// # Errors
+    /// When there is no such event, something is still to be done with it, or this could not be written.
+    pub async fn delete(&self, id: EventId) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Delete { id, answer }).await
+    }
+
+    /// [`History::delete`] of many events, those that can be.
+    pub async fn delete_all(&self, ids: Vec<EventId>) -> Deletions {
+        let mut deletions = Deletions::default();
+        let delete = |id| async move { (id, self.delete(id).await) };
+        let mut all = stream::iter(ids).map(delete).buffered(DELETED_AT_ONCE);
+        while let Some((id, result)) = all.next().await {
+            match result {
+                Ok(_) => deletions.deleted.push(id),
+                Err(error) => deletions.kept.push(Kept { id, reason: error.to_string() }),
+            }
+        }
+        deletions
+    }
+
+    /// Takes a deletion back, as long as the event's bytes are there.
+    ///
+    /// # Errors
+    /// When there is no such event any more, or this could not be written.
+    pub async fn restore(&self, id: EventId) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Restore { id, answer }).await
+    }
+}
 
 /// An event is deleted, or is not any more: the JSON of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
