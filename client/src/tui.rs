@@ -6,11 +6,12 @@
 //!  update    what becomes of the state, without I/O and clock
 //!  view      the screen as a picture of the state
 //!  dialog    a replay that is put together, and holding what keys do with held events
-//!  editor    a person's own editor for a body
+//!  editor    a person's own editor for a body, and pager for reading it; foreground is how they have the terminal
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
+//!  piping    bodies given to a command, which shell runs
 //!  traffic   what came when
 //!  keys      every key, in one table
 //!  marks     which events something is to be done with
@@ -64,11 +65,15 @@ mod editor;
 mod errands;
 mod events;
 mod exchange;
+mod foreground;
 mod holding;
 pub mod keys;
 mod marks;
 mod message;
 mod offscreen;
+mod pager;
+mod piping;
+mod shell;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -146,15 +151,10 @@ pub enum TuiError {
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
     let Inspector { history, mut live, orders, color, shown } = inspector;
     let mut screen = Screen::take(shown.ui.mouse)?;
-    let mut state = State {
-        options: shown.options.clone(),
-        saved: shown.filters.clone(),
-        hold: orders.hold.state(),
-        person: whoever(),
-        ..state(&screen, shown.ui.clone(), color)?
-    };
+    let mut state = state(&screen, &orders, &shown, color)?;
     let (errands, mut results) = Errands::new(history, orders, shown);
     let mut keys = EventStream::new();
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     errands.go(Effect::LoadRows(None));
@@ -168,6 +168,7 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
         }
         let first = tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            _ = interrupts.recv() => return Ok(()),
             key = keys.next() => match key {
                 Some(event) => terminal_message(event?),
                 None => return Ok(()),
@@ -193,13 +194,18 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
             if let Effect::Quit { keep } = effect {
                 return quit(screen, &state, keep);
             }
-            if matches!(effect, Effect::Edit(..) | Effect::Suspend) {
+            if matches!(effect, Effect::Edit(..) | Effect::Page(..) | Effect::Suspend) {
                 // The keys are somebody else's.
                 drop(keys);
                 screen.give_away();
-                until(lend(effect, &errands), &mut state, &mut live, &errands).await;
+                until(lend(effect, &errands, &stop), &mut state, &mut live, &errands).await;
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
                 screen.take_back(state.look.mouse)?;
                 keys = EventStream::new();
+                // Ctrl-C was meant for what had the terminal.
+                interrupts = signal(SignalKind::interrupt())?;
                 continue;
             }
             outside(effect, &mut screen, &errands)?;
@@ -223,14 +229,16 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         | Effect::Replay(..)
         | Effect::Preview(..)
         | Effect::CarryOut(..)
-        | Effect::StopReplay(_)
+        | Effect::Stop(_)
         | Effect::Hold(_)
         | Effect::Decide(..)
         | Effect::ReleaseAll
         | Effect::Copy { .. }
         | Effect::SaveBody(..)
         | Effect::Compare(..)
+        | Effect::Pipe(..)
         | Effect::Edit(..)
+        | Effect::Page(..)
         | Effect::Suspend
         | Effect::Quit { .. }) => errands.go(effect),
     }
@@ -258,8 +266,8 @@ async fn until(
 }
 
 /// The state of an inspector that has just begun.
-fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
-    let size = screen.size()?;
+fn state(screen: &Screen, orders: &Orders, shown: &Shown, color: Color) -> Result<State, TuiError> {
+    let (size, ui) = (screen.size()?, shown.ui.clone());
     let look = Look {
         theme: Theme::new(ui.palette, color, ui.ascii),
         times: Times::Utc,
@@ -268,15 +276,24 @@ fn state(screen: &Screen, ui: Ui, color: Color) -> Result<State, TuiError> {
         list_percent: LIST_PERCENT,
         hints: true,
         mouse: ui.mouse,
+        as_sent: false,
         masks: true,
     };
-    Ok(State::new(size.width, size.height, look, ui.keymap))
+    Ok(State {
+        options: shown.options.clone(),
+        saved: shown.filters.clone(),
+        hold: orders.hold.state(),
+        person: whoever(),
+        ..State::new(size.width, size.height, look, ui.keymap)
+    })
 }
 
-/// What has the terminal meanwhile: the editor of a body, or the shell.
-async fn lend(effect: Effect, errands: &Errands) {
+/// What has the terminal meanwhile: an editor, a pager, or the shell.
+async fn lend(effect: Effect, errands: &Errands, stop: &CancellationToken) {
     if let Effect::Edit(id, body) = effect {
-        errands.edit(id, body).await;
+        errands.edit(id, body, stop).await;
+    } else if let Effect::Page(id, form) = effect {
+        errands.page(id, form, stop).await;
     } else {
         suspended().await;
     }

@@ -14,7 +14,7 @@ fn listen(world: &World, columns: u16, lines: u16, target: &str) -> (Terminal, S
     on_terminal(&world.inhaul(&["listen", "--port", "0", target]), columns, lines)
 }
 
-fn on_terminal(command: &Command, columns: u16, lines: u16) -> (Terminal, Sender) {
+pub fn on_terminal(command: &Command, columns: u16, lines: u16) -> (Terminal, Sender) {
     let terminal = Terminal::start(command, columns, lines);
     terminal.until_text("Waiting for the first webhook.");
     terminal.until_text("● connected");

@@ -131,7 +131,7 @@ fn page(
     }
     if !event.body.is_empty() {
         out.push('\n');
-        out.push_str(&body::text(&event.body, reformat));
+        out.push_str(&body::text(&event.body, row.content_type.as_deref(), reformat));
     }
     out
 }

@@ -19,6 +19,9 @@ use super::{
     editor,
     exchange::Exchange,
     message::{Effect, Message},
+    pager,
+    piping::News,
+    shell::{self, Bounds, Ending},
     state::Thread,
 };
 use crate::{
@@ -32,6 +35,7 @@ use crate::{
     history::{History, Relation, Ruling},
     listen::Shown,
     live::Live,
+    output::body::{self, Form},
     pipeline::Signing,
     replay::Plan,
     row::{Attempt, EventState},
@@ -52,7 +56,7 @@ pub(super) struct Errands {
     catalogue: Catalogue,
     exchange: Exchange,
     results: mpsc::Sender<Message>,
-    /// What ends the replays under way, by their numbers.
+    /// What ends the replays and commands under way, by their numbers.
     runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
 }
 
@@ -67,7 +71,7 @@ impl Errands {
 
     /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
     pub(super) fn go(&self, effect: Effect) {
-        if let Effect::StopReplay(number) = effect {
+        if let Effect::Stop(number) = effect {
             let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             return runs.get(&number).into_iter().for_each(CancellationToken::cancel);
         }
@@ -123,8 +127,13 @@ impl Errands {
             }
             Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
+            Effect::Pipe(number, ids, command) => {
+                self.pipe(number, ids, &command).await;
+                Message::Piped(number, News::Done)
+            }
             Effect::Edit(..)
-            | Effect::StopReplay(_)
+            | Effect::Page(..)
+            | Effect::Stop(_)
             | Effect::TakeMouse(_)
             | Effect::Clipboard(_)
             | Effect::Redraw
@@ -196,6 +205,34 @@ impl Errands {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 
+    /// Runs a command for each of some events, one after another, until it is stopped or has printed too much.
+    async fn pipe(&self, number: u64, ids: Vec<EventId>, command: &str) {
+        let stop = CancellationToken::new();
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+        let mut left = shell::OUTPUT_MAX_BYTES;
+        for id in ids {
+            self.tell(number, News::Begun(id)).await;
+            let ending = match self.exchange.whole(id).await {
+                Ok((event, row)) => {
+                    let bounds = Bounds { time: shell::TIME_MAX, output_bytes: &mut left, stop: &stop };
+                    shell::run(command, &event, &row, bounds, |bytes| self.tell(number, News::Printed(bytes)))
+                        .await
+                }
+                Err(reason) => Ending::Failed(reason),
+            };
+            let is_last = matches!(ending, Ending::Stopped | Ending::TooMuch);
+            self.tell(number, News::Ended(ending)).await;
+            if is_last {
+                break;
+            }
+        }
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    async fn tell(&self, number: u64, news: News) {
+        let _ = self.results.send(Message::Piped(number, news)).await;
+    }
+
     async fn decide(&self, ids: Vec<EventId>, ruling: Ruling) -> Result<u64, String> {
         let mut decided = 0;
         for id in ids {
@@ -206,23 +243,39 @@ impl Errands {
     }
 
     /// Has a body edited on the terminal, which must be free; what comes of it is a message.
-    pub(super) async fn edit(&self, id: EventId, edited: Option<Bytes>) {
-        let edited = match self.history.event(id).await {
-            Ok(Some((event, row))) => {
+    pub(super) async fn edit(&self, id: EventId, edited: Option<Bytes>, stop: &CancellationToken) {
+        let edited = match self.exchange.whole(id).await {
+            Ok((event, row)) => {
                 let body = edited.unwrap_or(event.body);
-                let before = body.clone();
-                let editing = move || editor::edit(&body, row.content_type.as_deref());
-                match tokio::task::spawn_blocking(editing).await {
-                    Ok(edited) => edited.map(|edited| (edited != before).then_some(edited)),
-                    Err(_) => Err("the body could not be edited".to_owned()),
+                let edited = editor::edit(&body, row.content_type.as_deref(), stop).await;
+                edited.map(|edited| (edited != body).then_some(edited))
+            }
+            Err(reason) => Err(reason),
+        };
+        self.bring(Message::Edited(id, edited));
+    }
+
+    /// Shows a whole body on the terminal, which must be free, in a pager; what goes wrong is a message.
+    pub(super) async fn page(&self, id: EventId, form: Form, stop: &CancellationToken) {
+        let shown = match self.exchange.whole(id).await {
+            Ok((event, row)) => {
+                let text = move || body::whole(&event.body, row.content_type.as_deref(), form);
+                match tokio::task::spawn_blocking(text).await {
+                    Ok(text) => pager::show(text, stop).await,
+                    Err(_) => Err("the body cannot be laid out".to_owned()),
                 }
             }
-            Ok(None) => Err(format!("event {id} is gone")),
-            Err(error) => Err(error.to_string()),
+            Err(reason) => Err(reason),
         };
+        if let Err(reason) = shown {
+            self.bring(Message::Failed(reason));
+        }
+    }
+
+    /// Has a message taken in once the inspector has its terminal again.
+    fn bring(&self, message: Message) {
         let results = self.results.clone();
-        // The inspector takes it in once it has its terminal again.
-        tokio::spawn(async move { results.send(Message::Edited(id, edited)).await });
+        tokio::spawn(async move { results.send(message).await });
     }
 }
 

@@ -113,7 +113,8 @@ impl Exchange {
         comparing.await.map_err(|_| "they cannot be compared".to_owned())
     }
 
-    async fn whole(&self, id: EventId) -> Result<(Event, EventRow), String> {
+    /// An event with its row.
+    pub(super) async fn whole(&self, id: EventId) -> Result<(Event, EventRow), String> {
         match self.history.event(id).await {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(format!("event {id} is gone")),

@@ -17,6 +17,7 @@ mod table;
 pub(crate) use table::BINDINGS;
 
 pub(crate) use super::holding::Holding;
+use crate::output::body::Form;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,8 +53,20 @@ pub(crate) enum Action {
     Note(Note),
     Copy(Copy),
     SaveBody,
+    Body(OnBody),
     Compare,
     DiffLayout,
+}
+
+/// What is done with the body of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OnBody {
+    /// The whole of it in a pager.
+    Page(Form),
+    /// Given to a command.
+    Pipe,
+    /// Shown as it was sent, or as it reads.
+    AsSent,
 }
 
 /// What is noted on events, and which filter finds them.
@@ -96,6 +109,8 @@ pub(crate) enum View {
     Thread,
     /// Two events compared.
     Diff,
+    /// What a command printed.
+    Piped,
 }
 
 /// What of the look is changed.

@@ -13,6 +13,7 @@ use super::{
     content::Opened,
     exchange::{Comparison, Copied},
     keys::Copy,
+    piping::News,
     state::Thread,
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     history::Ruling,
     hold::{HoldChange, HoldState},
     live::Live,
+    output::body::Form,
     pipeline::Signing,
     replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow},
@@ -68,6 +70,10 @@ pub(super) enum Message {
     Decided(&'static str, Result<u64, String>),
     /// An event's body as it was edited; nothing when nothing was changed.
     Edited(EventId, Result<Option<Bytes>, String>),
+    /// What came of the command of this number.
+    Piped(u64, News),
+    /// Something could not be done, and why.
+    Failed(String),
     /// Where a copy went.
     Copied(Result<Copied, String>),
     /// The file a body was saved to, and its length.
@@ -99,8 +105,8 @@ pub(super) enum Effect {
     Preview(u64, Box<Plan>),
     /// Carry a plan out.
     CarryOut(u64, Box<Plan>),
-    /// Send no more of the plan of this number.
-    StopReplay(u64),
+    /// End what is under way by this number: send no more of a plan, or end a command.
+    Stop(u64),
     /// Change what is held.
     Hold(HoldChange),
     /// Decide on held events.
@@ -109,6 +115,10 @@ pub(super) enum Effect {
     ReleaseAll,
     /// Have an event's body edited, or one that was edited before.
     Edit(EventId, Option<Bytes>),
+    /// Pipe the bodies of events to the command, one after another; it has this number.
+    Pipe(u64, Vec<EventId>, String),
+    /// Show an event's whole body in a pager.
+    Page(EventId, Form),
     /// Copy something of an event.
     Copy {
         /// Which event.

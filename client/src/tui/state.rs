@@ -15,6 +15,7 @@ use super::{
     events::Events,
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
+    piping::Piped,
     theme::Theme,
     traffic::Traffic,
     view::{
@@ -51,6 +52,8 @@ pub(super) struct State {
     pub(super) dialog: Option<Dialog>,
     /// Counts replays by the dialog, so that what comes of an earlier one is told apart.
     pub(super) runs: u64,
+    /// The command that bodies were piped to last.
+    pub(super) piped: Option<Piped>,
     /// Who decides here, as the system calls them.
     pub(super) person: String,
     /// The selection is the newest event.
@@ -102,6 +105,8 @@ pub(super) struct Look {
     pub(super) list_percent: u16,
     pub(super) hints: bool,
     pub(super) mouse: bool,
+    /// Bodies are shown as they were sent, not laid out.
+    pub(super) as_sent: bool,
     /// Credentials in headers are not shown.
     pub(super) masks: bool,
 }
@@ -153,6 +158,8 @@ pub(super) enum PromptKind {
     Comment(EventId),
     /// The name the filter is saved under.
     SaveFilter,
+    /// The command that bodies are piped to.
+    Pipe,
 }
 
 /// What may stand where a filter is being typed.
@@ -215,6 +222,7 @@ impl State {
             hold: HoldState::default(),
             dialog: None,
             runs: 0,
+            piped: None,
             person: String::new(),
             follows: true,
             pane: Pane::List,

@@ -30,6 +30,7 @@ use crate::{
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
+mod body;
 mod exchange;
 mod holding;
 mod hostile;
@@ -188,6 +189,7 @@ impl Stage {
             list_percent: 55,
             hints: true,
             mouse: true,
+            as_sent: false,
             masks: true,
         };
         let state = State::new(width, height, look, Keymap::default());

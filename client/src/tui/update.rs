@@ -5,12 +5,14 @@ use inhaul_core::event::EventId;
 use super::{
     dialog, holding,
     message::{Effect, Message},
+    piping,
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
     view::list,
 };
 use crate::{connection::ConnectionState, live::Live, output::attempt_text, row::Attempt};
 
+mod body;
 mod exchange;
 mod mouse;
 mod notes;
@@ -82,6 +84,8 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             Ok(body) => dialog::edited(state, id, body),
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
+        Message::Piped(number, news) => piping::told(state, number, news),
+        Message::Failed(reason) => state.tell(reason, ToastKind::Bad),
         Message::Annotated(count, error) => notes::annotated(state, count, error),
         Message::Thread(id, thread) => {
             if state.selected == Some(id) {

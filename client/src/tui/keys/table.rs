@@ -1,10 +1,11 @@
 //! The table of keys, in the order of the help.
 
 use super::{
-    Action, Binding, Change, Copy, Holding, Note,
+    Action, Binding, Change, Copy, Holding, Note, OnBody,
     Scope::{Event, Everywhere, List, View},
     Tab, View as Page, Way,
 };
+use crate::output::body::Form;
 
 const fn line(
     name: &'static str,
@@ -24,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 82] = [
+pub(crate) const BINDINGS: [Binding; 86] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -222,6 +223,27 @@ pub(crate) const BINDINGS: [Binding; 82] = [
         "save the body to a file, with nothing masked",
     ),
     line(
+        "page",
+        Action::Body(OnBody::Page(Form::Readable)),
+        &[List, Event],
+        &["v"],
+        "read the whole body in $PAGER, laid out",
+    ),
+    line(
+        "page_sent",
+        Action::Body(OnBody::Page(Form::AsSent)),
+        &[List, Event],
+        &["V"],
+        "read the whole body in $PAGER as it was sent, with what no terminal shows as escapes",
+    ),
+    line(
+        "pipe",
+        Action::Body(OnBody::Pipe),
+        &[List, Event],
+        &["|"],
+        "pipe the body to a command, or those of the marked events one after another",
+    ),
+    line(
         "compare",
         Action::Compare,
         &[List, Event],
@@ -260,12 +282,19 @@ pub(crate) const BINDINGS: [Binding; 82] = [
         &["["],
         "what is shown of the event: the one before",
     ),
+    line(
+        "as_sent",
+        Action::Body(OnBody::AsSent),
+        &[Event],
+        &["t"],
+        "the body as it was sent, or laid out again",
+    ),
     line("fold_all", Action::FoldAll, &[Event], &["z M"], "fold the whole body"),
     line("unfold_all", Action::UnfoldAll, &[Event], &["z R"], "unfold the whole body"),
     line(
         "times",
         Action::Change(Change::Times),
-        &[Everywhere],
+        &[List, View],
         &["t"],
         "times as UTC, as time here, as age, or as time since the event before",
     ),

@@ -9,10 +9,11 @@ use super::{
         dialog, holding,
         keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
+        piping,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
     },
-    exchange, notes, short,
+    body, exchange, notes, short,
 };
 use crate::{listing::Entry, pipeline::Signing};
 
@@ -90,6 +91,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::SearchBefore => find(state, true),
         Action::Copy(what) => exchange::copy(state, what, effects),
         Action::SaveBody => exchange::save_body(state, effects),
+        Action::Body(action) => body::act(state, action, effects),
         Action::Compare => exchange::compare(state, effects),
         Action::DiffLayout => exchange::other_layout(state),
         Action::Follow => state.follows = !state.follows,
@@ -117,6 +119,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
             state.pane =
                 if state.pane == Pane::List && state.selected.is_some() { Pane::Detail } else { Pane::List };
         }
+        Action::Back | Action::Quit if state.view == Some(View::Piped) => piping::back(state, effects),
         Action::Back | Action::Quit if state.view.is_some() => state.view = None,
         Action::Back | Action::Quit if state.pane == Pane::Detail => state.pane = Pane::List,
         Action::Back => set_filter(state, ""),
@@ -207,7 +210,7 @@ fn replay(state: &mut State, signing: Signing, effects: &mut Vec<Effect>) {
     }
 }
 
-fn show_tab(state: &mut State, tab: Tab) {
+pub(super) fn show_tab(state: &mut State, tab: Tab) {
     if state.tab != tab {
         state.tab = tab;
         state.scroll = 0;
@@ -221,7 +224,7 @@ fn step_tab(state: &mut State, step: usize) {
 
 /// The tree of the body, when it is what is shown.
 fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
-    if state.tab != Tab::Body {
+    if state.tab != Tab::Body || state.look.as_sent {
         return None;
     }
     state.detail.as_mut()?.tree_mut()
@@ -255,11 +258,16 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             state.prompt = None;
             set_filter(state, "");
         }
-        (PromptKind::Search | PromptKind::Hold, KeyCode::Esc) => state.prompt = None,
+        (PromptKind::Search | PromptKind::Hold | PromptKind::Pipe, KeyCode::Esc) => state.prompt = None,
         (PromptKind::Hold, KeyCode::Enter) => {
             let text = prompt.input.value().to_owned();
             holding::asked(state, &text, effects);
         }
+        (PromptKind::Pipe, KeyCode::Enter) => {
+            let text = prompt.input.value().to_owned();
+            piping::asked(state, &text, effects);
+        }
+        (PromptKind::Pipe, KeyCode::Up) => piping::last(state),
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
         (PromptKind::Filter, KeyCode::Enter) => {
             state.prompt = None;
@@ -302,7 +310,8 @@ pub(super) fn typed(state: &mut State) {
         | PromptKind::Hold
         | PromptKind::Tags
         | PromptKind::Comment(_)
-        | PromptKind::SaveFilter => {}
+        | PromptKind::SaveFilter
+        | PromptKind::Pipe => {}
     }
 }
 

@@ -65,6 +65,7 @@ struct MadeOf {
     width: usize,
     theme: Theme,
     masks: bool,
+    as_sent: bool,
 }
 
 /// The lines of what is shown, unless they are there already.
@@ -80,6 +81,7 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
         width,
         theme: state.theme(),
         masks: state.look.masks,
+        as_sent: state.look.as_sent,
     };
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
@@ -90,7 +92,7 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
         None => page.put("reading …", state.theme().faint()),
         Some(Err(reason)) => page.put(&visible(reason).to_string(), state.theme().bad()),
         Some(Ok(opened)) => match state.tab {
-            Tab::Body => tail = body::put(&mut page, opened),
+            Tab::Body => tail = body::put(&mut page, opened, state.look.as_sent),
             Tab::Headers => headers::put(&mut page, opened, row),
             Tab::Signature => signature::put(&mut page, opened, row),
             Tab::Attempts => attempts::put(&mut page, opened, row),

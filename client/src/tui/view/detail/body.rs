@@ -1,6 +1,6 @@
 //! The body: what it is decides how it is shown.
 
-use inhaul_core::visible::visible;
+use inhaul_core::visible::{multiline_bytes, visible};
 use jiff::Timestamp;
 use ratatui::{
     style::Style,
@@ -22,12 +22,28 @@ use crate::output::{fit, size_text};
 const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
 
 /// Lines for what is no tree; says what follows them.
-pub(super) fn put(page: &mut Page, opened: &Opened) -> Tail {
+pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
     let theme = page.theme;
+    match &opened.content {
+        Content::Empty | Content::Bytes | Content::Text { .. } => {}
+        _ if as_sent => {
+            page.put("as it was sent", theme.faint());
+            multiline_bytes(&opened.event.body)
+                .to_string()
+                .lines()
+                .for_each(|line| page.put(line, Style::new()));
+            return Tail::Nothing;
+        }
+        Content::Json(_) | Content::Xml(_) | Content::Form(_) | Content::Parts(_) => {}
+    }
     match &opened.content {
         Content::Empty => page.put("no body", theme.faint()),
         Content::Json(_) => return Tail::Tree,
-        Content::Text { text, cut } => {
+        Content::Xml(text) => text.lines().for_each(|line| page.put(line, Style::new())),
+        Content::Text { text, cut, flaw } => {
+            if let Some(flaw) = flaw {
+                page.put(&visible(flaw).to_string(), theme.doubtful());
+            }
             for line in text.lines() {
                 page.put(line, Style::new());
             }
