@@ -11,6 +11,7 @@
 //!  content   an event taken apart, and tree its JSON
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
+//!  query     a jq program over the body
 //!  piping    bodies given to a command, which shell runs
 //!  traffic   what came when
 //!  keys      every key, in one table
@@ -73,6 +74,7 @@ mod message;
 mod offscreen;
 mod pager;
 mod piping;
+mod query;
 mod shell;
 mod state;
 mod terminal;
@@ -236,6 +238,7 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         | Effect::Copy { .. }
         | Effect::SaveBody(..)
         | Effect::Compare(..)
+        | Effect::Query(..)
         | Effect::Pipe(..)
         | Effect::Edit(..)
         | Effect::Page(..)

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A listening client on a terminal, and a sender to it.
-fn listen(world: &World, columns: u16, lines: u16, target: &str) -> (Terminal, Sender) {
+pub fn listen(world: &World, columns: u16, lines: u16, target: &str) -> (Terminal, Sender) {
     on_terminal(&world.inhaul(&["listen", "--port", "0", target]), columns, lines)
 }
 
@@ -20,6 +20,11 @@ pub fn on_terminal(command: &Command, columns: u16, lines: u16) -> (Terminal, Se
     terminal.until_text("● connected");
     let sender = sender_to(&terminal);
     (terminal, sender)
+}
+
+/// Waits until the screen shows a text no more.
+pub fn until_gone(terminal: &Terminal, text: &str) {
+    terminal.until("it goes", |screen| (!screen.contents().contains(text)).then_some(()));
 }
 
 /// A sender to the URL on the screen, as a person would copy it.

@@ -36,6 +36,8 @@ mod exchange;
 mod hold;
 mod http2;
 mod inspector;
+#[cfg(feature = "jq")]
+mod jq;
 mod kill;
 mod middleman;
 mod notes;

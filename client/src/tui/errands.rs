@@ -31,8 +31,9 @@ use crate::{
     control::{Orders, ReplayRequest},
     draft::Draft,
     export::Mask,
-    filtering::Filtered,
+    filtering::{self, Filtered},
     history::{History, Relation, Ruling},
+    jq::{Answer, Bounds as JqBounds, Jq},
     listen::Shown,
     live::Live,
     output::body::{self, Form},
@@ -56,6 +57,10 @@ pub(super) struct Errands {
     catalogue: Catalogue,
     exchange: Exchange,
     results: mpsc::Sender<Message>,
+    /// For the programs of filters.
+    judging: Jq,
+    /// For the program that is typed.
+    querying: Jq,
     /// What ends the replays and commands under way, by their numbers.
     runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
 }
@@ -66,7 +71,8 @@ impl Errands {
         let (results, come_back) = mpsc::channel(RESULTS);
         let Shown { catalogue, mask, ignore, .. } = shown;
         let exchange = Exchange { history: history.clone(), mask, ignore };
-        (Self { history, orders, catalogue, exchange, results, runs: Arc::default() }, come_back)
+        let (judging, querying, runs) = (Jq::default(), Jq::default(), Arc::default());
+        (Self { history, orders, catalogue, exchange, results, judging, querying, runs }, come_back)
     }
 
     /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
@@ -86,16 +92,7 @@ impl Errands {
     async fn run(&self, effect: Effect) -> Option<Message> {
         Some(match effect {
             Effect::LoadRows(before) => self.rows(before).await,
-            Effect::Load(id) => Message::Loaded(
-                id,
-                match self.history.event(id).await {
-                    Ok(Some((event, row))) => {
-                        opened(event, row.provider, self.catalogue.clone(), self.exchange.mask.clone()).await
-                    }
-                    Ok(None) => Err(format!("event {id} is gone")),
-                    Err(error) => Err(error.to_string()),
-                },
-            ),
+            Effect::Load(id) => Message::Loaded(id, self.load(id).await),
             Effect::LoadRowsOf(ids) => {
                 let rows = self.history.rows_of(ids.clone()).await.unwrap_or_default();
                 Message::RowsOf(ids, rows)
@@ -107,7 +104,7 @@ impl Errands {
             }
             Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
             Effect::Judge(number, filter, ids) => {
-                Message::Judged(number, judge(&self.history, &filter, ids).await)
+                Message::Judged(number, judge(&self.history, &filter, ids, &self.judging).await)
             }
             Effect::Preview(number, plan) => Message::Previewed(number, self.orders.preview(*plan).await),
             Effect::CarryOut(number, plan) => {
@@ -122,11 +119,14 @@ impl Errands {
                 Message::Decided(what, self.decide(ids, ruling).await)
             }
             Effect::ReleaseAll => Message::Decided("released", self.release_all().await),
-            Effect::Copy { id, what, masks, url } => {
-                Message::Copied(self.exchange.copy(id, what, masks, url, &self.catalogue).await)
+            Effect::Copy { id, what, masks, text } => {
+                Message::Copied(self.exchange.copy(id, what, masks, text, &self.catalogue).await)
             }
             Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
+            Effect::Query(number, id, program) => {
+                Message::Queried(number, id, self.query(number, id, &program).await)
+            }
             Effect::Pipe(number, ids, command) => {
                 self.pipe(number, ids, &command).await;
                 Message::Piped(number, News::Done)
@@ -140,6 +140,11 @@ impl Errands {
             | Effect::Suspend
             | Effect::Quit { .. } => return None,
         })
+    }
+
+    async fn load(&self, id: EventId) -> Result<Box<Opened>, String> {
+        let (event, row) = self.exchange.whole(id).await?;
+        opened(event, row.provider, self.catalogue.clone(), self.exchange.mask.clone()).await
     }
 
     /// Releases every held event, the oldest first.
@@ -229,6 +234,19 @@ impl Errands {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 
+    /// Runs a jq program on a body, unless it is stopped before it is done.
+    async fn query(&self, number: u64, id: EventId, program: &str) -> Result<Answer, String> {
+        let stop = CancellationToken::new();
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+        let (event, _) = self.exchange.whole(id).await?;
+        let answer = tokio::select! {
+            () = stop.cancelled() => Err("another was asked for".to_owned()),
+            answer = self.querying.run(program, &event.body, JqBounds::AT_ONCE) => answer,
+        };
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        answer
+    }
+
     async fn tell(&self, number: u64, news: News) {
         let _ = self.results.send(Message::Piped(number, news)).await;
     }
@@ -316,7 +334,7 @@ async fn thread_of(history: &History, catalogue: &Catalogue, id: EventId) -> Thr
 }
 
 /// Whether events pass a filter, by their rows, and by all there is of those whose rows do not tell. One that cannot be read does not.
-async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(EventId, bool)> {
+async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>, jq: &Jq) -> Vec<(EventId, bool)> {
     let now = clock::now();
     let rows = history.rows_of(ids.clone()).await.unwrap_or_default();
     let mut verdicts: HashMap<EventId, bool> = ids.into_iter().map(|id| (id, false)).collect();
@@ -325,7 +343,7 @@ async fn judge(history: &History, filter: &Filter, ids: Vec<EventId>) -> Vec<(Ev
         let passes = match told {
             Some(told) => Some(told),
             None => match history.event(row.id).await {
-                Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now)),
+                Ok(Some((event, row))) => Some(filtering::passes(filter, &row, &event, now, jq).await),
                 Ok(None) | Err(_) => None,
             },
         };

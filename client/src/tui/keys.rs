@@ -63,6 +63,8 @@ pub(crate) enum Action {
 pub(crate) enum OnBody {
     /// The whole of it in a pager.
     Page(Form),
+    /// Asked by a jq program.
+    Query,
     /// Given to a command.
     Pipe,
     /// Shown as it was sent, or as it reads.
@@ -93,6 +95,8 @@ pub(crate) enum Copy {
     Signed,
     Id,
     Url,
+    /// Where one is in the body.
+    JqPath,
     Show,
 }
 

@@ -20,6 +20,7 @@ use crate::{
     annotation::Annotation,
     history::Ruling,
     hold::{HoldChange, HoldState},
+    jq::Answer,
     live::Live,
     output::body::Form,
     pipeline::Signing,
@@ -72,6 +73,8 @@ pub(super) enum Message {
     Edited(EventId, Result<Option<Bytes>, String>),
     /// What came of the command of this number.
     Piped(u64, News),
+    /// What the jq program of this number returned for an event.
+    Queried(u64, EventId, Result<Answer, String>),
     /// Something could not be done, and why.
     Failed(String),
     /// Where a copy went.
@@ -115,6 +118,8 @@ pub(super) enum Effect {
     ReleaseAll,
     /// Have an event's body edited, or one that was edited before.
     Edit(EventId, Option<Bytes>),
+    /// Run a jq program on the body of an event; it has this number.
+    Query(u64, EventId, String),
     /// Pipe the bodies of events to the command, one after another; it has this number.
     Pipe(u64, Vec<EventId>, String),
     /// Show an event's whole body in a pager.
@@ -127,8 +132,8 @@ pub(super) enum Effect {
         what: Copy,
         /// Secrets are left out.
         masks: bool,
-        /// The endpoint's URL, where it is known.
-        url: Option<String>,
+        /// What is copied, where the screen knows it: the endpoint's URL, or where one is in the body.
+        text: Option<String>,
     },
     /// Have the terminal put this on its clipboard.
     Clipboard(Vec<u8>),

@@ -16,8 +16,10 @@ use super::{
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
     piping::Piped,
+    query::Query,
     theme::Theme,
     traffic::Traffic,
+    tree::Tree,
     view::{
         areas::{Areas, areas},
         detail::{self, Laid},
@@ -52,6 +54,8 @@ pub(super) struct State {
     pub(super) dialog: Option<Dialog>,
     /// Counts replays by the dialog, so that what comes of an earlier one is told apart.
     pub(super) runs: u64,
+    /// A jq program over the body.
+    pub(super) query: Option<Query>,
     /// The command that bodies were piped to last.
     pub(super) piped: Option<Piped>,
     /// Who decides here, as the system calls them.
@@ -160,6 +164,8 @@ pub(super) enum PromptKind {
     SaveFilter,
     /// The command that bodies are piped to.
     Pipe,
+    /// The jq program over the body.
+    Query,
 }
 
 /// What may stand where a filter is being typed.
@@ -222,6 +228,7 @@ impl State {
             hold: HoldState::default(),
             dialog: None,
             runs: 0,
+            query: None,
             piped: None,
             person: String::new(),
             follows: true,
@@ -260,6 +267,19 @@ impl State {
             (Some(_), _) => Scope::View,
             (None, Pane::Detail) => Scope::Event,
             (None, Pane::List) => Scope::List,
+        }
+    }
+
+    /// The tree of the body that is shown.
+    pub(super) fn tree(&self) -> Option<&Tree> {
+        match &self.detail.as_ref()?.opened()?.content {
+            Content::Json(tree) => Some(tree),
+            Content::Empty
+            | Content::Text { .. }
+            | Content::Xml(_)
+            | Content::Form(_)
+            | Content::Parts(_)
+            | Content::Bytes => None,
         }
     }
 

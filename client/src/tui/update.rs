@@ -5,7 +5,7 @@ use inhaul_core::event::EventId;
 use super::{
     dialog, holding,
     message::{Effect, Message},
-    piping,
+    piping, query,
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
     view::list,
@@ -58,7 +58,7 @@ pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
 fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
     match message {
         Message::Key(key) => press::press(state, key, effects),
-        Message::Paste(text) => press::paste(state, &text),
+        Message::Paste(text) => press::paste(state, &text, effects),
         Message::Mouse(event) => mouse::mouse(state, event),
         Message::Resize(width, height) => (state.width, state.height) = (width, height),
         Message::Live(live) => happened(state, live),
@@ -68,6 +68,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.id == id) {
                 *detail = Detail { id, opened: Some(opened) };
                 state.laid = super::view::detail::Laid::default();
+                query::ask(state, effects);
             }
         }
         Message::Judged(number, verdicts) => state.events.judged(number, &verdicts),
@@ -84,6 +85,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             Ok(body) => dialog::edited(state, id, body),
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
+        Message::Queried(number, id, answer) => query::answered(state, number, id, answer),
         Message::Piped(number, news) => piping::told(state, number, news),
         Message::Failed(reason) => state.tell(reason, ToastKind::Bad),
         Message::Annotated(count, error) => notes::annotated(state, count, error),

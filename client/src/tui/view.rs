@@ -143,6 +143,7 @@ fn prefix(kind: PromptKind) -> &'static str {
         PromptKind::Comment(_) => "comment: ",
         PromptKind::SaveFilter => "save the filter as @",
         PromptKind::Pipe => "pipe to: ",
+        PromptKind::Query => "jq: ",
     }
 }
 
@@ -200,6 +201,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         (Some(PromptKind::Pipe), _) => {
             hints.push("enter run it with sh; INHAUL_EVENT_ID, _EVENT_TYPE, _ENDPOINT are set  ↑ the last  esc cancel".to_owned());
         }
+        (Some(PromptKind::Query), _) => hints.push("enter keep  esc clear".to_owned()),
         (Some(PromptKind::Search), _) => hints.push("enter look for it  esc cancel".to_owned()),
         (Some(PromptKind::Command), _) => {
             hints.push("type a name  ↑ ↓ choose  enter do it  esc cancel".to_owned());

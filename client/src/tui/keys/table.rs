@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 86] = [
+pub(crate) const BINDINGS: [Binding; 88] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -214,6 +214,13 @@ pub(crate) const BINDINGS: [Binding; 86] = [
     ),
     line("copy_id", Action::Copy(Copy::Id), &[List, Event], &["y i"], "copy the event's id"),
     line("copy_url", Action::Copy(Copy::Url), &[List, Event], &["y u"], "copy the URL to post webhooks to"),
+    line(
+        "copy_jq",
+        Action::Copy(Copy::JqPath),
+        &[Event],
+        &["y q"],
+        "copy where one is in the body, as a jq path",
+    ),
     line("copy_show", Action::Copy(Copy::Show), &[List, Event], &["y l"], "copy the `inhaul show` command"),
     line(
         "save_body",
@@ -235,6 +242,13 @@ pub(crate) const BINDINGS: [Binding; 86] = [
         &[List, Event],
         &["V"],
         "read the whole body in $PAGER as it was sent, with what no terminal shows as escapes",
+    ),
+    line(
+        "jq",
+        Action::Body(OnBody::Query),
+        &[List, Event],
+        &["J"],
+        "a jq program over the body, as it is typed; enter keeps it for this and the next events, esc clears it",
     ),
     line(
         "pipe",

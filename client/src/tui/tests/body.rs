@@ -8,12 +8,16 @@ use crate::{
     row::EventRow,
     tui::{
         content::Opened,
+        keys::Copy,
         message::{Effect, Message},
         piping::News,
         shell::Ending,
     },
 };
 use inhaul_core::signature::catalogue;
+
+#[cfg(feature = "jq")]
+use crate::jq::Answer;
 
 /// The newest event with this body, opened alone.
 fn with_body(width: u16, height: u16, kind: &'static str, body: &'static [u8]) -> Stage {
@@ -69,6 +73,62 @@ fn json_is_shown_as_sent_and_its_tree_comes_back() {
     assert!(stage.screen().contains("a  1.10"), "from another tab it is the body again: {}", stage.screen());
     stage.keys("<esc>t<enter>");
     assert!(stage.screen().contains("a  1.10"), "in the list the key is for times");
+}
+
+/// The effect that asks for a program, which was typed last.
+#[cfg(feature = "jq")]
+fn asked(stage: &mut Stage) -> (u64, String) {
+    match stage.effects.pop() {
+        Some(Effect::Query(number, _, program)) => (number, program),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(feature = "jq")]
+#[test]
+fn a_program_is_run_as_it_is_typed_and_the_last_result_stays() {
+    let mut stage = with_body(80, 20, "application/json", b"{\"a\":{\"b\":1}}");
+    stage.keys("J.a");
+    let (first, program) = asked(&mut stage);
+    assert_eq!(program, ".a");
+    let answer = Answer { output: b"{\n  \"b\": \"\x1b\"\n}\n".to_vec(), is_true: true, ..Answer::default() };
+    stage.tell(Message::Queried(first - 1, id(5), Err("of an earlier one".to_owned())));
+    stage.tell(Message::Queried(first, id(5), Ok(answer)));
+    stage.keys(" | ");
+    insta::assert_snapshot!(stage.screen());
+    stage.keys(".b<enter>");
+    let (second, program) = asked(&mut stage);
+    assert_eq!(program, ".a | .b");
+    stage.tell(Message::Queried(second, id(5), Err("it was ended after 2 s".to_owned())));
+    let screen = stage.screen();
+    assert!(screen.contains("it was ended after 2 s") && screen.contains("\\x1b"), "{screen}");
+    // It is asked of the next event too, and stays until it is cleared.
+    stage.effects.clear();
+    stage.keys("<esc>");
+    assert_eq!(stage.effects, [Effect::Stop(second)]);
+    assert!(stage.screen().contains("▾ {} 1 member"), "the tree is back: {}", stage.screen());
+    stage.keys("J.<enter>qgg<enter>");
+    stage.effects.clear();
+    stage.tell(Message::Loaded(id(1), Ok(super::opened(1, b"[1]"))));
+    assert!(
+        matches!(stage.effects[..], [Effect::Stop(_), Effect::Query(_, of, _)] if of == id(1)),
+        "{:?}",
+        stage.effects
+    );
+    let (third, _) = asked(&mut stage);
+    assert!(stage.screen().contains("running …"), "{}", stage.screen());
+    let answer = Answer { is_cut: true, error: Some("cannot index".to_owned()), ..Answer::default() };
+    stage.tell(Message::Queried(third, id(1), Ok(answer)));
+    assert!(stage.screen().contains("cannot index"), "{}", stage.screen());
+}
+
+#[test]
+fn where_one_is_in_the_body_is_copied_for_jq() {
+    let mut stage = with_body(80, 20, "application/json", br#"[{"odd name":[1,2]}]"#);
+    stage.keys("jjjyq");
+    let text = Some(r#".[0]["odd name"][0]"#.to_owned());
+    let copy = Effect::Copy { id: id(5), what: Copy::JqPath, masks: true, text };
+    assert_eq!(stage.effects.pop(), Some(copy));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::{
     keys::{OnBody, Tab},
     message::Effect,
-    piping,
+    piping, query,
     state::{State, ToastKind},
 };
 use super::press::show_tab;
@@ -13,6 +13,7 @@ use crate::output::body::Form;
 pub(super) fn act(state: &mut State, action: OnBody, effects: &mut Vec<Effect>) {
     match action {
         OnBody::Page(form) => page(state, form, effects),
+        OnBody::Query => query::begin(state),
         OnBody::Pipe => piping::ask(state),
         OnBody::AsSent => as_sent(state),
     }

@@ -14,7 +14,7 @@ use super::{
         message::Effect,
         state::{Completing, Prompt, PromptKind, State, ToastKind},
     },
-    press::{go, set_filter, typed},
+    press::{go, set_filter},
 };
 use crate::{
     annotation::{Annotation, AnnotationError, Comment, TagChange},
@@ -181,9 +181,9 @@ fn step(state: &mut State, backwards: bool) {
     let mut text = completing.text.clone();
     text.replace_range(span.clone(), &candidate.text);
     let cursor = text[..span.start + candidate.text.len()].chars().count();
-    prompt.input = Input::new(text).with_cursor(cursor);
+    prompt.input = Input::new(text.clone()).with_cursor(cursor);
     state.completing = Some(completing);
-    typed(state);
+    set_filter(state, &text);
 }
 
 /// Goes through the filters that were used before, the newest first.
@@ -198,6 +198,6 @@ fn earlier(state: &mut State, older: bool) {
     };
     state.completing = None;
     let Some(text) = next.and_then(|at| state.events.used.get(at).cloned()) else { return };
-    state.prompt = Some(Prompt { kind: PromptKind::Filter, input: Input::new(text) });
-    typed(state);
+    state.prompt = Some(Prompt { kind: PromptKind::Filter, input: Input::new(text.clone()) });
+    set_filter(state, &text);
 }

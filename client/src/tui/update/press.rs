@@ -9,13 +9,13 @@ use super::{
         dialog, holding,
         keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
-        piping,
+        piping, query,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
     },
     body, exchange, notes, short,
 };
-use crate::{listing::Entry, pipeline::Signing};
+use crate::{filtering::checked, listing::Entry, pipeline::Signing};
 
 /// How far the border between list and event moves at once, in percent of the width.
 const BORDER_STEP: u16 = 5;
@@ -64,7 +64,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
     }
 }
 
-pub(super) fn paste(state: &mut State, text: &str) {
+pub(super) fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
     if let Some(dialog) = &mut state.dialog {
         return dialog.paste(text);
     }
@@ -72,7 +72,7 @@ pub(super) fn paste(state: &mut State, text: &str) {
     for letter in text.chars().filter(|letter| !letter.is_control()) {
         prompt.input.handle(InputRequest::InsertChar(letter));
     }
-    typed(state);
+    typed(state, effects);
 }
 
 /// Does what a key or a command asks for.
@@ -119,11 +119,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
             state.pane =
                 if state.pane == Pane::List && state.selected.is_some() { Pane::Detail } else { Pane::List };
         }
-        Action::Back | Action::Quit if state.view == Some(View::Piped) => piping::back(state, effects),
-        Action::Back | Action::Quit if state.view.is_some() => state.view = None,
-        Action::Back | Action::Quit if state.pane == Pane::Detail => state.pane = Pane::List,
-        Action::Back => set_filter(state, ""),
-        Action::Quit => effects.push(Effect::Quit { keep: false }),
+        Action::Back | Action::Quit => back(state, action == Action::Quit, effects),
         Action::QuitNow => effects.push(Effect::Quit { keep: true }),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Redraw => effects.push(Effect::Redraw),
@@ -136,6 +132,23 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::FailureBefore => failure(state, true),
         Action::Note(note) => notes::act(state, note, count),
         Action::Go(way) => go(state, way, count),
+    }
+}
+
+/// Closes what is open, the innermost first; with nothing open, clears the filter or quits.
+fn back(state: &mut State, quits: bool, effects: &mut Vec<Effect>) {
+    if state.view == Some(View::Piped) {
+        piping::back(state, effects);
+    } else if state.view.is_some() {
+        state.view = None;
+    } else if !quits && query::is_shown(state) {
+        query::clear(state, effects);
+    } else if state.pane == Pane::Detail {
+        state.pane = Pane::List;
+    } else if quits {
+        effects.push(Effect::Quit { keep: false });
+    } else {
+        set_filter(state, "");
     }
 }
 
@@ -224,7 +237,7 @@ fn step_tab(state: &mut State, step: usize) {
 
 /// The tree of the body, when it is what is shown.
 fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
-    if state.tab != Tab::Body || state.look.as_sent {
+    if state.tab != Tab::Body || state.look.as_sent || state.query.is_some() {
         return None;
     }
     state.detail.as_mut()?.tree_mut()
@@ -268,6 +281,8 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             piping::asked(state, &text, effects);
         }
         (PromptKind::Pipe, KeyCode::Up) => piping::last(state),
+        (PromptKind::Query, KeyCode::Esc) => query::clear(state, effects),
+        (PromptKind::Query, KeyCode::Enter) => state.prompt = None,
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
         (PromptKind::Filter, KeyCode::Enter) => {
             state.prompt = None;
@@ -292,13 +307,13 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         }
         _ => {
             prompt.input.handle_event(&TerminalEvent::Key(key));
-            typed(state);
+            typed(state, effects);
         }
     }
 }
 
 /// The text of the prompt changed.
-pub(super) fn typed(state: &mut State) {
+pub(super) fn typed(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(prompt) = &state.prompt else { return };
     match prompt.kind {
         PromptKind::Filter => {
@@ -306,6 +321,10 @@ pub(super) fn typed(state: &mut State) {
             set_filter(state, &text);
         }
         PromptKind::Command => state.view_scroll = 0,
+        PromptKind::Query => {
+            let text = prompt.input.value().to_owned();
+            query::typed(state, &text, effects);
+        }
         PromptKind::Search
         | PromptKind::Hold
         | PromptKind::Tags
@@ -317,7 +336,7 @@ pub(super) fn typed(state: &mut State) {
 
 pub(in super::super) fn set_filter(state: &mut State, text: &str) {
     text.clone_into(&mut state.filter_text);
-    match Filter::parse_with(text, &state.saved) {
+    match Filter::parse_with(text, &state.saved).and_then(|filter| checked(text, filter)) {
         Ok(filter) => {
             state.filter_error = None;
             state.events.set_filter(filter, state.now);
