@@ -13,6 +13,8 @@ use crate::jq::{self, Answer};
 /// A program and what it returned.
 pub(super) struct Query {
     program: String,
+    /// What was typed is one; else what runs is the last that was.
+    is_program: bool,
     /// Of the program that runs, so that what comes of an earlier one is told apart.
     number: u64,
     /// Why the program is none, or was not run to its end.
@@ -54,15 +56,16 @@ pub(super) fn typed(state: &mut State, program: &str, effects: &mut Vec<Effect>)
         format!("column {column}: {error}")
     });
     let is_program = error.is_none();
-    state.query = Some(Query { program: program.to_owned(), number, error, answer, revision });
-    if is_program {
-        ask(state, effects);
-    }
+    state.query = Some(Query { program: program.to_owned(), is_program, number, error, answer, revision });
+    ask(state, effects);
 }
 
 /// Has the program run for the selected event, in place of what runs.
 pub(super) fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     let (Some(query), Some(id)) = (&mut state.query, state.selected) else { return };
+    if !query.is_program {
+        return;
+    }
     effects.push(Effect::Stop(query.number));
     state.runs += 1;
     query.number = state.runs;
@@ -84,8 +87,15 @@ pub(super) fn clear(state: &mut State, effects: &mut Vec<Effect>) {
 pub(super) fn answered(state: &mut State, number: u64, id: EventId, answer: Result<Answer, String>) {
     let Some(query) = state.query.as_mut().filter(|query| query.number == number) else { return };
     query.revision += 1;
-    match answer {
-        Ok(answer) => (query.error, query.answer) = (None, Some((id, answer))),
-        Err(error) => query.error = Some(error),
+    let error = match answer {
+        Ok(answer) => {
+            query.answer = Some((id, answer));
+            None
+        }
+        Err(error) => Some(error),
+    };
+    // Why what is typed now is no program matters more.
+    if query.is_program {
+        query.error = error;
     }
 }

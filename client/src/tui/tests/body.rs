@@ -96,12 +96,22 @@ fn a_program_is_run_as_it_is_typed_and_the_last_result_stays() {
     stage.tell(Message::Queried(first, id(5), Ok(answer)));
     stage.keys(" | ");
     insta::assert_snapshot!(stage.screen());
+    stage.tell(Message::Queried(
+        first + 1,
+        id(5),
+        Ok(Answer { output: b"late\n".to_vec(), ..Answer::default() }),
+    ));
+    let screen = stage.screen();
+    assert!(
+        screen.contains("column 6: expected term") && screen.contains("late"),
+        "what comes late says nothing of what is typed now: {screen}"
+    );
     stage.keys(".b<enter>");
     let (second, program) = asked(&mut stage);
     assert_eq!(program, ".a | .b");
     stage.tell(Message::Queried(second, id(5), Err("it was ended after 2 s".to_owned())));
     let screen = stage.screen();
-    assert!(screen.contains("it was ended after 2 s") && screen.contains("\\x1b"), "{screen}");
+    assert!(screen.contains("it was ended after 2 s") && screen.contains("late"), "{screen}");
     // It is asked of the next event too, and stays until it is cleared.
     stage.effects.clear();
     stage.keys("<esc>");
