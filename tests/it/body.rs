@@ -128,7 +128,7 @@ fn bodies_are_piped_to_a_command_and_what_runs_is_ended() {
         (text.matches("exit status: 3").count() == 2 && !text.contains("running;")).then_some(())
     });
     // One that would run for ever holds nothing up, and ends with the program.
-    terminal.type_keys("q|mkfifo alive; exec 5<>alive; echo it runs; sleep 100000\r");
+    terminal.type_keys("q|mkfifo alive; exec 5<>alive; echo it r''uns; sleep 100000\r");
     terminal.until_text("it runs");
     sender.send("POST", "/meanwhile", &[], b"not held up");
     assert_eq!(handler.next().body, b"not held up");

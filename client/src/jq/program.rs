@@ -175,7 +175,7 @@ mod tests {
             (".a | ", 5..5, "found the end"),
             ("nothing(1)", 0..7, "there is no filter \"nothing\""),
             ("\"é\" | $x", 7..9, "there is no variable \"$x\""),
-            ("import \"a\" as a; .", 7..10, "modules are not read"),
+            ("import \"a\" as a; .", 8..9, "modules are not read"),
             ("(", 0..1, "closing parenthesis"),
         ] {
             let error = check(program).unwrap_err();

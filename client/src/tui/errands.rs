@@ -81,15 +81,24 @@ impl Errands {
             let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             return runs.get(&number).into_iter().for_each(CancellationToken::cancel);
         }
+        // What ends it is there before it begins.
+        let (number, stop) = (number(&effect), CancellationToken::new());
+        if let Some(number) = number {
+            self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+        }
         let errands = self.clone();
         tokio::spawn(async move {
-            if let Some(message) = errands.run(effect).await {
+            let message = errands.run(effect, &stop).await;
+            if let Some(number) = number {
+                errands.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+            }
+            if let Some(message) = message {
                 let _ = errands.results.send(message).await;
             }
         });
     }
 
-    async fn run(&self, effect: Effect) -> Option<Message> {
+    async fn run(&self, effect: Effect, stop: &CancellationToken) -> Option<Message> {
         Some(match effect {
             Effect::LoadRows(before) => self.rows(before).await,
             Effect::Load(id) => Message::Loaded(id, self.load(id).await),
@@ -108,7 +117,7 @@ impl Errands {
             }
             Effect::Preview(number, plan) => Message::Previewed(number, self.orders.preview(*plan).await),
             Effect::CarryOut(number, plan) => {
-                self.carry_out(number, *plan).await;
+                self.carry_out(number, *plan, stop).await;
                 Message::Sent(number, None)
             }
             Effect::Hold(change) => {
@@ -125,10 +134,10 @@ impl Errands {
             Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
             Effect::Query(number, id, program) => {
-                Message::Queried(number, id, self.query(number, id, &program).await)
+                Message::Queried(number, id, self.query(id, &program, stop).await)
             }
             Effect::Pipe(number, ids, command) => {
-                self.pipe(number, ids, &command).await;
+                self.pipe(number, ids, &command, stop).await;
                 Message::Piped(number, News::Done)
             }
             Effect::Edit(..)
@@ -191,9 +200,7 @@ impl Errands {
     }
 
     /// Tells of each request that is done, until all are or it is stopped.
-    async fn carry_out(&self, number: u64, plan: Plan) {
-        let stop = CancellationToken::new();
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+    async fn carry_out(&self, number: u64, plan: Plan, stop: &CancellationToken) {
         match self.orders.carry_out(plan).await {
             Ok(mut done) => loop {
                 let sent = tokio::select! {
@@ -207,19 +214,16 @@ impl Errands {
             },
             Err(reason) => drop(self.results.send(Message::Live(Live::Notice(reason))).await),
         }
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 
     /// Runs a command for each of some events, one after another, until it is stopped or has printed too much.
-    async fn pipe(&self, number: u64, ids: Vec<EventId>, command: &str) {
-        let stop = CancellationToken::new();
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+    async fn pipe(&self, number: u64, ids: Vec<EventId>, command: &str, stop: &CancellationToken) {
         let mut left = shell::OUTPUT_MAX_BYTES;
         for id in ids {
             self.tell(number, News::Begun(id)).await;
             let ending = match self.exchange.whole(id).await {
                 Ok((event, row)) => {
-                    let bounds = Bounds { time: shell::TIME_MAX, output_bytes: &mut left, stop: &stop };
+                    let bounds = Bounds { time: shell::TIME_MAX, output_bytes: &mut left, stop };
                     shell::run(command, &event, &row, bounds, |bytes| self.tell(number, News::Printed(bytes)))
                         .await
                 }
@@ -231,20 +235,15 @@ impl Errands {
                 break;
             }
         }
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 
     /// Runs a jq program on a body, unless it is stopped before it is done.
-    async fn query(&self, number: u64, id: EventId, program: &str) -> Result<Answer, String> {
-        let stop = CancellationToken::new();
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+    async fn query(&self, id: EventId, program: &str, stop: &CancellationToken) -> Result<Answer, String> {
         let (event, _) = self.exchange.whole(id).await?;
-        let answer = tokio::select! {
+        tokio::select! {
             () = stop.cancelled() => Err("another was asked for".to_owned()),
             answer = self.querying.run(program, &event.body, JqBounds::AT_ONCE) => answer,
-        };
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        answer
+        }
     }
 
     async fn tell(&self, number: u64, news: News) {
@@ -295,6 +294,14 @@ impl Errands {
         let results = self.results.clone();
         tokio::spawn(async move { results.send(message).await });
     }
+}
+
+/// What goes under a number and can be ended.
+fn number(effect: &Effect) -> Option<u64> {
+    if let Effect::CarryOut(number, _) | Effect::Query(number, ..) | Effect::Pipe(number, ..) = effect {
+        return Some(*number);
+    }
+    None
 }
 
 /// Takes an event apart where nobody waits for it: a body may be long.

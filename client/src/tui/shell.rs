@@ -238,12 +238,10 @@ mod tests {
     async fn nothing_that_a_command_started_stays() {
         // The output stays open as long as anything of it runs.
         let (mut alive, ours) = io::pipe().unwrap();
-        let (child, _output) = {
-            let mut command = Command::new("sh");
-            command.args(["-c", "sleep 1000 & sleep 1000"]).stdout(ours).process_group(0);
-            (command.spawn().unwrap(), ())
-        };
-        drop(Running::new(child));
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 1000 & sleep 1000"]).stdout(ours).process_group(0);
+        let running = Running::new(command.spawn().unwrap());
+        drop((running, command));
         let read = tokio::task::spawn_blocking(move || io::copy(&mut alive, &mut io::sink()));
         assert_eq!(read.await.unwrap().unwrap(), 0);
     }
