@@ -176,7 +176,7 @@ mod tests {
             ("nothing(1)", 0..7, "there is no filter \"nothing\""),
             ("\"é\" | $x", 7..9, "there is no variable \"$x\""),
             ("import \"a\" as a; .", 8..9, "modules are not read"),
-            ("(", 0..1, "closing parenthesis"),
+            ("(", 1..1, "closing parenthesis"),
         ] {
             let error = check(program).unwrap_err();
             assert!(error.message.contains(message), "{program}: {error:?}");
