@@ -80,18 +80,26 @@ enum Test {
     Received(Times),
     /// A value of its JSON body matches.
     Json(field::Path, field::JsonTest),
+    /// A jq program finds something in its JSON body.
+    Jq(String),
 }
 
 impl Filter {
-    /// Reads a filter.
+    /// Reads a filter that decides what becomes of events. It has no jq programs, because nothing that is forwarded waits for a program.
     ///
     /// # Errors
     /// At the first thing that is wrong, with its place.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        Self::parse_with(text, &Saved::default())
+        let filter = Self::parse_with(text, &Saved::default())?;
+        if filter.jq_programs().is_empty() {
+            return Ok(filter);
+        }
+        let message =
+            "jq: finds events that are there; what is forwarded or held is not decided by a program";
+        Err(FilterError { span: 0..text.len(), message: message.to_owned() })
     }
 
-    /// Reads a filter that may name saved ones: `@name` means what is saved under that name.
+    /// Reads a filter that may name saved ones: `@name` means what is saved under that name. What its jq programs say is not looked at.
     ///
     /// # Errors
     /// As [`Filter::parse`], when no filter has the name, and when it asks for marks, which only a list has.
@@ -126,6 +134,23 @@ impl Filter {
     /// Whether it asks for a flag.
     pub fn asks_for(&self, flag: Flag) -> bool {
         self.expression.as_ref().is_some_and(|expression| expression.asks_for(flag))
+    }
+
+    /// The jq programs in it.
+    pub fn jq_programs(&self) -> Vec<&str> {
+        fn collect<'f>(expression: &'f Expression, programs: &mut Vec<&'f str>) {
+            match expression {
+                Expression::And(all) | Expression::Or(all) => {
+                    all.iter().for_each(|part| collect(part, programs));
+                }
+                Expression::Not(other) => collect(other, programs),
+                Expression::Test(Test::Jq(program)) => programs.push(program),
+                Expression::Test(_) => {}
+            }
+        }
+        let mut programs = Vec::new();
+        self.expression.iter().for_each(|expression| collect(expression, &mut programs));
+        programs
     }
 
     /// Whether an event is meant; nothing when that is not known without what the subject has not at hand.
@@ -189,6 +214,7 @@ impl Test {
             Self::Flags(flags) => Some(flags.iter().any(|flag| subject.has(*flag))),
             Self::Signature(signatures) => Some(signatures.contains(&subject.signature())),
             Self::Received(times) => Some(times.hold(subject.received_at(), subject.now())),
+            Self::Jq(program) => subject.jq(program),
             Self::Json(path, test) => subject
                 .json(&mut |json| json.is_some_and(|json| path.values(json).any(|value| test.holds(value)))),
         }
@@ -249,6 +275,7 @@ impl fmt::Display for Test {
             Self::Signature(signatures) => write!(f, "sig:{}", names(signatures)),
             Self::Received(times) => write!(f, "{times}"),
             Self::Json(path, test) => test.write(f, path),
+            Self::Jq(program) => write!(f, "jq:{}", quoted(program)),
         }
     }
 }

@@ -33,6 +33,11 @@ pub fn multiline(text: &str) -> Visible<'_> {
     Visible { bytes: text.as_bytes(), keeps_lines: true }
 }
 
+/// Bytes of several lines, some of which may be no UTF-8.
+pub fn multiline_bytes(bytes: &[u8]) -> Visible<'_> {
+    Visible { bytes, keeps_lines: true }
+}
+
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut combining = 0;
@@ -132,13 +137,14 @@ mod tests {
             assert_eq!(visible(hostile).to_string(), shown);
         }
         assert_eq!(visible_bytes(b"a\xff\xc3\x28\xc3\xa9").to_string(), "a\\xff\\xc3(é");
+        assert_eq!(multiline_bytes(b"a\r\n\xff\x1b\n").to_string(), "a\n\\xff\\x1b\n");
         assert_eq!(multiline("a\r\nb\n\tc\rd").to_string(), "a\nb\n\\tc\\rd");
     }
 
     proptest! {
         #[test]
         fn nothing_hidden_is_left(bytes in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
-            for shown in [visible_bytes(&bytes).to_string(), visible(&text).to_string(), multiline(&text).to_string()] {
+            for shown in [visible_bytes(&bytes).to_string(), visible(&text).to_string(), multiline(&text).to_string(), multiline_bytes(&bytes).to_string()] {
                 let mut rest = shown.chars().filter(|character| *character != '\n');
                 prop_assert!(!rest.any(|character| character.is_control() || is_hidden(character)), "{shown:?}");
             }

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 
-use crate::{config::RelayUrl, forward::Target, listing::Order, tui::Palette};
+use crate::{config::RelayUrl, export::one::Format, forward::Target, listing::Order, tui::Palette};
 
 mod changes;
 mod exchange;
@@ -83,7 +83,7 @@ pub enum Command {
     Events(EventsArgs),
     /// Show one stored event: request, verdict, attempts and body
     ///
-    /// Example: `inhaul show 0197a2c4 --raw > request.http`. Works while `inhaul listen` is running.
+    /// Example: `inhaul show 0197a2c4 --as curl`, or `--jq '.data | {id, amount}'`. Works while `inhaul listen` is running.
     #[command(after_long_help = EXIT_STATUS)]
     Show(ShowArgs),
     /// Send stored events to your application again, as they were or changed
@@ -172,6 +172,10 @@ pub enum Command {
     ///
     /// Example: `inhaul demo --once` plays the events, prints what happens and ends by itself.
     Demo(DemoArgs),
+    /// Run jq programs for the process that starts it
+    #[cfg(feature = "jq")]
+    #[command(hide = true)]
+    JqWorker,
     /// Host a relay for others, or look after its endpoints
     ///
     /// Example: `inhaul relay serve --listen 127.0.0.1:8443`. The same as the program `inhaul-relay`, which keeps its data in
@@ -380,6 +384,24 @@ pub struct ShowArgs {
     /// One JSON object, as docs/output-json.md describes
     #[arg(long)]
     pub json: bool,
+    /// What it is written as.
+    #[arg(
+        long = "as",
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        conflicts_with_all = ["json", "raw", "edited"],
+        help = "Write it for other programs: body|curl|httpie|fetch|raw|har|ndjson|signed"
+    )]
+    pub format: Option<Format>,
+    /// Leave secrets in what --as writes
+    #[arg(long, requires = "format")]
+    pub unmasked: bool,
+    /// Read what is secret from this file [default: ./inhaul.toml]
+    #[arg(long, value_name = "FILE", requires = "format")]
+    pub config: Option<PathBuf>,
+    /// Write what this jq program makes of the body, such as '.data.id'
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["json", "raw", "edited", "format"])]
+    pub jq: Option<String>,
 }
 
 /// Arguments of `inhaul demo`.

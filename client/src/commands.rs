@@ -75,6 +75,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Diff(args) => diff::run(data, &args).await?,
         Command::Keys(args) => keys::run(args.config.as_deref())?,
         Command::Demo(args) => demo::run(data, &args).await?,
+        #[cfg(feature = "jq")]
+        Command::JqWorker => crate::jq::worker::serve().map(|()| Exit::Success)?,
         #[cfg(feature = "relay")]
         Command::Relay(command) => return Ok(inhaul_relay::cli::run(command).await),
     };

@@ -7,6 +7,7 @@
 //!  httpie   the same for HTTPie
 //!  fetch    the same in JavaScript
 //!  raw      the request as it goes over the wire
+//!  one      one event in any of them
 //!  har      HTTP Archive 1.2, an entry for each attempt
 //!  fixture  a directory of files that a test reads easily
 //! ```
@@ -19,6 +20,7 @@ pub mod fixture;
 pub mod har;
 pub mod httpie;
 pub mod mask;
+pub mod one;
 pub mod raw;
 mod shell;
 

@@ -1,15 +1,52 @@
 //! Events as filters see them: the row of a list, and the whole event once it has been read.
 
-use std::{borrow::Cow, cell::OnceCell, str};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, str};
 
 use inhaul_core::{
     event::{Event, Head, UnixMillis},
-    filter::{Flag, NumberField, Outcome as LastOutcome, REMARKS, Signature, Subject, TextField},
+    filter::{
+        Filter, FilterError, Flag, NumberField, Outcome as LastOutcome, REMARKS, Signature, Subject,
+        TextField,
+    },
     signature::Verdict,
 };
 use serde_json::Value;
 
-use crate::row::{Attempt, AttemptCause, EventRow, EventState, Outcome};
+use crate::{
+    jq::{self, Bounds, Jq},
+    row::{Attempt, AttemptCause, EventRow, EventState, Outcome},
+};
+
+/// A filter whose jq programs are programs.
+///
+/// # Errors
+/// With the place of the first that is none: in the text when it stands there, else all of the text.
+pub fn checked(text: &str, filter: Filter) -> Result<Filter, FilterError> {
+    for program in filter.jq_programs() {
+        jq::check(program).map_err(|error| {
+            let span = match text.find(program) {
+                Some(at) => at + error.span.start..at + error.span.end,
+                None => 0..text.len(),
+            };
+            FilterError { span, message: format!("jq: {error}") }
+        })?;
+    }
+    Ok(filter)
+}
+
+/// Whether an event passes of which everything is at hand. jq programs are run where nothing else decides; one that goes wrong finds nothing.
+pub(crate) async fn passes<'a>(filter: &'a Filter, whole: Filtered<'a>, jq: &Jq) -> bool {
+    if let Some(passes) = filter.test(&whole) {
+        return passes;
+    }
+    let Some(Whole { event, .. }) = &whole.whole else { return false };
+    let mut found = BTreeMap::new();
+    for program in filter.jq_programs() {
+        let answer = jq.run(program, &event.body, Bounds::AT_ONCE).await;
+        found.insert(program, answer.is_ok_and(|answer| answer.is_true));
+    }
+    filter.test(&Filtered { found, ..whole }).unwrap_or(false)
+}
 
 /// Largest body that is read as JSON for a filter, and in which text is looked for.
 const BODY_MAX_BYTES: usize = 16 << 20;
@@ -20,6 +57,8 @@ pub struct Filtered<'a> {
     now: UnixMillis,
     is_marked: bool,
     whole: Option<Whole<'a>>,
+    /// What jq programs found.
+    found: BTreeMap<&'a str, bool>,
 }
 
 struct Whole<'a> {
@@ -31,13 +70,13 @@ struct Whole<'a> {
 impl<'a> Filtered<'a> {
     /// Of which only the row is at hand.
     pub fn listed(row: &'a EventRow, now: UnixMillis) -> Self {
-        Self { row, now, is_marked: false, whole: None }
+        Self { row, now, is_marked: false, whole: None, found: BTreeMap::new() }
     }
 
     /// Of which everything is.
     pub fn whole(row: &'a EventRow, event: &'a Event, now: UnixMillis) -> Self {
         let whole = Whole { event, head: event.parsed_head().ok(), json: OnceCell::new() };
-        Self { row, now, is_marked: false, whole: Some(whole) }
+        Self { row, now, is_marked: false, whole: Some(whole), found: BTreeMap::new() }
     }
 
     /// The same, marked in a list or not.
@@ -220,6 +259,10 @@ impl Subject for Filtered<'_> {
         });
         Some(passes(json.as_ref()))
     }
+
+    fn jq(&self, program: &str) -> Option<bool> {
+        self.found.get(program).copied()
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +300,18 @@ mod tests {
             assert_eq!(filter.test(&listed), of_row, "{filter}");
             assert_eq!(filter.test(&whole), Some(of_event), "{filter}");
         }
+    }
+
+    #[cfg(feature = "jq")]
+    #[test]
+    fn a_program_that_is_none_is_shown_where_it_stands() {
+        let of = |text: &str| {
+            let filter = Filter::parse_with(text, &inhaul_core::filter::Saved::default()).unwrap();
+            checked(text, filter)
+        };
+        assert!(of("is:failed jq:'.a | length'").is_ok());
+        let error = of("is:failed jq:'.a | nothing'").unwrap_err();
+        assert_eq!((error.span, error.message.as_str()), (19..26, "jq: there is no filter \"nothing\""));
     }
 
     #[test]

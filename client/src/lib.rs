@@ -18,6 +18,7 @@ pub mod forward;
 pub mod history;
 pub mod hold;
 pub mod import;
+mod jq;
 mod json_text;
 pub mod listen;
 pub mod listing;

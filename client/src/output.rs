@@ -18,6 +18,7 @@ pub(crate) mod body;
 pub mod json;
 mod lines;
 mod replays;
+pub(crate) mod xml;
 
 pub use lines::{
     Color, attempt_text, count_text, listed_line, notes_text, remark_texts, size_text, time_text,

@@ -7,11 +7,13 @@
 //!  view      the screen as a picture of the state
 //!  dialog    a replay that is put together, and holding what keys do with held events
 //!  queue     the order in which held events are released
-//!  editor    a person's own editor for a body
+//!  editor    a person's own editor for a body, and pager for reading it; foreground is how they have the terminal
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
+//!  query     a jq program over the body
+//!  piping    bodies given to a command, which shell runs
 //!  traffic   what came when
 //!  used      filters that were used before
 //!  keys      every key, in one table
@@ -70,12 +72,17 @@ mod editor;
 mod errands;
 mod events;
 mod exchange;
+mod foreground;
 mod holding;
 pub mod keys;
 mod marks;
 mod message;
 mod offscreen;
+mod pager;
+mod piping;
+mod query;
 mod queue;
+mod shell;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -162,10 +169,11 @@ pub enum TuiError {
 pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
     let Inspector { history, mut live, orders, color, shown } = inspector;
     let mut screen = Screen::take(shown.ui.mouse)?;
-    let mut state = State { hold: orders.hold.state(), ..state(&screen, &shown, color)? };
+    let mut state = state(&screen, &orders, &shown, color)?;
     take_used_filters(&mut state, &history);
     let (errands, mut results) = Errands::new(history, orders, shown);
     let mut keys = EventStream::new();
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     errands.go(Effect::LoadRows(None));
@@ -179,6 +187,7 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
         }
         let first = tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            _ = interrupts.recv() => return Ok(()),
             key = keys.next() => match key {
                 Some(event) => terminal_message(event?),
                 None => return Ok(()),
@@ -204,13 +213,18 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
             if let Effect::Quit { keep } = effect {
                 return quit(screen, &state, keep);
             }
-            if matches!(effect, Effect::Edit(..) | Effect::Suspend) {
+            if matches!(effect, Effect::Edit(..) | Effect::Page(..) | Effect::Suspend) {
                 // The keys are somebody else's.
                 drop(keys);
                 screen.give_away();
-                until(lend(effect, &errands), &mut state, &mut live, &errands).await;
+                until(lend(effect, &errands, &stop), &mut state, &mut live, &errands).await;
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
                 screen.take_back(state.look.mouse)?;
                 keys = EventStream::new();
+                // Ctrl-C was meant for what had the terminal.
+                interrupts = signal(SignalKind::interrupt())?;
                 continue;
             }
             outside(effect, &mut screen, &errands)?;
@@ -237,14 +251,17 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         | Effect::Replay(..)
         | Effect::Preview(..)
         | Effect::CarryOut(..)
-        | Effect::StopReplay(_)
+        | Effect::Stop(_)
         | Effect::Hold(_)
         | Effect::Decide(..)
         | Effect::ReleaseAll(_)
         | Effect::Copy { .. }
         | Effect::SaveBody(..)
         | Effect::Compare(..)
+        | Effect::Query(..)
+        | Effect::Pipe(..)
         | Effect::Edit(..)
+        | Effect::Page(..)
         | Effect::Suspend
         | Effect::Quit { .. }) => errands.go(effect),
     }
@@ -272,7 +289,7 @@ async fn until(
 }
 
 /// The state of an inspector that has just begun.
-fn state(screen: &Screen, shown: &Shown, color: Color) -> Result<State, TuiError> {
+fn state(screen: &Screen, orders: &Orders, shown: &Shown, color: Color) -> Result<State, TuiError> {
     let (size, ui) = (screen.size()?, &shown.ui);
     let look = Look {
         theme: Theme::new(ui.palette, color, ui.ascii),
@@ -282,11 +299,13 @@ fn state(screen: &Screen, shown: &Shown, color: Color) -> Result<State, TuiError
         list_percent: LIST_PERCENT,
         hints: true,
         mouse: ui.mouse,
+        as_sent: false,
         masks: true,
     };
     let mut state = State {
         options: shown.options.clone(),
         saved: shown.filters.clone(),
+        hold: orders.hold.state(),
         person: whoever(),
         follows: ui.order.is_of_arrival(),
         ..State::new(size.width, size.height, look, ui.keymap.clone())
@@ -303,10 +322,12 @@ fn take_used_filters(state: &mut State, history: &History) {
     }
 }
 
-/// What has the terminal meanwhile: the editor of a body, or the shell.
-async fn lend(effect: Effect, errands: &Errands) {
+/// What has the terminal meanwhile: an editor, a pager, or the shell.
+async fn lend(effect: Effect, errands: &Errands, stop: &CancellationToken) {
     if let Effect::Edit(id, body) = effect {
-        errands.edit(id, body).await;
+        errands.edit(id, body, stop).await;
+    } else if let Effect::Page(id, form) = effect {
+        errands.page(id, form, stop).await;
     } else {
         suspended().await;
     }

@@ -163,11 +163,12 @@ pub(super) enum Field {
     Before,
     At,
     Exists,
+    Jq,
     Json(Path),
 }
 
 /// Every name without a dot.
-const NAMES: [(&str, Field); 35] = [
+const NAMES: [(&str, Field); 36] = [
     ("status", Field::Status),
     ("is", Field::Flags),
     ("state", Field::Flags),
@@ -201,6 +202,7 @@ const NAMES: [(&str, Field); 35] = [
     ("object", Field::Text(TextField::Object)),
     ("repeats", Field::Text(TextField::Repeats)),
     ("exists", Field::Exists),
+    ("jq", Field::Jq),
     ("signature", Field::Signature),
     ("latency", Field::Number(NumberField::Milliseconds)),
 ];

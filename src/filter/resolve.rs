@@ -153,6 +153,7 @@ fn test(name: &Spanned, op: &str, values: &[Spanned]) -> Result<Test, FilterErro
                 None => wrong(value, "expected a path such as data.amount or $.items[0].id"),
             }
         }
+        Field::Jq => Ok(Test::Jq(only(op, &[":"], values)?.text.clone())),
         Field::Json(path) => Ok(Test::Json(path, json_test(op, values)?)),
     }
 }

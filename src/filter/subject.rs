@@ -44,4 +44,10 @@ pub trait Subject {
 
     /// Whether the body passes, as JSON if it is JSON; nothing when it is not at hand.
     fn json(&self, passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool>;
+
+    /// Whether a jq program finds something in the body; nothing when it was not run.
+    fn jq(&self, program: &str) -> Option<bool> {
+        let _ = program;
+        None
+    }
 }

@@ -570,3 +570,20 @@ fn a_path_leads_to_the_values_it_names_and_to_no_others() {
         assert!(!path(text).leads_to(places), "{text}");
     }
 }
+
+#[test]
+fn programs_are_for_finding_events_only() {
+    let text = r#"is:failed jq:'.a | length > 2' OR -jq:".b""#;
+    let filter = Filter::parse_with(text, &Saved::default()).unwrap();
+    assert_eq!(filter.jq_programs(), [".a | length > 2", ".b"]);
+    let written = filter.to_string();
+    assert_eq!(Filter::parse_with(&written, &Saved::default()).unwrap(), filter, "{written}");
+    let event = Sample::default();
+    let of = |text: &str| Filter::parse_with(text, &Saved::default()).unwrap().test(&event);
+    assert_eq!(of("jq:.a"), None, "it was not run");
+    assert_eq!(of("status:503 OR jq:.a"), Some(true), "nor need it be");
+    let error = Filter::parse("jq:.a").unwrap_err();
+    assert!(error.message.contains("what is forwarded or held"), "{error}");
+    assert!(Filter::parse_with("jq=.a", &Saved::default()).is_err());
+    assert!(Filter::parse_with("jq:.a,.b", &Saved::default()).unwrap_err().message.contains("one value"));
+}

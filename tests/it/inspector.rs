@@ -10,16 +10,21 @@ use crate::{
 };
 
 /// A listening client on a terminal, and a sender to it.
-fn listen(world: &World, columns: u16, lines: u16, target: &str) -> (Terminal, Sender) {
+pub fn listen(world: &World, columns: u16, lines: u16, target: &str) -> (Terminal, Sender) {
     on_terminal(&world.inhaul(&["listen", "--port", "0", target]), columns, lines)
 }
 
-fn on_terminal(command: &Command, columns: u16, lines: u16) -> (Terminal, Sender) {
+pub fn on_terminal(command: &Command, columns: u16, lines: u16) -> (Terminal, Sender) {
     let terminal = Terminal::start(command, columns, lines);
     terminal.until_text("Waiting for the first webhook.");
     terminal.until_text("● connected");
     let sender = sender_to(&terminal);
     (terminal, sender)
+}
+
+/// Waits until the screen shows a text no more.
+pub fn until_gone(terminal: &Terminal, text: &str) {
+    terminal.until("it goes", |screen| (!screen.contents().contains(text)).then_some(()));
 }
 
 /// A sender to the URL on the screen, as a person would copy it.

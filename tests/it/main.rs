@@ -21,6 +21,7 @@ mod world;
 
 mod app_answers;
 mod bad_input;
+mod body;
 mod catch_up;
 mod challenges;
 mod clock;
@@ -36,6 +37,8 @@ mod exchange;
 mod hold;
 mod http2;
 mod inspector;
+#[cfg(feature = "jq")]
+mod jq;
 mod kill;
 mod middleman;
 mod notes;

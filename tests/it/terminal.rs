@@ -1,6 +1,7 @@
 //! A program on a terminal of its own: what it draws is read back, keys are typed into it.
 
 use std::{
+    fs::File,
     io::{Read, Write},
     process::Command,
     sync::{Arc, Condvar, Mutex},
@@ -17,6 +18,8 @@ pub struct Terminal {
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
+    /// Open for as long as the test, so that its mode can be asked for.
+    tty: File,
 }
 
 struct Shared {
@@ -40,6 +43,7 @@ impl Terminal {
             builder.env(name, value.unwrap());
         }
         builder.env("TERM", "xterm-256color");
+        let tty = File::open(pair.master.tty_name().unwrap()).unwrap();
         let child = pair.slave.spawn_command(builder).unwrap();
         drop(pair.slave);
         let shared = Arc::new(Shared {
@@ -60,7 +64,7 @@ impl Terminal {
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        Self { shared, keys, child, master: pair.master }
+        Self { shared, keys, child, master: pair.master, tty }
     }
 
     /// Waits until the screen is like this.
@@ -105,6 +109,16 @@ impl Terminal {
         *self.shared.is_stopped.lock().unwrap() = false;
         self.shared.goes_on.notify_all();
         code
+    }
+
+    /// Waits until the program has ended and the terminal is as it was; whether the terminal shows what is typed then.
+    pub fn echoes_at_its_end(mut self) -> bool {
+        self.until("the terminal as it was", |screen| {
+            (!screen.alternate_screen() && !screen.hide_cursor()).then_some(())
+        });
+        assert!(self.child.wait().unwrap().success());
+        let modes = rustix::termios::tcgetattr(&self.tty).unwrap().local_modes;
+        modes.contains(rustix::termios::LocalModes::ECHO | rustix::termios::LocalModes::ICANON)
     }
 
     pub fn pid(&self) -> u32 {

@@ -21,7 +21,8 @@ use crate::{
     },
     config::load_filters,
     data_dir::DataDir,
-    filtering::Filtered,
+    filtering::{self, Filtered},
+    jq::Jq,
     output::{Color, PrintError, json, listed_line, write_stdout},
     row::{EventRow, EventState},
 };
@@ -93,13 +94,15 @@ pub(super) async fn ids(access: &Access, filter: &Filter, limit: usize) -> Resul
 
 /// The rows that pass; events are read only where their rows do not tell.
 async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Result<Vec<EventRow>, Failure> {
-    let now = clock::now();
+    let (now, jq) = (clock::now(), Jq::default());
     let mut passing = Vec::new();
     for row in rows {
         let passes = match filter.test(&Filtered::listed(&row, now)) {
             Some(passes) => passes,
             None => match access.event(row.id).await? {
-                Some((event, row)) => filter.test(&Filtered::whole(&row, &event, now)).unwrap_or(false),
+                Some((event, row)) => {
+                    filtering::passes(filter, Filtered::whole(&row, &event, now), &jq).await
+                }
                 None => false,
             },
         };
@@ -115,7 +118,8 @@ async fn passing(access: &Access, filter: &Filter, rows: Vec<EventRow>) -> Resul
 pub(super) fn filter(text: &str, data: Option<&Path>, config: Option<&Path>) -> Result<Filter, Failure> {
     let saved =
         if text.contains('@') { load_filters(config, &DataDir::open(data)?)? } else { Saved::default() };
-    Filter::parse_with(text, &saved).map_err(|error: FilterError| {
+    let filter = Filter::parse_with(text, &saved).and_then(|filter| filtering::checked(text, filter));
+    filter.map_err(|error: FilterError| {
         let wrong = error.span.clone();
         Failure::new(error)
             .at(text, wrong)

@@ -68,8 +68,14 @@ pub(super) async fn show(
 ) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     let mut shower = tokio::spawn(shower(&listening, live, screen, stop.clone()));
+    let told_to_stop = async {
+        match screen.mode {
+            OutputMode::Tui => signals.next_but_interrupts().await,
+            OutputMode::Lines | OutputMode::Json | OutputMode::Quiet => signals.next().await,
+        }
+    };
     let ended = tokio::select! {
-        () = signals.next() => Ok(()),
+        () = told_to_stop => Ok(()),
         ended = until => ended,
         failure = listening.failed() => Err(anyhow::Error::from(failure)),
         // The inspector was closed, or nobody reads stdout any more.
@@ -154,6 +160,17 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             _ = self.hang_up.recv() => {}
+        }
+    }
+
+    /// Waits for the next that is no interrupt: those are the inspector's, or of the program that has its terminal meanwhile.
+    async fn next_but_interrupts(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => return,
+                _ = self.hang_up.recv() => return,
+            }
         }
     }
 }

@@ -81,6 +81,8 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Trigger(_)
         | Command::Keys(_)
         | Command::Providers(_) => return false,
+        #[cfg(feature = "jq")]
+        Command::JqWorker => return false,
         #[cfg(feature = "relay")]
         Command::Relay(_) => return false,
     };

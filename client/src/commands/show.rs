@@ -28,6 +28,8 @@ use crate::{
     thread::outcome_word,
 };
 
+mod elsewhere;
+
 /// Most deliveries of the same event that are listed: the newest ones.
 const DELIVERIES_MAX: usize = 20;
 
@@ -51,6 +53,14 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
     if args.raw {
         write_stdout(&event.head)?;
         write_stdout(&event.body)?;
+        return Ok(Exit::Success);
+    }
+    if let Some(format) = args.format {
+        elsewhere::print_as(format, event, row, args.unmasked, args.config.as_deref())?;
+        return Ok(Exit::Success);
+    }
+    if let Some(program) = &args.jq {
+        elsewhere::print_jq(program, &event.body).await?;
         return Ok(Exit::Success);
     }
     let head = event.parsed_head().map_err(Failure::new)?;
@@ -131,7 +141,7 @@ fn page(
     }
     if !event.body.is_empty() {
         out.push('\n');
-        out.push_str(&body::text(&event.body, reformat));
+        out.push_str(&body::text(&event.body, row.content_type.as_deref(), reformat));
     }
     out
 }

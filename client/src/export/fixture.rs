@@ -46,7 +46,7 @@ pub fn fixture(exported: &Exported) -> Fixture {
     Fixture {
         directory: format!("{}-{}", harmless(name), exported.event.id),
         files: vec![
-            (EVENT_FILE.to_owned(), body::text(described.as_bytes(), true).into()),
+            (EVENT_FILE.to_owned(), body::text(described.as_bytes(), None, true).into()),
             (HEAD_FILE.to_owned(), exported.event.head.clone()),
             (body_file, exported.event.body.clone()),
         ],

@@ -1,25 +1,74 @@
-//! A body as a person reads it: JSON on lines of its own, other text as it is, the rest as bytes.
+//! A body as a person reads it: JSON and XML with each value on a line of its own, forms decoded, other text as it is, the rest as bytes.
 
 use std::fmt::Write;
 
-use inhaul_core::visible::multiline;
+use inhaul_core::visible::{multiline, multiline_bytes, visible};
 use serde::de::IgnoredAny;
+
+use super::xml;
 
 /// How much of a body that is no text is shown.
 const HEX_MAX_BYTES: usize = 256;
 
-/// The body, ended by a line feed; JSON is laid out anew when asked for.
-pub(crate) fn text(body: &[u8], reformat: bool) -> String {
-    let Ok(text) = std::str::from_utf8(body) else { return hex_dump(body) };
-    if text.contains('\0') {
-        return hex_dump(body);
+/// Largest body that is laid out anew.
+const LAID_OUT_MAX_BYTES: usize = 16 << 20;
+
+/// How a body is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Form {
+    /// Laid out for reading.
+    Readable,
+    /// Every byte in its place.
+    AsSent,
+}
+
+/// The body, ended by a line feed; JSON and XML are laid out anew when asked for.
+pub(crate) fn text(body: &[u8], content_type: Option<&str>, reformat: bool) -> String {
+    let Some(text) = as_text(body) else { return excerpt(body) };
+    let laid_out = reformat.then(|| laid_out(text, content_type)).flatten();
+    line_ended(multiline(laid_out.as_deref().unwrap_or(text)).to_string())
+}
+
+/// The whole body, ended by a line feed.
+pub(crate) fn whole(body: &[u8], content_type: Option<&str>, form: Form) -> String {
+    if form == Form::AsSent {
+        return line_ended(multiline_bytes(body).to_string());
     }
-    let laid_out = (reformat && serde_json::from_str::<IgnoredAny>(text).is_ok()).then(|| lay_out(text));
-    let mut shown = multiline(laid_out.as_deref().unwrap_or(text)).to_string();
-    if !shown.ends_with('\n') {
-        shown.push('\n');
+    let Some(text) = as_text(body) else { return hex_dump(body) };
+    if is_form(content_type) && body.len() <= LAID_OUT_MAX_BYTES {
+        let fields = form_urlencoded::parse(body);
+        return fields.map(|(name, value)| format!("{}  {}\n", visible(&name), visible(&value))).collect();
     }
-    shown
+    let laid_out = laid_out(text, content_type);
+    line_ended(multiline(laid_out.as_deref().unwrap_or(text)).to_string())
+}
+
+/// Whether a body's type says that it is a form.
+pub(crate) fn is_form(content_type: Option<&str>) -> bool {
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+fn as_text(body: &[u8]) -> Option<&str> {
+    std::str::from_utf8(body).ok().filter(|text| !text.contains('\0'))
+}
+
+fn line_ended(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// JSON or XML laid out anew; nothing when it is neither, or too long.
+fn laid_out(text: &str, content_type: Option<&str>) -> Option<String> {
+    if text.len() > LAID_OUT_MAX_BYTES {
+        return None;
+    }
+    if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return Some(lay_out(text));
+    }
+    xml::is_meant(content_type, text).then(|| xml::lay_out(text).ok()).flatten()
 }
 
 /// Valid JSON with other white space. Names, numbers and escapes stay as the sender wrote them, duplicates too: a parser
@@ -73,16 +122,22 @@ fn lay_out(json: &str) -> String {
     out
 }
 
+/// The beginning of bytes that are no text.
+fn excerpt(bytes: &[u8]) -> String {
+    let mut out = hex_dump(&bytes[..bytes.len().min(HEX_MAX_BYTES)]);
+    if bytes.len() > HEX_MAX_BYTES {
+        let _ = writeln!(out, "… and {} bytes more; `--raw` writes all", bytes.len() - HEX_MAX_BYTES);
+    }
+    out
+}
+
 fn hex_dump(bytes: &[u8]) -> String {
     let mut out = String::new();
-    for (index, row) in bytes[..bytes.len().min(HEX_MAX_BYTES)].chunks(16).enumerate() {
+    for (index, row) in bytes.chunks(16).enumerate() {
         let numbers: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();
         let letters: String =
             row.iter().map(|&byte| if byte.is_ascii_graphic() { char::from(byte) } else { '.' }).collect();
         let _ = writeln!(out, "{:08x}  {:<47}  {letters}", index * 16, numbers.join(" "));
-    }
-    if bytes.len() > HEX_MAX_BYTES {
-        let _ = writeln!(out, "… and {} bytes more; `--raw` writes all", bytes.len() - HEX_MAX_BYTES);
     }
     out
 }
@@ -110,18 +165,33 @@ mod tests {
   }
 }
 "#;
-        assert_eq!(text(json.as_bytes(), true), expected);
-        assert_eq!(text(json.as_bytes(), false), format!("{json}\n"));
-        assert_eq!(text(b"{not json}", true), "{not json}\n");
+        assert_eq!(text(json.as_bytes(), None, true), expected);
+        assert_eq!(text(json.as_bytes(), None, false), format!("{json}\n"));
+        assert_eq!(text(b"{not json}", None, true), "{not json}\n");
     }
 
     #[test]
     fn text_is_made_harmless_and_bytes_are_counted() {
-        assert_eq!(text(b"a\nb\x1b[2J\n", true), "a\nb\\x1b[2J\n");
-        let dump = text(&[0xff; 300], true);
+        assert_eq!(text(b"a\nb\x1b[2J\n", None, true), "a\nb\\x1b[2J\n");
+        let dump = text(&[0xff; 300], None, true);
         assert!(dump.starts_with("00000000  ff ff"), "{dump}");
         assert!(dump.ends_with("… and 44 bytes more; `--raw` writes all\n"), "{dump}");
-        assert_eq!(text(b"ab\0", true), format!("00000000  {:<47}  ab.\n", "61 62 00"));
+        assert_eq!(text(b"ab\0", None, true), format!("00000000  {:<47}  ab.\n", "61 62 00"));
+    }
+
+    #[test]
+    fn a_whole_body_is_laid_out_or_shown_as_sent() {
+        let json = Some("application/json");
+        let shown = |body: &[u8], kind, form| whole(body, kind, form);
+        assert_eq!(shown(b"{\"a\":1}", json, Form::Readable), "{\n  \"a\": 1\n}\n");
+        assert_eq!(shown(b"{\"a\":1}", json, Form::AsSent), "{\"a\":1}\n");
+        let xml = b"<a><b>1</b></a>";
+        assert_eq!(shown(xml, Some("text/xml"), Form::Readable), "<a>\n  <b>1</b>\n</a>\n");
+        assert_eq!(shown(b"<a><b></a>", Some("text/xml"), Form::Readable), "<a><b></a>\n");
+        let form = Some("application/x-www-form-urlencoded; charset=utf-8");
+        assert_eq!(shown(b"a=x%1b[2J+y&b", form, Form::Readable), "a  x\\x1b[2J y\nb  \n");
+        assert_eq!(shown(b"a\x1b\xff\nb\n", None, Form::AsSent), "a\\x1b\\xff\nb\n");
+        assert_eq!(shown(&[0xff; 300], None, Form::Readable).lines().count(), 19);
     }
 
     fn json() -> impl Strategy<Value = Value> {

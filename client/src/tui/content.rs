@@ -9,7 +9,10 @@ use inhaul_core::{
 };
 
 use super::tree::Tree;
-use crate::export::Mask;
+use crate::{
+    export::Mask,
+    output::{body::is_form, xml},
+};
 
 /// Longest body that is taken apart; of a longer one, that much is shown as text.
 pub(super) const PARSED_MAX_BYTES: usize = 256 * 1024;
@@ -49,11 +52,14 @@ pub(super) struct Sender {
 pub(super) enum Content {
     Empty,
     Json(Box<Tree>),
-    /// Harmless text; `cut` when there is more than is shown.
+    /// Harmless text; `cut` when there is more than is shown, and what is wrong when it was meant to be XML.
     Text {
         text: String,
         cut: bool,
+        flaw: Option<String>,
     },
+    /// XML laid out, harmless.
+    Xml(String),
     /// A form's fields, decoded.
     Form(Vec<(String, String)>),
     /// The parts of a multipart body: their headers, and their text or how long they are.
@@ -120,7 +126,7 @@ fn content(event: &Event, head: Option<&Head>) -> Content {
             if let Some(tree) = Tree::parse(text) {
                 return Content::Json(Box::new(tree));
             }
-            if essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            if is_form(Some(&kind)) {
                 let fields = form_urlencoded::parse(body).take(PARTS_MAX);
                 return Content::Form(
                     fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
@@ -128,9 +134,14 @@ fn content(event: &Event, head: Option<&Head>) -> Content {
             }
         }
     }
-    match text(&body[..body.len().min(PARSED_MAX_BYTES)], cut) {
-        Some(text) => Content::Text { text: multiline(&text).to_string(), cut },
-        None => Content::Bytes,
+    let Some(text) = text(&body[..body.len().min(PARSED_MAX_BYTES)], cut) else { return Content::Bytes };
+    let xml = (!cut && xml::is_meant(Some(&kind), &text)).then(|| xml::lay_out(&text));
+    match xml {
+        Some(Ok(laid_out)) => Content::Xml(multiline(&laid_out).to_string()),
+        Some(Err(error)) => {
+            Content::Text { text: multiline(&text).to_string(), cut, flaw: Some(error.to_string()) }
+        }
+        None => Content::Text { text: multiline(&text).to_string(), cut, flaw: None },
     }
 }
 
@@ -224,7 +235,7 @@ mod tests {
             fields,
             [("a", "1"), ("b", "x y"), ("a", "")].map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
-        let Content::Text { text, cut } = opened("application/json", "{broken\x1b[2J") else {
+        let Content::Text { text, cut, .. } = opened("application/json", "{broken\x1b[2J") else {
             panic!("text")
         };
         assert_eq!((text.as_str(), cut), (r"{broken\x1b[2J", false));
@@ -233,9 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn xml_is_laid_out_and_what_is_none_says_why() {
+        let Content::Xml(text) = opened("application/xml", "<a><b>\x1b</b></a>") else { panic!("XML") };
+        assert_eq!(text, "<a>\n  <b>\\x1b</b>\n</a>");
+        let Content::Text { text, flaw, .. } = opened("text/xml", "<a><b></a>") else { panic!("text") };
+        assert_eq!(text, "<a><b></a>");
+        assert!(flaw.unwrap().starts_with("no well-formed XML, line 1, column 7"));
+        assert!(matches!(opened("text/html", "<p>"), Content::Text { flaw: None, .. }));
+    }
+
+    #[test]
     fn a_long_text_is_cut_between_letters() {
         let body = format!("x{}", "日".repeat(PARSED_MAX_BYTES / 3 + 1));
-        let Content::Text { text, cut } = opened("text/plain", body) else { panic!("text") };
+        let Content::Text { text, cut, .. } = opened("text/plain", body) else { panic!("text") };
         assert!(cut && text.len() <= PARSED_MAX_BYTES && text.len() > PARSED_MAX_BYTES - 3);
     }
 

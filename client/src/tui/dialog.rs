@@ -277,7 +277,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
         (KeyCode::Esc, _) if dialog.is_sending() => {
             if let Some(run) = &mut dialog.run {
                 run.stage = Stage::Stopping;
-                effects.push(Effect::StopReplay(run.number));
+                effects.push(Effect::Stop(run.number));
             }
         }
         (KeyCode::Esc, _) => state.dialog = None,

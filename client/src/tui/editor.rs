@@ -5,32 +5,45 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    process::Command,
 };
 
 use bytes::Bytes;
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+use super::foreground;
 
 /// The editor when neither `VISUAL` nor `EDITOR` is set.
 const OTHERWISE: &str = "vi";
 
-/// Has a body edited, and returns it as it is then. Blocks until the editor ends.
+/// Has a body edited, and returns it as it is when the editor ends.
 ///
 /// # Errors
 /// With a sentence for a person: there is no such editor, or it says that it failed. Nothing is changed then.
-pub(super) fn edit(body: &[u8], content_type: Option<&str>) -> Result<Bytes, String> {
+pub(super) async fn edit(
+    body: &[u8],
+    content_type: Option<&str>,
+    stop: &CancellationToken,
+) -> Result<Bytes, String> {
     let named =
         ["VISUAL", "EDITOR"].into_iter().find_map(|name| env::var(name).ok().filter(|name| !name.is_empty()));
-    edit_with(&named.unwrap_or_else(|| OTHERWISE.to_owned()), body, content_type)
+    edit_with(&named.unwrap_or_else(|| OTHERWISE.to_owned()), body, content_type, stop).await
 }
 
-fn edit_with(editor: &str, body: &[u8], content_type: Option<&str>) -> Result<Bytes, String> {
+async fn edit_with(
+    editor: &str,
+    body: &[u8],
+    content_type: Option<&str>,
+    stop: &CancellationToken,
+) -> Result<Bytes, String> {
     // A directory of its own, because editors keep copies beside the file.
     let directory = tempfile::tempdir().map_err(|error| format!("no file to edit can be made: {error}"))?;
     let path = directory.path().join(format!("body{}", ending(content_type)));
     write(&path, body).map_err(|error| format!("no file to edit can be made: {error}"))?;
     // By a shell, because the variable may hold arguments too.
-    let status = Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "inhaul"]).arg(&path).status();
-    match status {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{editor} \"$1\""), "inhaul"]).arg(&path);
+    match foreground::run(command, None, stop).await {
         Ok(status) if status.success() => {}
         Ok(status) if status.code() == Some(127) => {
             return Err(format!("there is no editor {editor:?}: set VISUAL or EDITOR; nothing is changed"));
@@ -65,27 +78,32 @@ fn ending(content_type: Option<&str>) -> &'static str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_the_editor_leaves_is_what_is_sent_and_nobody_else_can_read_it() {
+    async fn edit_with(editor: &str, body: &[u8], content_type: Option<&str>) -> Result<Bytes, String> {
+        super::edit_with(editor, body, content_type, &CancellationToken::new()).await
+    }
+
+    #[tokio::test]
+    async fn what_the_editor_leaves_is_what_is_sent_and_nobody_else_can_read_it() {
         let json = Some("application/json; charset=utf-8");
-        let edited = edit_with("sed -i -e s/1/2/", b"{\"a\":1}", json).unwrap();
+        let edited = edit_with("sed -i -e s/1/2/", b"{\"a\":1}", json).await.unwrap();
         assert_eq!(edited, "{\"a\":2}");
         let told =
             edit_with("f() { stat -c '%a %n' \"$1\" > \"$1.new\"; mv \"$1.new\" \"$1\"; }; f", b"", json)
+                .await
                 .unwrap();
         let told = String::from_utf8(told.to_vec()).unwrap();
         assert!(told.starts_with("600 ") && told.trim_end().ends_with("/body.json"), "{told}");
-        assert_eq!(edit_with("true", b"\x00\xff", None).unwrap(), &b"\x00\xff"[..]);
+        assert_eq!(edit_with("true", b"\x00\xff", None).await.unwrap(), &b"\x00\xff"[..]);
     }
 
-    #[test]
-    fn a_missing_or_failing_editor_is_a_sentence() {
+    #[tokio::test]
+    async fn a_missing_or_failing_editor_is_a_sentence() {
         for (editor, words) in
             [("no-such-editor-anywhere", "set VISUAL or EDITOR"), ("false", "exit status: 1")]
         {
-            let error = edit_with(editor, b"x", None).unwrap_err();
+            let error = edit_with(editor, b"x", None).await.unwrap_err();
             assert!(error.contains(words) && error.contains("nothing is changed"), "{error}");
         }
-        assert!(edit_with("rm", b"x", None).unwrap_err().contains("cannot be read"));
+        assert!(edit_with("rm", b"x", None).await.unwrap_err().contains("cannot be read"));
     }
 }

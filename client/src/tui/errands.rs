@@ -19,7 +19,10 @@ use super::{
     editor,
     exchange::Exchange,
     message::{Effect, Message},
+    pager,
+    piping::News,
     queue::in_order,
+    shell::{self, Bounds, Ending},
     state::Thread,
     used,
 };
@@ -30,10 +33,12 @@ use crate::{
     control::{Orders, ReplayRequest},
     draft::Draft,
     export::Mask,
-    filtering::Filtered,
+    filtering::{self, Filtered},
     history::{History, Relation, Ruling},
+    jq::{Answer, Bounds as JqBounds, Jq},
     listen::Shown,
     live::Live,
+    output::body::{self, Form},
     pipeline::Signing,
     replay::Plan,
     row::{Attempt, EventState},
@@ -54,7 +59,11 @@ pub(super) struct Errands {
     catalogue: Catalogue,
     exchange: Exchange,
     results: mpsc::Sender<Message>,
-    /// What ends the replays under way, by their numbers.
+    /// For the programs of filters.
+    judging: Jq,
+    /// For the program that is typed.
+    querying: Jq,
+    /// What ends the replays and commands under way, by their numbers.
     runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
     /// How many changes of the filters that were used are written.
     used_written: Arc<Mutex<u64>>,
@@ -66,47 +75,40 @@ impl Errands {
         let (results, come_back) = mpsc::channel(RESULTS);
         let Shown { catalogue, mask, ignore, .. } = shown;
         let exchange = Exchange { history: history.clone(), mask, ignore };
-        (
-            Self {
-                history,
-                orders,
-                catalogue,
-                exchange,
-                results,
-                runs: Arc::default(),
-                used_written: Arc::default(),
-            },
-            come_back,
-        )
+        let (judging, querying, runs) = (Jq::default(), Jq::default(), Arc::default());
+        let used_written = Arc::default();
+        let errands =
+            Self { history, orders, catalogue, exchange, results, judging, querying, runs, used_written };
+        (errands, come_back)
     }
 
     /// Sets out; what comes of it is a message. Nobody waits for it when the inspector has ended.
     pub(super) fn go(&self, effect: Effect) {
-        if let Effect::StopReplay(number) = effect {
+        if let Effect::Stop(number) = effect {
             let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             return runs.get(&number).into_iter().for_each(CancellationToken::cancel);
         }
+        // What ends it is there before it begins.
+        let (number, stop) = (number(&effect), CancellationToken::new());
+        if let Some(number) = number {
+            self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+        }
         let errands = self.clone();
         tokio::spawn(async move {
-            if let Some(message) = errands.run(effect).await {
+            let message = errands.run(effect, &stop).await;
+            if let Some(number) = number {
+                errands.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+            }
+            if let Some(message) = message {
                 let _ = errands.results.send(message).await;
             }
         });
     }
 
-    async fn run(&self, effect: Effect) -> Option<Message> {
+    async fn run(&self, effect: Effect, stop: &CancellationToken) -> Option<Message> {
         Some(match effect {
             Effect::LoadRows(before) => self.rows(before).await,
-            Effect::Load(id) => Message::Loaded(
-                id,
-                match self.history.event(id).await {
-                    Ok(Some((event, row))) => {
-                        opened(event, row.provider, self.catalogue.clone(), self.exchange.mask.clone()).await
-                    }
-                    Ok(None) => Err(format!("event {id} is gone")),
-                    Err(error) => Err(error.to_string()),
-                },
-            ),
+            Effect::Load(id) => Message::Loaded(id, self.load(id).await),
             Effect::LoadRowsOf(ids) => {
                 let rows = self.history.rows_of(ids.clone()).await.unwrap_or_default();
                 Message::RowsOf(ids, rows)
@@ -121,11 +123,11 @@ impl Errands {
             }
             Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
             Effect::Judge(number, filter, events) => {
-                Message::Judged(number, judge(&self.history, &filter, events).await)
+                Message::Judged(number, judge(&self.history, &filter, events, &self.judging).await)
             }
             Effect::Preview(number, plan) => Message::Previewed(number, self.orders.preview(*plan).await),
             Effect::CarryOut(number, plan) => {
-                self.carry_out(number, *plan).await;
+                self.carry_out(number, *plan, stop).await;
                 Message::Sent(number, None)
             }
             Effect::Hold(change) => {
@@ -136,19 +138,32 @@ impl Errands {
                 Message::Decided(what, self.decide(ids, ruling).await)
             }
             Effect::ReleaseAll(queue) => Message::Decided("released", self.release_all(&queue).await),
-            Effect::Copy { id, what, masks, url } => {
-                Message::Copied(self.exchange.copy(id, what, masks, url, &self.catalogue).await)
+            Effect::Copy { id, what, masks, text } => {
+                Message::Copied(self.exchange.copy(id, what, masks, text, &self.catalogue).await)
             }
             Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
+            Effect::Query(number, id, program) => {
+                Message::Queried(number, id, self.query(id, &program, stop).await)
+            }
+            Effect::Pipe(number, ids, command) => {
+                self.pipe(number, ids, &command, stop).await;
+                Message::Piped(number, News::Done)
+            }
             Effect::Edit(..)
-            | Effect::StopReplay(_)
+            | Effect::Page(..)
+            | Effect::Stop(_)
             | Effect::TakeMouse(_)
             | Effect::Clipboard(_)
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit { .. } => return None,
         })
+    }
+
+    async fn load(&self, id: EventId) -> Result<Box<Opened>, String> {
+        let (event, row) = self.exchange.whole(id).await?;
+        opened(event, row.provider, self.catalogue.clone(), self.exchange.mask.clone()).await
     }
 
     /// Releases every held event, the oldest first but for what the queue says.
@@ -219,9 +234,7 @@ impl Errands {
     }
 
     /// Tells of each request that is done, until all are or it is stopped.
-    async fn carry_out(&self, number: u64, plan: Plan) {
-        let stop = CancellationToken::new();
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+    async fn carry_out(&self, number: u64, plan: Plan, stop: &CancellationToken) {
         match self.orders.carry_out(plan).await {
             Ok(mut done) => loop {
                 let sent = tokio::select! {
@@ -235,7 +248,40 @@ impl Errands {
             },
             Err(reason) => drop(self.results.send(Message::Live(Live::Notice(reason))).await),
         }
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    /// Runs a command for each of some events, one after another, until it is stopped or has printed too much.
+    async fn pipe(&self, number: u64, ids: Vec<EventId>, command: &str, stop: &CancellationToken) {
+        let mut left = shell::OUTPUT_MAX_BYTES;
+        for id in ids {
+            self.tell(number, News::Begun(id)).await;
+            let ending = match self.exchange.whole(id).await {
+                Ok((event, row)) => {
+                    let bounds = Bounds { time: shell::TIME_MAX, output_bytes: &mut left, stop };
+                    shell::run(command, &event, &row, bounds, |bytes| self.tell(number, News::Printed(bytes)))
+                        .await
+                }
+                Err(reason) => Ending::Failed(reason),
+            };
+            let is_last = matches!(ending, Ending::Stopped | Ending::TooMuch);
+            self.tell(number, News::Ended(ending)).await;
+            if is_last {
+                break;
+            }
+        }
+    }
+
+    /// Runs a jq program on a body, unless it is stopped before it is done.
+    async fn query(&self, id: EventId, program: &str, stop: &CancellationToken) -> Result<Answer, String> {
+        let (event, _) = self.exchange.whole(id).await?;
+        tokio::select! {
+            () = stop.cancelled() => Err("another was asked for".to_owned()),
+            answer = self.querying.run(program, &event.body, JqBounds::AT_ONCE) => answer,
+        }
+    }
+
+    async fn tell(&self, number: u64, news: News) {
+        let _ = self.results.send(Message::Piped(number, news)).await;
     }
 
     async fn decide(&self, ids: Vec<EventId>, ruling: Ruling) -> Result<u64, String> {
@@ -248,24 +294,48 @@ impl Errands {
     }
 
     /// Has a body edited on the terminal, which must be free; what comes of it is a message.
-    pub(super) async fn edit(&self, id: EventId, edited: Option<Bytes>) {
-        let edited = match self.history.event(id).await {
-            Ok(Some((event, row))) => {
+    pub(super) async fn edit(&self, id: EventId, edited: Option<Bytes>, stop: &CancellationToken) {
+        let edited = match self.exchange.whole(id).await {
+            Ok((event, row)) => {
                 let body = edited.unwrap_or(event.body);
-                let before = body.clone();
-                let editing = move || editor::edit(&body, row.content_type.as_deref());
-                match tokio::task::spawn_blocking(editing).await {
-                    Ok(edited) => edited.map(|edited| (edited != before).then_some(edited)),
-                    Err(_) => Err("the body could not be edited".to_owned()),
+                let edited = editor::edit(&body, row.content_type.as_deref(), stop).await;
+                edited.map(|edited| (edited != body).then_some(edited))
+            }
+            Err(reason) => Err(reason),
+        };
+        self.bring(Message::Edited(id, edited));
+    }
+
+    /// Shows a whole body on the terminal, which must be free, in a pager; what goes wrong is a message.
+    pub(super) async fn page(&self, id: EventId, form: Form, stop: &CancellationToken) {
+        let shown = match self.exchange.whole(id).await {
+            Ok((event, row)) => {
+                let text = move || body::whole(&event.body, row.content_type.as_deref(), form);
+                match tokio::task::spawn_blocking(text).await {
+                    Ok(text) => pager::show(text, stop).await,
+                    Err(_) => Err("the body cannot be laid out".to_owned()),
                 }
             }
-            Ok(None) => Err(format!("event {id} is gone")),
-            Err(error) => Err(error.to_string()),
+            Err(reason) => Err(reason),
         };
-        let results = self.results.clone();
-        // The inspector takes it in once it has its terminal again.
-        tokio::spawn(async move { results.send(Message::Edited(id, edited)).await });
+        if let Err(reason) = shown {
+            self.bring(Message::Failed(reason));
+        }
     }
+
+    /// Has a message taken in once the inspector has its terminal again.
+    fn bring(&self, message: Message) {
+        let results = self.results.clone();
+        tokio::spawn(async move { results.send(message).await });
+    }
+}
+
+/// What goes under a number and can be ended.
+fn number(effect: &Effect) -> Option<u64> {
+    if let Effect::CarryOut(number, _) | Effect::Query(number, ..) | Effect::Pipe(number, ..) = effect {
+        return Some(*number);
+    }
+    None
 }
 
 /// Takes an event apart where nobody waits for it: a body may be long.
@@ -305,7 +375,12 @@ async fn thread_of(history: &History, catalogue: &Catalogue, id: EventId) -> Thr
 }
 
 /// Whether events pass a filter, by their rows, and by all there is of those whose rows do not tell. One that cannot be read does not.
-async fn judge(history: &History, filter: &Filter, events: Vec<(EventId, bool)>) -> Vec<(EventId, bool)> {
+async fn judge(
+    history: &History,
+    filter: &Filter,
+    events: Vec<(EventId, bool)>,
+    jq: &Jq,
+) -> Vec<(EventId, bool)> {
     let now = clock::now();
     let rows = history.rows_of(events.iter().map(|(id, _)| *id).collect()).await.unwrap_or_default();
     let marked: HashMap<EventId, bool> = events.into_iter().collect();
@@ -316,7 +391,10 @@ async fn judge(history: &History, filter: &Filter, events: Vec<(EventId, bool)>)
         let passes = match told {
             Some(told) => Some(told),
             None => match history.event(row.id).await {
-                Ok(Some((event, row))) => filter.test(&Filtered::whole(&row, &event, now).marked(is_marked)),
+                Ok(Some((event, row))) => {
+                    let whole = Filtered::whole(&row, &event, now).marked(is_marked);
+                    Some(filtering::passes(filter, whole, jq).await)
+                }
                 Ok(None) | Err(_) => None,
             },
         };

@@ -4,7 +4,7 @@ use std::{env, path::PathBuf};
 
 use inhaul_core::{
     event::{Event, EventId},
-    signature::{Catalogue, Delivery},
+    signature::Catalogue,
 };
 
 use super::{
@@ -14,12 +14,8 @@ use super::{
 use crate::{
     data_dir::{create_private_dir, write_private_file},
     diff::{self, Diff, Ignore},
-    export::{
-        Exported, Mask, curl, curl::BodyPlace, default_application, fetch, fixture::body_extension, httpie,
-        raw,
-    },
+    export::{Exported, Mask, fixture::body_extension, one},
     history::History,
-    pipeline::sender_url,
     row::EventRow,
 };
 
@@ -59,29 +55,12 @@ impl Exchange {
         id: EventId,
         what: Copy,
         masks: bool,
-        url: Option<String>,
+        text: Option<String>,
         catalogue: &Catalogue,
     ) -> Result<Copied, String> {
-        let (text, masked, extension) = match what {
-            Copy::Id => (id.to_string().into_bytes(), false, "txt"),
-            Copy::Show => (format!("inhaul show {id}").into_bytes(), false, "txt"),
-            Copy::Url => {
-                let url = url.ok_or("the endpoint's URL is not known yet")?;
-                (url.into_bytes(), false, "txt")
-            }
-            Copy::Signed => {
-                let (event, row) = self.whole(id).await?;
-                (signed(&event, &row, catalogue)?, false, "txt")
-            }
-            Copy::Body | Copy::Curl | Copy::Httpie | Copy::Fetch | Copy::Raw => {
-                let (event, row) = self.whole(id).await?;
-                let whole = event.body.clone();
-                let exported = if masks { self.mask.apply(event, row) } else { Exported::whole(event, row) };
-                let exported = exported.map_err(|error| error.to_string())?;
-                let masked = if what == Copy::Body { whole != exported.event.body } else { exported.masked };
-                let (text, extension) = written(what, &exported);
-                (text, masked, extension)
-            }
+        let (text, masked, extension) = match format(what) {
+            Some((format, extension)) => self.written(id, format, extension, masks, catalogue).await?,
+            None => (known(id, what, text)?.into_bytes(), false, "txt"),
         };
         let bytes = text.len();
         let file = self.directory().join(format!("{id}.{extension}"));
@@ -89,6 +68,27 @@ impl Exchange {
         let copying = tokio::task::spawn_blocking(move || clipboard::copy(text, in_tmux, &file));
         let way = copying.await.map_err(|_| "it broke off".to_owned())?.map_err(|error| error.to_string())?;
         Ok(Copied { what, bytes, masked, way })
+    }
+
+    /// An event in a format, whether something in it is masked, and what the name of its file ends with.
+    async fn written(
+        &self,
+        id: EventId,
+        format: one::Format,
+        extension: &'static str,
+        masks: bool,
+        catalogue: &Catalogue,
+    ) -> Result<(Vec<u8>, bool, &'static str), String> {
+        let (event, row) = self.whole(id).await?;
+        let whole = event.body.clone();
+        let masks = masks && format != one::Format::Signed;
+        let exported = if masks { self.mask.apply(event, row) } else { Exported::whole(event, row) };
+        let exported = exported.map_err(|error| error.to_string())?;
+        let text = one::written(format, &exported, catalogue)?;
+        if format == one::Format::Body {
+            return Ok((text, whole != exported.event.body, body_extension(&exported.event.body)));
+        }
+        Ok((text, exported.masked, extension))
     }
 
     /// Saves the body exactly as it was received.
@@ -113,7 +113,8 @@ impl Exchange {
         comparing.await.map_err(|_| "they cannot be compared".to_owned())
     }
 
-    async fn whole(&self, id: EventId) -> Result<(Event, EventRow), String> {
+    /// An event with its row.
+    pub(super) async fn whole(&self, id: EventId) -> Result<(Event, EventRow), String> {
         match self.history.event(id).await {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(format!("event {id} is gone")),
@@ -126,34 +127,27 @@ impl Exchange {
     }
 }
 
-/// What is copied, and what the name of its file ends with.
-fn written(what: Copy, exported: &Exported) -> (Vec<u8>, &'static str) {
-    let application = exported.application().unwrap_or_else(default_application);
-    let piped = BodyPlace::Piped;
+/// A copy that needs no event to be read.
+fn known(id: EventId, what: Copy, text: Option<String>) -> Result<String, String> {
     match what {
-        Copy::Httpie => (httpie::command(exported, &application, piped).into_bytes(), "sh"),
-        Copy::Fetch => (fetch::script(exported, &application).into_bytes(), "mjs"),
-        Copy::Raw => (raw::request(exported, &application), "http"),
-        Copy::Body => (exported.event.body.to_vec(), body_extension(&exported.event.body)),
-        Copy::Curl | Copy::Signed | Copy::Id | Copy::Url | Copy::Show => {
-            (curl::command(exported, &application, piped).into_bytes(), "sh")
+        Copy::Id => Ok(id.to_string()),
+        Copy::Show => Ok(format!("inhaul show {id}")),
+        Copy::JqPath => text.ok_or_else(|| "the body is no JSON that is shown as a tree".to_owned()),
+        Copy::Url | Copy::Body | Copy::Curl | Copy::Httpie | Copy::Fetch | Copy::Raw | Copy::Signed => {
+            text.ok_or_else(|| "the endpoint's URL is not known yet".to_owned())
         }
     }
 }
 
-/// What the signature of an event is over.
-fn signed(event: &Event, row: &EventRow, catalogue: &Catalogue) -> Result<Vec<u8>, String> {
-    let head = event.parsed_head().map_err(|error| error.to_string())?;
-    let provider = row.provider.as_deref().and_then(|id| catalogue.provider(id));
-    let provider = provider.ok_or("nobody is known to have signed it")?;
-    let url = sender_url(event, &head);
-    let delivery = Delivery {
-        method: &head.method,
-        url: url.as_deref(),
-        headers: &head.headers,
-        body: &event.body,
-        received_at: event.received_at,
-    };
-    let signed = provider.signed_content(&delivery);
-    signed.map(|(_, content)| content).ok_or_else(|| "it has no signature over bytes of its own".to_owned())
+/// What is written of an event for a copy, and what the name of its file ends with; nothing for what needs no event.
+fn format(what: Copy) -> Option<(one::Format, &'static str)> {
+    Some(match what {
+        Copy::Body => (one::Format::Body, "body"),
+        Copy::Curl => (one::Format::Curl, "sh"),
+        Copy::Httpie => (one::Format::Httpie, "sh"),
+        Copy::Fetch => (one::Format::Fetch, "mjs"),
+        Copy::Raw => (one::Format::Raw, "http"),
+        Copy::Signed => (one::Format::Signed, "txt"),
+        Copy::Id | Copy::Url | Copy::JqPath | Copy::Show => return None,
+    })
 }

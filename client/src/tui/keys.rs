@@ -17,7 +17,7 @@ mod table;
 pub(crate) use table::BINDINGS;
 
 pub(crate) use super::holding::Holding;
-use crate::listing::By;
+use crate::{listing::By, output::body::Form};
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,8 +53,22 @@ pub(crate) enum Action {
     Note(Note),
     Copy(Copy),
     SaveBody,
+    Body(OnBody),
     Compare,
     DiffLayout,
+}
+
+/// What is done with the body of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OnBody {
+    /// The whole of it in a pager.
+    Page(Form),
+    /// Asked by a jq program.
+    Query,
+    /// Given to a command.
+    Pipe,
+    /// Shown as it was sent, or as it reads.
+    AsSent,
 }
 
 /// What is noted on events, and which filter finds them.
@@ -85,6 +99,8 @@ pub(crate) enum Copy {
     Signed,
     Id,
     Url,
+    /// Where one is in the body.
+    JqPath,
     Show,
 }
 
@@ -101,6 +117,8 @@ pub(crate) enum View {
     Thread,
     /// Two events compared.
     Diff,
+    /// What a command printed.
+    Piped,
 }
 
 /// What of the look is changed.

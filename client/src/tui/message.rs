@@ -13,13 +13,16 @@ use super::{
     content::Opened,
     exchange::{Comparison, Copied},
     keys::Copy,
+    piping::News,
     state::Thread,
 };
 use crate::{
     annotation::Annotation,
     history::{Deletions, Ruling},
     hold::{HoldChange, HoldState},
+    jq::Answer,
     live::Live,
+    output::body::Form,
     pipeline::Signing,
     replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow},
@@ -72,6 +75,12 @@ pub(super) enum Message {
     Decided(&'static str, Result<u64, String>),
     /// An event's body as it was edited; nothing when nothing was changed.
     Edited(EventId, Result<Option<Bytes>, String>),
+    /// What came of the command of this number.
+    Piped(u64, News),
+    /// What the jq program of this number returned for an event.
+    Queried(u64, EventId, Result<Answer, String>),
+    /// Something could not be done, and why.
+    Failed(String),
     /// Where a copy went.
     Copied(Result<Copied, String>),
     /// The file a body was saved to, and its length.
@@ -109,8 +118,8 @@ pub(super) enum Effect {
     Preview(u64, Box<Plan>),
     /// Carry a plan out.
     CarryOut(u64, Box<Plan>),
-    /// Send no more of the plan of this number.
-    StopReplay(u64),
+    /// End what is under way by this number: send no more of a plan, or end a command.
+    Stop(u64),
     /// Change what is held.
     Hold(HoldChange),
     /// Decide on held events.
@@ -119,6 +128,12 @@ pub(super) enum Effect {
     ReleaseAll(Vec<EventId>),
     /// Have an event's body edited, or one that was edited before.
     Edit(EventId, Option<Bytes>),
+    /// Run a jq program on the body of an event; it has this number.
+    Query(u64, EventId, String),
+    /// Pipe the bodies of events to the command, one after another; it has this number.
+    Pipe(u64, Vec<EventId>, String),
+    /// Show an event's whole body in a pager.
+    Page(EventId, Form),
     /// Copy something of an event.
     Copy {
         /// Which event.
@@ -127,8 +142,8 @@ pub(super) enum Effect {
         what: Copy,
         /// Secrets are left out.
         masks: bool,
-        /// The endpoint's URL, where it is known.
-        url: Option<String>,
+        /// What is copied, where the screen knows it: the endpoint's URL, or where one is in the body.
+        text: Option<String>,
     },
     /// Have the terminal put this on its clipboard.
     Clipboard(Vec<u8>),

@@ -31,6 +31,7 @@ impl OffScreen {
             list_percent: LIST_PERCENT,
             hints: true,
             mouse: false,
+            as_sent: false,
             masks: true,
         };
         let Ok(terminal) = Terminal::new(TestBackend::new(width, height));

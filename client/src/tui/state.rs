@@ -16,9 +16,12 @@ use super::{
     events::Events,
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
+    piping::Piped,
+    query::Query,
     queue::Queue,
     theme::Theme,
     traffic::Traffic,
+    tree::Tree,
     used::UsedFilters,
     view::{
         areas::{Areas, areas},
@@ -60,6 +63,10 @@ pub(super) struct State {
     pub(super) dialog: Option<Dialog>,
     /// Counts replays by the dialog, so that what comes of an earlier one is told apart.
     pub(super) runs: u64,
+    /// A jq program over the body.
+    pub(super) query: Option<Query>,
+    /// The command that bodies were piped to last.
+    pub(super) piped: Option<Piped>,
     /// Who decides here, as the system calls them.
     pub(super) person: String,
     /// The selection is the newest event.
@@ -111,6 +118,8 @@ pub(super) struct Look {
     pub(super) list_percent: u16,
     pub(super) hints: bool,
     pub(super) mouse: bool,
+    /// Bodies are shown as they were sent, not laid out.
+    pub(super) as_sent: bool,
     /// Credentials in headers are not shown.
     pub(super) masks: bool,
 }
@@ -162,6 +171,10 @@ pub(super) enum PromptKind {
     Comment(EventId),
     /// The name the filter is saved under.
     SaveFilter,
+    /// The command that bodies are piped to.
+    Pipe,
+    /// The jq program over the body.
+    Query,
 }
 
 /// What may stand where a filter is being typed.
@@ -227,6 +240,8 @@ impl State {
             hold: HoldState::default(),
             dialog: None,
             runs: 0,
+            query: None,
+            piped: None,
             person: String::new(),
             follows: true,
             pane: Pane::List,
@@ -264,6 +279,19 @@ impl State {
             (Some(_), _) => Scope::View,
             (None, Pane::Detail) => Scope::Event,
             (None, Pane::List) => Scope::List,
+        }
+    }
+
+    /// The tree of the body that is shown.
+    pub(super) fn tree(&self) -> Option<&Tree> {
+        match &self.detail.as_ref()?.opened()?.content {
+            Content::Json(tree) => Some(tree),
+            Content::Empty
+            | Content::Text { .. }
+            | Content::Xml(_)
+            | Content::Form(_)
+            | Content::Parts(_)
+            | Content::Bytes => None,
         }
     }
 

@@ -30,6 +30,7 @@ use crate::{
     row::{Attempt, AttemptCause, EventRow, FailureKind, GivenUp, Outcome},
 };
 
+mod body;
 mod deleting;
 mod exchange;
 mod holding;
@@ -190,6 +191,7 @@ impl Stage {
             list_percent: 55,
             hints: true,
             mouse: true,
+            as_sent: false,
             masks: true,
         };
         let state = State::new(width, height, look, Keymap::default());

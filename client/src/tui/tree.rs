@@ -159,7 +159,7 @@ impl Tree {
         found.is_some()
     }
 
-    /// Where one is, such as `.data.items[2]["odd name"]`.
+    /// Where one is, as a jq path such as `.data.items[2]["odd name"]`.
     pub(super) fn path(&self) -> String {
         let mut steps = Vec::new();
         let mut at = Some(self.shown[self.cursor]);
@@ -180,7 +180,9 @@ impl Tree {
             return ".".to_owned();
         }
         steps.reverse();
-        steps.concat()
+        let path = steps.concat();
+        // As jq wants it.
+        if path.starts_with('[') { format!(".{path}") } else { path }
     }
 
     fn node(&self, index: u32) -> &Node {
@@ -373,7 +375,7 @@ mod tests {
         tree.fold_all(false);
         assert_eq!(tree.len(), 100_000);
         tree.go(usize::MAX);
-        assert_eq!(tree.path().len(), 3 * 99_999);
+        assert_eq!(tree.path().len(), 1 + 3 * 99_999);
         let long = "9".repeat(10_000);
         let tree = Tree::parse(&format!("[{long}]")).unwrap();
         assert_eq!(tree.line(1).value, long);

@@ -5,13 +5,14 @@ use inhaul_core::event::EventId;
 use super::{
     deleting, dialog, holding,
     message::{Effect, Message},
-    queue,
+    piping, query, queue,
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
     view::list,
 };
 use crate::{connection::ConnectionState, live::Live, output::attempt_text, row::Attempt};
 
+mod body;
 mod exchange;
 mod mouse;
 mod notes;
@@ -60,7 +61,7 @@ pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
 fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
     match message {
         Message::Key(key) => press::press(state, key, effects),
-        Message::Paste(text) => press::paste(state, &text),
+        Message::Paste(text) => press::paste(state, &text, effects),
         Message::Mouse(event) => mouse::mouse(state, event),
         Message::Resize(width, height) => (state.width, state.height) = (width, height),
         Message::Live(live) => happened(state, live),
@@ -70,6 +71,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.id == id) {
                 *detail = Detail { id, opened: Some(opened) };
                 state.laid = super::view::detail::Laid::default();
+                query::ask(state, effects);
             }
         }
         Message::Judged(number, verdicts) => state.events.judged(number, &verdicts),
@@ -86,6 +88,9 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             Ok(body) => dialog::edited(state, id, body),
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
+        Message::Queried(number, id, answer) => query::answered(state, number, id, answer),
+        Message::Piped(number, news) => piping::told(state, number, news),
+        Message::Failed(reason) => state.tell(reason, ToastKind::Bad),
         Message::Annotated(count, error) => notes::annotated(state, count, error),
         Message::Deleted(deletions) => deleting::deleted(state, deletions),
         Message::Restored(rows, why_not) => deleting::restored(state, rows, why_not),

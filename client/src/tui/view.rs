@@ -6,7 +6,7 @@
 //!  list     events, oldest first
 //!  detail   one event: a few lines about it, and a tab of it; on a wide screen its answer
 //!  menu     what may stand where a filter is typed
-//!  page     what covers both: help, commands, options, log, relay
+//!  page     what covers both: help, commands, options, log, relay, differences, output of a command
 //!  dialog   a replay that is put together, over all of it
 //! ```
 
@@ -33,6 +33,7 @@ pub(super) mod diff;
 pub(super) mod list;
 mod menu;
 pub(super) mod page;
+mod piped;
 mod relay;
 mod status;
 mod thread;
@@ -144,6 +145,8 @@ fn prefix(kind: PromptKind) -> &'static str {
         PromptKind::Tags => "tags: ",
         PromptKind::Comment(_) => "comment: ",
         PromptKind::SaveFilter => "save the filter as @",
+        PromptKind::Pipe => "pipe to: ",
+        PromptKind::Query => "jq: ",
     }
 }
 
@@ -198,6 +201,10 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         (Some(PromptKind::Comment(_) | PromptKind::SaveFilter), _) => {
             hints.push("enter do it  esc cancel".to_owned());
         }
+        (Some(PromptKind::Pipe), _) => {
+            hints.push("enter run it with sh; INHAUL_EVENT_ID, _EVENT_TYPE, _ENDPOINT are set  ↑ the last  esc cancel".to_owned());
+        }
+        (Some(PromptKind::Query), _) => hints.push("enter keep  esc clear".to_owned()),
         (Some(PromptKind::Search), _) => hints.push("enter look for it  esc cancel".to_owned()),
         (Some(PromptKind::Command), _) => {
             hints.push("type a name  ↑ ↓ choose  enter do it  esc cancel".to_owned());

@@ -1,11 +1,11 @@
 //! The table of keys, in the order of the help.
 
 use super::{
-    Action, Binding, Change, Copy, Holding, Note,
+    Action, Binding, Change, Copy, Holding, Note, OnBody,
     Scope::{Event, Everywhere, List, View},
     Tab, View as Page, Way,
 };
-use crate::listing::By;
+use crate::{listing::By, output::body::Form};
 
 const fn line(
     name: &'static str,
@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 92] = [
+pub(crate) const BINDINGS: [Binding; 98] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -242,6 +242,13 @@ pub(crate) const BINDINGS: [Binding; 92] = [
     ),
     line("copy_id", Action::Copy(Copy::Id), &[List, Event], &["y i"], "copy the event's id"),
     line("copy_url", Action::Copy(Copy::Url), &[List, Event], &["y u"], "copy the URL to post webhooks to"),
+    line(
+        "copy_jq",
+        Action::Copy(Copy::JqPath),
+        &[Event],
+        &["y q"],
+        "copy where one is in the body, as a jq path",
+    ),
     line("copy_show", Action::Copy(Copy::Show), &[List, Event], &["y l"], "copy the `inhaul show` command"),
     line(
         "save_body",
@@ -249,6 +256,34 @@ pub(crate) const BINDINGS: [Binding; 92] = [
         &[List, Event],
         &["b"],
         "save the body to a file, with nothing masked",
+    ),
+    line(
+        "page",
+        Action::Body(OnBody::Page(Form::Readable)),
+        &[List, Event],
+        &["v"],
+        "read the whole body in $PAGER, laid out",
+    ),
+    line(
+        "page_sent",
+        Action::Body(OnBody::Page(Form::AsSent)),
+        &[List, Event],
+        &["V"],
+        "read the whole body in $PAGER as it was sent, with what no terminal shows as escapes",
+    ),
+    line(
+        "jq",
+        Action::Body(OnBody::Query),
+        &[List, Event],
+        &["J"],
+        "a jq program over the body, as it is typed; enter keeps it for this and the next events, esc clears it",
+    ),
+    line(
+        "pipe",
+        Action::Body(OnBody::Pipe),
+        &[List, Event],
+        &["|"],
+        "pipe the body to a command, or those of the marked events one after another",
     ),
     line(
         "compare",
@@ -289,12 +324,19 @@ pub(crate) const BINDINGS: [Binding; 92] = [
         &["["],
         "what is shown of the event: the one before",
     ),
+    line(
+        "as_sent",
+        Action::Body(OnBody::AsSent),
+        &[Event],
+        &["t"],
+        "the body as it was sent, or laid out again",
+    ),
     line("fold_all", Action::FoldAll, &[Event], &["z M"], "fold the whole body"),
     line("unfold_all", Action::UnfoldAll, &[Event], &["z R"], "unfold the whole body"),
     line(
         "times",
         Action::Change(Change::Times),
-        &[Everywhere],
+        &[List, View],
         &["t"],
         "times as UTC, as time here, as age, or as time since the event before",
     ),

@@ -35,8 +35,7 @@ fn copying_shows_what_can_follow_and_says_where_it_went() {
         stage.screen()
     );
     stage.keys("c");
-    let url = Some("http://127.0.0.1:8780/in/orders-5f0c".to_owned());
-    let copy = Effect::Copy { id: id(1), what: Copy::Curl, masks: true, url };
+    let copy = Effect::Copy { id: id(1), what: Copy::Curl, masks: true, text: None };
     assert!(stage.effects.contains(&copy), "{:?}", stage.effects);
     let copied = |masked, way| Message::Copied(Ok(Copied { what: Copy::Curl, bytes: 4, masked, way }));
     stage.tell(copied(true, Way::Terminal(b"curl".to_vec())));

@@ -157,7 +157,7 @@ fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
     stage.keys("<f5>");
     assert!(done(&mut stage).is_empty(), "one at a time");
     stage.keys("<esc>");
-    assert_eq!(done(&mut stage), [Effect::StopReplay(1)]);
+    assert_eq!(done(&mut stage), [Effect::Stop(1)]);
     stage.tell(Message::Sent(1, None));
     assert!(stage.screen().contains("stopped after 3 of 4 requests, 2 answered 2xx"), "{}", stage.screen());
     stage.tell(Message::Sent(7, Some(Sent { id: id(1), result: Err("of another".to_owned()) })));

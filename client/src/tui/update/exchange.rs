@@ -9,6 +9,7 @@ use super::{
         keys::{Copy, View},
         message::Effect,
         state::{State, ToastKind},
+        tree::Tree,
         view::diff,
     },
     short,
@@ -18,8 +19,19 @@ use crate::output::size_text;
 /// Asks for a copy of something of the selected event.
 pub(super) fn copy(state: &mut State, what: Copy, effects: &mut Vec<Effect>) {
     let Some(id) = state.selected else { return };
-    let url = state.ready.as_ref().map(|ready| ready.endpoint_url.clone());
-    effects.push(Effect::Copy { id, what, masks: state.look.masks, url });
+    let text = match what {
+        Copy::Url => state.ready.as_ref().map(|ready| ready.endpoint_url.clone()),
+        Copy::JqPath => state.tree().map(Tree::path),
+        Copy::Body
+        | Copy::Curl
+        | Copy::Httpie
+        | Copy::Fetch
+        | Copy::Raw
+        | Copy::Signed
+        | Copy::Id
+        | Copy::Show => None,
+    };
+    effects.push(Effect::Copy { id, what, masks: state.look.masks, text });
 }
 
 pub(super) fn copied(state: &mut State, result: Result<Copied, String>, effects: &mut Vec<Effect>) {
@@ -36,6 +48,7 @@ pub(super) fn copied(state: &mut State, result: Result<Copied, String>, effects:
         Copy::Signed => "signed bytes",
         Copy::Id => "id",
         Copy::Url => "URL",
+        Copy::JqPath => "jq path",
         Copy::Show => "command",
     };
     let to = match &way {

@@ -15,7 +15,7 @@ use super::{
         message::Effect,
         state::{Completing, Prompt, PromptKind, State, ToastKind},
     },
-    press::{go, set_filter, typed},
+    press::{go, set_filter},
 };
 use crate::{
     annotation::{Annotation, AnnotationError, Comment, TagChange},
@@ -184,15 +184,15 @@ fn step(state: &mut State, backwards: bool) {
     let mut text = completing.text.clone();
     text.replace_range(span.clone(), &candidate.text);
     let cursor = text[..span.start + candidate.text.len()].chars().count();
-    prompt.input = Input::new(text).with_cursor(cursor);
+    prompt.input = Input::new(text.clone()).with_cursor(cursor);
     state.completing = Some(completing);
-    typed(state);
+    set_filter(state, &text);
 }
 
 /// Goes through the filters that were used before, the newest first.
 fn earlier(state: &mut State, older: bool) {
     state.completing = None;
     let Some(text) = state.used.beside(&state.filter_text, older).map(str::to_owned) else { return };
-    state.prompt = Some(Prompt { kind: PromptKind::Filter, input: Input::new(text) });
-    typed(state);
+    state.prompt = Some(Prompt { kind: PromptKind::Filter, input: Input::new(text.clone()) });
+    set_filter(state, &text);
 }

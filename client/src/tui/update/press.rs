@@ -9,12 +9,13 @@ use super::{
         dialog, holding,
         keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
+        piping, query,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
     },
-    exchange, notes, order, short,
+    body, exchange, notes, order, short,
 };
-use crate::{listing::Entry, pipeline::Signing};
+use crate::{filtering::checked, listing::Entry, pipeline::Signing};
 
 /// How far the border between list and event moves at once, in percent of the width.
 const BORDER_STEP: u16 = 5;
@@ -63,7 +64,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
     }
 }
 
-pub(super) fn paste(state: &mut State, text: &str) {
+pub(super) fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
     if let Some(dialog) = &mut state.dialog {
         return dialog.paste(text);
     }
@@ -71,7 +72,7 @@ pub(super) fn paste(state: &mut State, text: &str) {
     for letter in text.chars().filter(|letter| !letter.is_control()) {
         prompt.input.handle(InputRequest::InsertChar(letter));
     }
-    typed(state);
+    typed(state, effects);
 }
 
 /// Does what a key or a command asks for.
@@ -90,6 +91,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::SearchBefore => find(state, true),
         Action::Copy(what) => exchange::copy(state, what, effects),
         Action::SaveBody => exchange::save_body(state, effects),
+        Action::Body(action) => body::act(state, action, effects),
         Action::Compare => exchange::compare(state, effects),
         Action::DiffLayout => exchange::other_layout(state),
         Action::Follow => order::follow(state),
@@ -117,10 +119,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
             state.pane =
                 if state.pane == Pane::List && state.selected.is_some() { Pane::Detail } else { Pane::List };
         }
-        Action::Back | Action::Quit if state.view.is_some() => state.view = None,
-        Action::Back | Action::Quit if state.pane == Pane::Detail => state.pane = Pane::List,
-        Action::Back => set_filter(state, ""),
-        Action::Quit => effects.push(Effect::Quit { keep: false }),
+        Action::Back | Action::Quit => back(state, action == Action::Quit, effects),
         Action::QuitNow => effects.push(Effect::Quit { keep: true }),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Redraw => effects.push(Effect::Redraw),
@@ -133,6 +132,23 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::FailureBefore => failure(state, true),
         Action::Note(note) => notes::act(state, note, count, effects),
         Action::Go(way) => go(state, way, count),
+    }
+}
+
+/// Closes what is open, the innermost first; with nothing open, clears the filter or quits.
+fn back(state: &mut State, quits: bool, effects: &mut Vec<Effect>) {
+    if state.view == Some(View::Piped) {
+        piping::back(state, effects);
+    } else if state.view.is_some() {
+        state.view = None;
+    } else if !quits && query::is_shown(state) {
+        query::clear(state, effects);
+    } else if state.pane == Pane::Detail {
+        state.pane = Pane::List;
+    } else if quits {
+        effects.push(Effect::Quit { keep: false });
+    } else {
+        set_filter(state, "");
     }
 }
 
@@ -212,7 +228,7 @@ fn replay(state: &mut State, signing: Signing, effects: &mut Vec<Effect>) {
     }
 }
 
-fn show_tab(state: &mut State, tab: Tab) {
+pub(super) fn show_tab(state: &mut State, tab: Tab) {
     if state.tab != tab {
         state.tab = tab;
         state.scroll = 0;
@@ -226,7 +242,7 @@ fn step_tab(state: &mut State, step: usize) {
 
 /// The tree of the body, when it is what is shown.
 fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
-    if state.tab != Tab::Body {
+    if state.tab != Tab::Body || state.look.as_sent || state.query.is_some() {
         return None;
     }
     state.detail.as_mut()?.tree_mut()
@@ -260,11 +276,18 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             state.prompt = None;
             set_filter(state, "");
         }
-        (PromptKind::Search | PromptKind::Hold, KeyCode::Esc) => state.prompt = None,
+        (PromptKind::Search | PromptKind::Hold | PromptKind::Pipe, KeyCode::Esc) => state.prompt = None,
         (PromptKind::Hold, KeyCode::Enter) => {
             let text = prompt.input.value().to_owned();
             holding::asked(state, &text, effects);
         }
+        (PromptKind::Pipe, KeyCode::Enter) => {
+            let text = prompt.input.value().to_owned();
+            piping::asked(state, &text, effects);
+        }
+        (PromptKind::Pipe, KeyCode::Up) => piping::last(state),
+        (PromptKind::Query, KeyCode::Esc) => query::clear(state, effects),
+        (PromptKind::Query, KeyCode::Enter) => state.prompt = None,
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
         (PromptKind::Filter, KeyCode::Enter) => {
             state.prompt = None;
@@ -289,13 +312,13 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         }
         _ => {
             prompt.input.handle_event(&TerminalEvent::Key(key));
-            typed(state);
+            typed(state, effects);
         }
     }
 }
 
 /// The text of the prompt changed.
-pub(super) fn typed(state: &mut State) {
+pub(super) fn typed(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(prompt) = &state.prompt else { return };
     match prompt.kind {
         PromptKind::Filter => {
@@ -303,17 +326,22 @@ pub(super) fn typed(state: &mut State) {
             set_filter(state, &text);
         }
         PromptKind::Command => state.view_scroll = 0,
+        PromptKind::Query => {
+            let text = prompt.input.value().to_owned();
+            query::typed(state, &text, effects);
+        }
         PromptKind::Search
         | PromptKind::Hold
         | PromptKind::Tags
         | PromptKind::Comment(_)
-        | PromptKind::SaveFilter => {}
+        | PromptKind::SaveFilter
+        | PromptKind::Pipe => {}
     }
 }
 
 pub(in super::super) fn set_filter(state: &mut State, text: &str) {
     text.clone_into(&mut state.filter_text);
-    match Filter::parse_for_list(text, &state.saved) {
+    match Filter::parse_for_list(text, &state.saved).and_then(|filter| checked(text, filter)) {
         Ok(filter) => {
             state.filter_error = None;
             state.events.set_filter(filter, state.now);

@@ -67,6 +67,8 @@ struct MadeOf {
     width: usize,
     theme: Theme,
     masks: bool,
+    as_sent: bool,
+    query: Option<u64>,
 }
 
 /// The lines of what is shown, unless they are there already.
@@ -82,6 +84,8 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
         width,
         theme: state.theme(),
         masks: state.look.masks,
+        as_sent: state.look.as_sent,
+        query: state.query.as_ref().map(|query| query.revision),
     };
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
@@ -92,7 +96,10 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
         None => page.put("reading …", state.theme().faint()),
         Some(Err(reason)) => page.put(&visible(reason).to_string(), state.theme().bad()),
         Some(Ok(opened)) => match state.tab {
-            Tab::Body => tail = body::put(&mut page, opened),
+            Tab::Body => match &state.query {
+                Some(query) => body::put_query(&mut page, query, detail.id),
+                None => tail = body::put(&mut page, opened, state.look.as_sent),
+            },
             Tab::Headers => headers::put(&mut page, opened, row),
             Tab::Signature => signature::put(&mut page, opened, row),
             Tab::Attempts => attempts::put(&mut page, opened, row),

@@ -16,7 +16,7 @@ use super::{
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
-    diff, pane, relay, thread, toast_look,
+    diff, pane, piped, relay, thread, toast_look,
 };
 use crate::output::fit;
 
@@ -40,6 +40,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         Some(View::Relay) => "Relay",
         Some(View::Thread) => "Thread",
         Some(View::Diff) => "Diff",
+        Some(View::Piped) => "Command",
         None => return,
     };
     let title = if lines.len() > height {
@@ -94,6 +95,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         Some(View::Relay) => relay::lines(state, width),
         Some(View::Thread) => thread::lines(state, width),
         Some(View::Diff) => diff::lines(state, width),
+        Some(View::Piped) => piped::lines(state, width),
         None => Vec::new(),
     }
 }

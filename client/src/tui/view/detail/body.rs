@@ -1,6 +1,9 @@
 //! The body: what it is decides how it is shown.
 
-use inhaul_core::visible::visible;
+use inhaul_core::{
+    event::EventId,
+    visible::{multiline_bytes, visible},
+};
 use jiff::Timestamp;
 use ratatui::{
     style::Style,
@@ -10,6 +13,7 @@ use ratatui::{
 use super::{
     super::super::{
         content::{Content, Opened, PARSED_MAX_BYTES, Part},
+        query::Query,
         state::{Pane, State},
         theme::Theme,
         tree::{Kind, Tree},
@@ -22,12 +26,28 @@ use crate::output::{fit, size_text};
 const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
 
 /// Lines for what is no tree; says what follows them.
-pub(super) fn put(page: &mut Page, opened: &Opened) -> Tail {
+pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
     let theme = page.theme;
+    match &opened.content {
+        Content::Empty | Content::Bytes | Content::Text { .. } => {}
+        _ if as_sent => {
+            page.put("as it was sent", theme.faint());
+            multiline_bytes(&opened.event.body)
+                .to_string()
+                .lines()
+                .for_each(|line| page.put(line, Style::new()));
+            return Tail::Nothing;
+        }
+        Content::Json(_) | Content::Xml(_) | Content::Form(_) | Content::Parts(_) => {}
+    }
     match &opened.content {
         Content::Empty => page.put("no body", theme.faint()),
         Content::Json(_) => return Tail::Tree,
-        Content::Text { text, cut } => {
+        Content::Xml(text) => text.lines().for_each(|line| page.put(line, Style::new())),
+        Content::Text { text, cut, flaw } => {
+            if let Some(flaw) = flaw {
+                page.put(&visible(flaw).to_string(), theme.doubtful());
+            }
             for line in text.lines() {
                 page.put(line, Style::new());
             }
@@ -59,6 +79,32 @@ pub(super) fn put(page: &mut Page, opened: &Opened) -> Tail {
         Content::Bytes => return Tail::Hex,
     }
     Tail::Nothing
+}
+
+/// Lines for what a jq program makes of the body.
+pub(super) fn put_query(page: &mut Page, query: &Query, id: EventId) {
+    let theme = page.theme;
+    page.put(&format!("jq {}", visible(query.program())), theme.strong());
+    if let Some(error) = &query.error {
+        page.put(&visible(error).to_string(), theme.bad());
+    }
+    let Some((_, answer)) = query.answer.as_ref().filter(|(of, _)| *of == id) else {
+        if query.error.is_none() {
+            page.put("running …", theme.faint());
+        }
+        return;
+    };
+    let text = multiline_bytes(&answer.output).to_string();
+    text.lines().for_each(|line| page.put(line, Style::new()));
+    if answer.output.is_empty() && answer.error.is_none() {
+        page.put("it returned nothing", theme.faint());
+    }
+    if let Some(error) = &answer.error {
+        page.put(&visible(error).to_string(), theme.bad());
+    }
+    if answer.is_cut {
+        page.put("… and more; `inhaul show ID --jq` writes all", theme.doubtful());
+    }
 }
 
 /// A line of a tree.
