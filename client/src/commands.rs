@@ -18,6 +18,7 @@ pub mod keys;
 pub mod listen;
 pub mod log;
 pub mod lookup;
+pub mod play;
 pub mod providers;
 pub mod release;
 pub mod replay;
@@ -60,6 +61,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::run(data, &args).await?,
         Command::History(command) => history::run(data, &command).await?,
         Command::Replay(args) => replay::run(data, &args).await?,
+        Command::Play(args) => play::run(&args).await?,
         Command::Hold(args) => hold::run(data, &args).await?,
         Command::Release(args) => release::run(data, &args).await?,
         Command::Tag(args) => tag::run(data, &args).await?,

@@ -53,6 +53,7 @@ pub use settings::{
     provider_named,
 };
 pub use table::Given;
+pub(crate) use table::{Place, Table, wrong_type};
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "inhaul.toml";
@@ -66,7 +67,7 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 /// At the first thing that is wrong, saying where it is said.
 pub fn load(args: &ListenArgs) -> Result<Settings, ConfigError> {
     let environment = |name: &str| env::var_os(name);
-    let file = match find(args.config.as_deref()) {
+    let file = match config_path(args.config.as_deref()) {
         Some(path) => Some(ConfigFile::read(&path)?),
         None => None,
     };
@@ -86,7 +87,7 @@ pub fn load_secrets(args: &SignatureArgs) -> Result<Vec<Secret>, ConfigError> {
 /// # Errors
 /// At the first thing that is wrong with it.
 pub fn load_file(named: Option<&Path>) -> Result<Option<ConfigFile>, ConfigError> {
-    find(named).map(|path| ConfigFile::read(&path)).transpose()
+    config_path(named).map(|path| ConfigFile::read(&path)).transpose()
 }
 
 /// The routes of the configuration file that applies, with every secret they and the arguments name.
@@ -144,7 +145,7 @@ pub fn route_of_provider(file: &ConfigFile, id: &str) -> Result<RouteOfProvider,
 }
 
 /// The file named, or `inhaul.toml` in the current directory, or in the user's XDG configuration directory.
-fn find(named: Option<&Path>) -> Option<PathBuf> {
+pub fn config_path(named: Option<&Path>) -> Option<PathBuf> {
     if let Some(path) = named {
         return Some(path.to_owned());
     }

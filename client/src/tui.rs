@@ -12,6 +12,7 @@
 //!  content   an event taken apart, and tree its JSON
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
+//!  scenario  scenarios saved and played
 //!  traffic   what came when
 //!  used      filters that were used before
 //!  keys      every key, in one table
@@ -76,6 +77,7 @@ mod marks;
 mod message;
 mod offscreen;
 mod queue;
+mod scenario;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -244,6 +246,8 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         | Effect::Copy { .. }
         | Effect::SaveBody(..)
         | Effect::Compare(..)
+        | Effect::SaveScenario(_)
+        | Effect::Play(..)
         | Effect::Edit(..)
         | Effect::Suspend
         | Effect::Quit { .. }) => errands.go(effect),

@@ -41,6 +41,7 @@ mod middleman;
 mod notes;
 mod offline;
 mod partition;
+mod play;
 mod power;
 mod proxy;
 mod repeats;

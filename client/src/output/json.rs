@@ -21,8 +21,10 @@ use crate::{
 };
 
 mod differences;
+mod plays;
 
 pub use differences::{DiffRecord, diff};
+pub use plays::{CueRecord, PlayRecord, PlayedRecord, ScenarioRecord, cue, listed_scenario, play, played};
 
 /// The version of these objects.
 pub const SCHEMA: u32 = 1;

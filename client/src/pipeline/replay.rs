@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Pipeline, Signing};
 use crate::{
+    draft::{self, Sign},
     forward::Target,
     replay::{Plan, Preview, Sent},
     row::{Attempt, AttemptCause, EventRow},
@@ -55,7 +56,7 @@ impl Pipeline {
             }
         }
         let is_signed = !matches!(row.verdict, None | Some(inhaul_core::signature::Verdict::Unsigned));
-        let keeps_signature = plan.draft.changes.sign == crate::draft::Sign::Keep;
+        let keeps_signature = plan.draft.changes.sign == Sign::Keep;
         Ok(Preview {
             requests: plan.requests(),
             external: targets
@@ -130,8 +131,13 @@ impl Pipeline {
             let recorded = self.history.record_draft(row.id, plan.draft.clone()).await;
             recorded.map_err(|error| error.to_string())?;
         }
-        let tried = self.try_once(&sent, &target, (AttemptCause::Replay, changed), false).await;
-        let attempt = tried.map_err(|error| error.to_string())?.attempt;
+        let begun = self.begin(row.id, &target, (AttemptCause::Replay, changed)).await;
+        let begun = begun.map_err(|error| error.to_string())?;
+        let sent = match plan.draft.changes.mark {
+            true => draft::marked(&sent, row.id, begun.number),
+            false => sent,
+        };
+        let attempt = self.send_begun(&sent, &target, begun, false).await.attempt;
         self.record(row.id, attempt.clone(), false).await.map_err(|error| error.to_string())?;
         Ok(attempt)
     }

@@ -20,6 +20,7 @@ use super::{
     exchange::Exchange,
     message::{Effect, Message},
     queue::in_order,
+    scenario::outside::Scenarios,
     state::Thread,
     used,
 };
@@ -53,6 +54,7 @@ pub(super) struct Errands {
     orders: Orders,
     catalogue: Catalogue,
     exchange: Exchange,
+    scenarios: Scenarios,
     results: mpsc::Sender<Message>,
     /// What ends the replays under way, by their numbers.
     runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
@@ -64,7 +66,8 @@ impl Errands {
     /// With where their results come out.
     pub(super) fn new(history: History, orders: Orders, shown: Shown) -> (Self, mpsc::Receiver<Message>) {
         let (results, come_back) = mpsc::channel(RESULTS);
-        let Shown { catalogue, mask, ignore, .. } = shown;
+        let Shown { catalogue, mask, ignore, library, player, .. } = shown;
+        let scenarios = Scenarios { history: history.clone(), mask: mask.clone(), library, player };
         let exchange = Exchange { history: history.clone(), mask, ignore };
         (
             Self {
@@ -72,6 +75,7 @@ impl Errands {
                 orders,
                 catalogue,
                 exchange,
+                scenarios,
                 results,
                 runs: Arc::default(),
                 used_written: Arc::default(),
@@ -140,6 +144,11 @@ impl Errands {
                 Message::Copied(self.exchange.copy(id, what, masks, url, &self.catalogue).await)
             }
             Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
+            Effect::SaveScenario(saving) => self.scenarios.save(*saving).await,
+            Effect::Play(number, name) => {
+                self.play(number, &name).await;
+                return None;
+            }
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
             Effect::Edit(..)
             | Effect::StopReplay(_)
@@ -220,8 +229,7 @@ impl Errands {
 
     /// Tells of each request that is done, until all are or it is stopped.
     async fn carry_out(&self, number: u64, plan: Plan) {
-        let stop = CancellationToken::new();
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+        let stop = self.run_of(number);
         match self.orders.carry_out(plan).await {
             Ok(mut done) => loop {
                 let sent = tokio::select! {
@@ -235,7 +243,26 @@ impl Errands {
             },
             Err(reason) => drop(self.results.send(Message::Live(Live::Notice(reason))).await),
         }
+        self.is_over(number);
+    }
+
+    /// What ends the run of this number.
+    fn run_of(&self, number: u64) -> CancellationToken {
+        let stop = CancellationToken::new();
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
+        stop
+    }
+
+    /// The run of this number has ended.
+    fn is_over(&self, number: u64) {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    /// Plays a scenario to its end, or until it is stopped.
+    async fn play(&self, number: u64, name: &str) {
+        let stop = self.run_of(number);
+        self.scenarios.play(number, name, &self.results, &stop).await;
+        self.is_over(number);
     }
 
     async fn decide(&self, ids: Vec<EventId>, ruling: Ruling) -> Result<u64, String> {

@@ -16,7 +16,7 @@ mod table;
 
 pub(crate) use table::BINDINGS;
 
-pub(crate) use super::holding::Holding;
+pub(crate) use super::{holding::Holding, scenario::Command};
 use crate::listing::By;
 
 /// What a key does.
@@ -55,6 +55,7 @@ pub(crate) enum Action {
     SaveBody,
     Compare,
     DiffLayout,
+    Scenario(Command),
 }
 
 /// What is noted on events, and which filter finds them.
@@ -101,6 +102,8 @@ pub(crate) enum View {
     Thread,
     /// Two events compared.
     Diff,
+    /// The scenario played last.
+    Play,
 }
 
 /// What of the look is changed.

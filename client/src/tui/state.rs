@@ -17,6 +17,7 @@ use super::{
     exchange::Comparison,
     keys::{Key, Keymap, Scope, Tab, View},
     queue::Queue,
+    scenario::Play,
     theme::Theme,
     traffic::Traffic,
     used::UsedFilters,
@@ -58,7 +59,9 @@ pub(super) struct State {
     pub(super) hold: HoldState,
     /// A replay that is being put together.
     pub(super) dialog: Option<Dialog>,
-    /// Counts replays by the dialog, so that what comes of an earlier one is told apart.
+    /// The scenario played last.
+    pub(super) play: Option<Play>,
+    /// Counts replays by the dialog and plays of scenarios, so that what comes of an earlier one is told apart.
     pub(super) runs: u64,
     /// Who decides here, as the system calls them.
     pub(super) person: String,
@@ -226,6 +229,7 @@ impl State {
             queue: Queue::default(),
             hold: HoldState::default(),
             dialog: None,
+            play: None,
             runs: 0,
             person: String::new(),
             follows: true,

@@ -13,10 +13,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{
     super::{
         keys::{BINDINGS, Binding, View},
+        scenario::Named,
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
-    diff, pane, relay, thread, toast_look,
+    diff, pane, play, relay, thread, toast_look,
 };
 use crate::output::fit;
 
@@ -40,6 +41,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         Some(View::Relay) => "Relay",
         Some(View::Thread) => "Thread",
         Some(View::Diff) => "Diff",
+        Some(View::Play) => "Scenario",
         None => return,
     };
     let title = if lines.len() > height {
@@ -81,8 +83,19 @@ pub(super) fn has(line: &Line, text: &str) -> bool {
 
 /// The lines of the table that the typed text finds.
 pub(in super::super) fn commands(state: &State) -> Vec<&'static Binding> {
-    let typed = state.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Command);
-    found_commands(typed.map_or("", |prompt| prompt.input.value()))
+    found_commands(typed(state))
+}
+
+/// The command with a name behind it that is typed, unless it is the name of a line of the table.
+pub(in super::super) fn named(state: &State) -> Option<Named> {
+    let text = typed(state).trim();
+    let is_line = BINDINGS.iter().any(|line| line.name.replace('_', " ") == text);
+    Named::read(text).filter(|_| !is_line)
+}
+
+fn typed(state: &State) -> &str {
+    let prompt = state.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Command);
+    prompt.map_or("", |prompt| prompt.input.value())
 }
 
 fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
@@ -94,6 +107,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         Some(View::Relay) => relay::lines(state, width),
         Some(View::Thread) => thread::lines(state, width),
         Some(View::Diff) => diff::lines(state, width),
+        Some(View::Play) => play::lines(state, width),
         None => Vec::new(),
     }
 }
@@ -119,6 +133,10 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
 }
 
 fn command_lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    if let Some(named) = named(state) {
+        let text = fit(&format!("▸{}", named.text()), 0, width);
+        return vec![Line::styled(text, state.theme().selected())];
+    }
     let (found, chosen) = (commands(state), state.view_scroll);
     if found.is_empty() {
         return vec![Line::from(" nothing has this name")];
