@@ -10,6 +10,7 @@
 //!  editor    a person's own editor for a body
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
+//!  front     the terminal and its keys, before there is a history
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  scenario  scenarios saved and played
@@ -38,7 +39,7 @@ use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -48,13 +49,14 @@ use self::{
     state::{Layout, Look, State, Times, ToastKind},
     terminal::Screen,
     theme::Theme,
-    update::update,
+    update::{set_filter, update},
     used::UsedFilters,
     view::view,
 };
 use crate::{
     clock,
     commands::release::whoever,
+    config::Settings,
     control::Orders,
     history::History,
     listen::Shown,
@@ -71,6 +73,7 @@ mod editor;
 mod errands;
 mod events;
 mod exchange;
+mod front;
 mod holding;
 pub mod keys;
 mod marks;
@@ -89,6 +92,7 @@ mod update;
 mod used;
 mod view;
 
+pub use front::Front;
 pub use keys::{Keymap, KeysError};
 pub use offscreen::OffScreen;
 pub use theme::Palette;
@@ -143,8 +147,6 @@ pub struct Inspector {
     pub live: mpsc::Receiver<Live>,
     /// Takes what a person wants.
     pub orders: Orders,
-    /// Whether the terminal takes colours.
-    pub color: Color,
     /// What it is told of the client.
     pub shown: Shown,
 }
@@ -161,20 +163,21 @@ pub enum TuiError {
 ///
 /// # Errors
 /// When the terminal cannot be used.
-pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
-    let Inspector { history, mut live, orders, color, shown } = inspector;
-    let mut screen = Screen::take(shown.ui.mouse)?;
-    let mut state = State { hold: orders.hold.state(), ..state(&screen, &shown, color)? };
+pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
+    let Inspector { history, mut live, orders, shown } = inspector;
+    let Front { mut screen, mut state, mut keys, mut ticks, later, mut is_shown } = front;
+    state.saved = shown.filters.clone();
+    state.hold = orders.hold.state();
     take_used_filters(&mut state, &history);
+    // One that was typed already may name a filter that is known only now.
+    let filter = state.filter_text.clone();
+    set_filter(&mut state, &filter);
     let (errands, mut results) = Errands::new(history, orders, shown);
-    let mut keys = EventStream::new();
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     errands.go(Effect::LoadRows(None));
-    // What happens while the terminal takes nothing is drawn once it does.
-    let mut is_shown = false;
+    later.into_iter().for_each(|effect| errands.go(effect));
     loop {
         let drawn = Instant::now();
+        // What happens while the terminal takes nothing is drawn once it does.
         if !is_shown && screen.is_drawn() {
             screen.draw(|frame| view(&state, frame))?;
             is_shown = true;
@@ -215,13 +218,13 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
                 keys = EventStream::new();
                 continue;
             }
-            outside(effect, &mut screen, &errands)?;
+            on_terminal(effect, &mut screen)?.into_iter().for_each(|effect| errands.go(effect));
         }
     }
 }
 
-/// Has something done: with the terminal here, all else beside the pictures.
-fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result<()> {
+/// Does what is to be done with the terminal; all else comes back.
+fn on_terminal(effect: Effect, screen: &mut Screen) -> io::Result<Option<Effect>> {
     match effect {
         Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
         Effect::Redraw => screen.clear()?,
@@ -250,9 +253,9 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         | Effect::Play(..)
         | Effect::Edit(..)
         | Effect::Suspend
-        | Effect::Quit { .. }) => errands.go(effect),
+        | Effect::Quit { .. }) => return Ok(Some(effect)),
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Takes in what happens while the terminal is somebody else's: what shows nothing must not hold up what is forwarded.
@@ -276,8 +279,8 @@ async fn until(
 }
 
 /// The state of an inspector that has just begun.
-fn state(screen: &Screen, shown: &Shown, color: Color) -> Result<State, TuiError> {
-    let (size, ui) = (screen.size()?, &shown.ui);
+fn state_of(screen: &Screen, settings: &Settings, color: Color) -> Result<State, TuiError> {
+    let (size, ui) = (screen.size()?, &settings.ui);
     let look = Look {
         theme: Theme::new(ui.palette, color, ui.ascii),
         times: Times::Utc,
@@ -289,8 +292,8 @@ fn state(screen: &Screen, shown: &Shown, color: Color) -> Result<State, TuiError
         masks: true,
     };
     let mut state = State {
-        options: shown.options.clone(),
-        saved: shown.filters.clone(),
+        options: settings.described(),
+        saved: settings.filters.clone(),
         person: whoever(),
         follows: ui.order.is_of_arrival(),
         ..State::new(size.width, size.height, look, ui.keymap.clone())

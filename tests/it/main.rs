@@ -53,6 +53,7 @@ mod sharing;
 mod signing;
 mod silence;
 mod soak;
+mod start;
 mod tidy;
 mod trigger;
 mod verify;

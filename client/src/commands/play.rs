@@ -26,7 +26,7 @@ use crate::{
 pub async fn run(args: &PlayArgs) -> anyhow::Result<Exit> {
     let library = Library::beside(config_path(args.config.as_deref()).as_deref());
     let Some(name) = &args.scenario else { return list(&library, args.json) };
-    let scenario = library.read(name)?;
+    let scenario = library.read(name).map_err(Failure::from)?;
     let playing = player(&scenario, args)?.prepare(scenario, &args.options()).map_err(Failure::from)?;
     let output = if args.json { OutputMode::Json } else { args.output.unwrap_or(OutputMode::Lines) };
     for (index, cue) in playing.cues().iter().enumerate() {
@@ -54,7 +54,7 @@ pub async fn run(args: &PlayArgs) -> anyhow::Result<Exit> {
 }
 
 fn list(library: &Library, as_json: bool) -> anyhow::Result<Exit> {
-    let names = library.names()?;
+    let names = library.names().map_err(Failure::from)?;
     if names.is_empty() && !as_json {
         let _ = writeln!(
             io::stderr(),

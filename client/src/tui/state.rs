@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) scroll: usize,
     /// What is shown of the event, laid out for its room.
     pub(super) laid: Laid,
+    /// What it waits for before there is anything to show; nothing once the client is started.
+    pub(super) start: Option<Start>,
     pub(super) connection: ConnectionState,
     pub(super) traffic: Traffic,
     /// Whether each target took what it was sent last.
@@ -100,6 +102,15 @@ pub(super) struct State {
     pub(super) options: Vec<(String, String)>,
     /// The time, as the last message told it.
     pub(super) now: UnixMillis,
+}
+
+/// What is shown while the client starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// The history is being opened.
+    Opening,
+    /// It cannot start: why, and what a person can do about it.
+    Failed(Vec<String>),
 }
 
 /// How things are shown.
@@ -241,6 +252,7 @@ impl State {
             detail: None,
             scroll: 0,
             laid: Laid::default(),
+            start: None,
             connection: ConnectionState::Connecting { attempt: 1 },
             traffic: Traffic::default(),
             targets: BTreeMap::new(),
