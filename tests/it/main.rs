@@ -21,6 +21,7 @@ mod world;
 
 mod app_answers;
 mod bad_input;
+mod busy;
 mod catch_up;
 mod challenges;
 mod clock;
