@@ -173,6 +173,11 @@ pub enum Command {
     /// while `inhaul listen` is running.
     #[command(after_long_help = exchange::DIFF_STATUS)]
     Diff(DiffArgs),
+    /// Say every setting in effect, and what says it
+    ///
+    /// Example: `inhaul config 3000 --timeout 5s` prints what `inhaul listen` would do with these arguments: each setting, and the argument,
+    /// variable or line of inhaul.toml that says it. Secrets are named and not shown.
+    Config(Box<ConfigArgs>),
     /// Print the inspector's keys as configuration, with what each does
     ///
     /// What it prints can stand in inhaul.toml, changed. Where the file's own keys clash, it says so.
@@ -328,6 +333,17 @@ pub struct OutputArgs {
     /// How the inspector looks.
     #[command(flatten)]
     pub ui: UiArgs,
+}
+
+/// Arguments of `inhaul config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Those of `inhaul listen`.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// One JSON object for each setting, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `inhaul keys`.

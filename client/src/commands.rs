@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 
 pub mod comment;
+pub mod config;
 pub mod delete;
 pub mod demo;
 pub mod diff;
@@ -75,6 +76,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(data, &args).await?,
         Command::Import(args) => import::run(data, &args).await?,
         Command::Diff(args) => diff::run(data, &args).await?,
+        Command::Config(args) => config::run(&args)?,
         Command::Keys(args) => keys::run(args.config.as_deref())?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "relay")]

@@ -6,10 +6,12 @@
 //!  file       inhaul.toml and its keys
 //!  filters    filters that have a name
 //!  inspector  how the inspector looks, and its keys
+//!  lines      where each key of the file stands
 //!  relay_url  the address of a remote relay
 //!  route      which part of the request path goes where, and how it is verified
 //!  secret     signing secrets and tokens, read once at the start
 //!  settings   the layers laid over each other
+//!  sources    what says each setting in effect
 //!  table      TOML read with the line of every value
 //! ```
 
@@ -35,10 +37,12 @@ mod error;
 mod file;
 mod filters;
 mod inspector;
+mod lines;
 mod relay_url;
 mod route;
 mod secret;
 mod settings;
+mod sources;
 mod table;
 
 pub use error::{ConfigError, Origin, Problem};
@@ -52,6 +56,7 @@ pub use settings::{
     DEFAULT_ENDPOINT, DEFAULT_PORT, DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Settings,
     provider_named,
 };
+pub use sources::{Setting, Sources};
 pub use table::Given;
 pub(crate) use table::{Place, Table, wrong_type};
 

@@ -18,7 +18,7 @@ use crate::{
     cli::CatchUp,
     clock,
     commands::Failure,
-    config::{RelaySettings, RelayUrl, Routes, Settings},
+    config::{RelaySettings, RelayUrl, Routes, Setting, Settings},
     control::{self, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted},
     data_dir::DataDir,
     diff::Ignore,
@@ -82,8 +82,8 @@ pub struct Listening {
 pub struct Shown {
     /// Who signs how.
     pub catalogue: Catalogue,
-    /// The options in effect: names and values.
-    pub options: Vec<(String, String)>,
+    /// The options in effect.
+    pub options: Vec<Setting>,
     /// How it looks.
     pub ui: Ui,
     /// Filters that have a name.

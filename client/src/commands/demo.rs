@@ -123,5 +123,6 @@ fn settings(
         ui,
         mask: config::Parts::default(),
         diff: config::Parts::default(),
+        sources: config::Sources::default(),
     })
 }

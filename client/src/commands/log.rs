@@ -80,6 +80,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Verify(_)
         | Command::Sign(_)
         | Command::Trigger(_)
+        | Command::Config(_)
         | Command::Keys(_)
         | Command::Providers(_) => return false,
         #[cfg(feature = "relay")]

@@ -19,9 +19,8 @@ const ANSWER: usize = 17;
 /// One step that would be sent.
 pub fn cue_text(number: usize, cue: &Cue) -> String {
     let step = &cue.step;
-    let pause =
-        if step.pause.is_zero() { "at once".to_owned() } else { format!("after {}", time_text(step.pause)) };
-    let within = step.within.map(|within| format!(" within {}", time_text(within))).unwrap_or_default();
+    let pause = if step.pause.is_zero() { "at once".to_owned() } else { format!("after {:?}", step.pause) };
+    let within = step.within.map(|within| format!(" within {within:?}")).unwrap_or_default();
     let name = fit(&step.name, NAME, NAME);
     let url = visible(&cue.target.url_for(cue.path().as_bytes())).to_string();
     format!("{number:>3}  {name}  {pause:<14}  {url}  expects {}{within}", step.expect)

@@ -26,7 +26,9 @@ use super::{
         detail::{self, Laid},
     },
 };
-use crate::{connection::ConnectionState, hold::HoldState, output::Ready, row::EventRow, thread::Step};
+use crate::{
+    config::Setting, connection::ConnectionState, hold::HoldState, output::Ready, row::EventRow, thread::Step,
+};
 
 /// Lines of the log that are kept.
 const LOG_MAX: usize = 1000;
@@ -98,8 +100,8 @@ pub(super) struct State {
     pub(super) count: Option<usize>,
     pub(super) width: u16,
     pub(super) height: u16,
-    /// The options in effect: names and values.
-    pub(super) options: Vec<(String, String)>,
+    /// The options in effect.
+    pub(super) options: Vec<Setting>,
     /// The time, as the last message told it.
     pub(super) now: UnixMillis,
 }

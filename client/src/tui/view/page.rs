@@ -19,7 +19,7 @@ use super::{
     },
     diff, pane, play, relay, thread, toast_look,
 };
-use crate::output::fit;
+use crate::{config::Setting, output::fit};
 
 /// Columns of the keys in help and commands.
 const KEYS: usize = 16;
@@ -158,18 +158,34 @@ fn command_lines(state: &State, width: usize) -> Vec<Line<'static>> {
 }
 
 fn options(state: &State, width: usize) -> Vec<Line<'static>> {
+    let now = |name: &str, value: String, key: &str| Setting {
+        name: name.to_owned(),
+        value,
+        source: format!("now; {} changes it", state.keymap.written(key)),
+    };
+    let theme = state.theme().palette().to_string();
     let own = [
-        ("theme".to_owned(), state.theme().palette().to_string()),
-        ("ascii".to_owned(), yes_no(state.theme().is_ascii())),
-        ("mouse".to_owned(), yes_no(state.look.mouse)),
-        ("layout".to_owned(), layout_text(state.look.layout).to_owned()),
-        ("credentials".to_owned(), if state.look.masks { "hidden" } else { "shown" }.to_owned()),
+        Setting { name: "theme".to_owned(), value: theme, source: "now; NO_COLOR makes it mono".to_owned() },
+        now("mouse", yes_no(state.look.mouse), "mouse"),
+        now("layout", layout_text(state.look.layout).to_owned(), "layout"),
+        now("credentials", if state.look.masks { "hidden" } else { "shown" }.to_owned(), "mask"),
     ];
-    let name_width = state.options.iter().chain(&own).map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(String, String)| {
-        let name = fit(name, name_width, name_width);
-        let value = fit(value, 0, width.saturating_sub(name_width + 3));
-        Line::from(vec![Span::styled(format!(" {name}  "), state.theme().name()), Span::raw(value)])
+    let all = || state.options.iter().chain(&own);
+    let widest = |text: fn(&Setting) -> &str| all().map(|setting| text(setting).width()).max().unwrap_or(0);
+    let name_width = widest(|setting| &setting.name).min(width / 3);
+    let source_width = widest(|setting| &setting.source).min(width / 3);
+    // The sources are beside each other, behind the values as far as these need room.
+    let room = width.saturating_sub(name_width + source_width + 5);
+    let value_width = widest(|setting| &setting.value).min(room);
+    let line = |setting: &Setting| {
+        let name = fit(&setting.name, name_width, name_width);
+        let value = fit(&setting.value, value_width, value_width);
+        let source = fit(&setting.source, 0, source_width);
+        Line::from(vec![
+            Span::styled(format!(" {name}  "), state.theme().name()),
+            Span::raw(format!("{value}  ")),
+            Span::styled(source, state.theme().faint()),
+        ])
     };
     let mut lines: Vec<Line> = state.options.iter().map(line).collect();
     lines.push(Line::default());
