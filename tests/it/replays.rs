@@ -218,7 +218,7 @@ fn where_a_large_replay_goes_is_found_out_without_reading_every_event() {
     let world = World::new();
     let (handler, other) = (Handler::start(Reply::ok()), Handler::start(Reply::ok()));
     let routes = format!(
-        "[[route]]\npath = \"/a\"\nwhen = \"x=1\"\ntarget = {}\n[[route]]\npath = \"/\"\ntarget = {}\n",
+        "[[route]]\npath = \"/a\"\nwhen = \"data.x=1\"\ntarget = {}\n[[route]]\npath = \"/\"\ntarget = {}\n",
         handler.port, other.port
     );
     world.write("inhaul.toml", routes);
@@ -227,7 +227,7 @@ fn where_a_large_replay_goes_is_found_out_without_reading_every_event() {
     let mut sent = 0;
     let mut targets_of = |events: usize| {
         while sent < events {
-            sender.send("POST", "/a", &[], br#"{"x":1}"#);
+            sender.send("POST", "/a", &[], br#"{"data":{"x":1}}"#);
             handler.next();
             sent += 1;
         }

@@ -123,6 +123,6 @@ fn settings(
         ui,
         mask: config::Parts::default(),
         diff: config::Parts::default(),
-        sources: config::Sources::default(),
+        sources: config::Sources::all("the demo"),
     })
 }

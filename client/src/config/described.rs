@@ -7,7 +7,7 @@ use inhaul_core::signature::Secret;
 use crate::{
     cli::{AnswerMode, OnAbsent},
     config::{Parts, RelaySettings, Route, Setting, Settings, sources::ROUTE_KEYS},
-    output::{count_text, time_text},
+    output::count_text,
 };
 
 impl Settings {
@@ -61,7 +61,7 @@ impl Settings {
         vec![
             ("cacert", path_text(self.cacert.as_deref(), "the system's")),
             ("sharing", self.sharing.map_or("alone", |sharing| sharing.as_str()).to_owned()),
-            ("timeout", time_text(self.timeout)),
+            ("timeout", format!("{:?}", self.timeout)),
             ("catch_up", self.catch_up.as_str().to_owned()),
             ("hold.when", hold),
         ]
@@ -159,7 +159,7 @@ mod tests {
         has("catch_up", "ask", "inhaul.toml:1");
         has("relay", "hosted by this program", "default");
         has("endpoint", "orders", "INHAUL_ENDPOINT");
-        has("timeout", "5 s", "--timeout");
+        has("timeout", "5s", "--timeout");
         has("inspector.theme", "light", "inhaul.toml:7");
         has("/stripe target", "http://localhost:3000", "TARGET");
         has("/stripe provider", "stripe", "inhaul.toml:4");

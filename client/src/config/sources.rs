@@ -18,9 +18,11 @@ pub struct Setting {
     pub source: String,
 }
 
-/// What says each setting; what is not in it is a default.
-#[derive(Clone, Debug, Default)]
+/// What says each setting.
+#[derive(Clone, Debug)]
 pub struct Sources {
+    /// What says those that nothing else does.
+    otherwise: &'static str,
     settings: BTreeMap<&'static str, Origin>,
     routes: Vec<RouteSources>,
 }
@@ -61,7 +63,18 @@ pub(super) const ROUTE_KEYS: [&str; 9] =
 /// Those of them that other routes have from the route `/` when they do not say them.
 const PASSED_ON: [&str; 6] = ["target", "verify", "retry", "concurrency", "strict_order", "dedupe"];
 
+impl Default for Sources {
+    fn default() -> Self {
+        Self::all("default")
+    }
+}
+
 impl Sources {
+    /// One source of every setting.
+    pub fn all(otherwise: &'static str) -> Self {
+        Self { otherwise, settings: BTreeMap::new(), routes: Vec::new() }
+    }
+
     /// Finds out what says each setting.
     pub(super) fn of(args: &ListenArgs, environment: Environment<'_>, file: Option<&ConfigFile>) -> Self {
         let mut settings = BTreeMap::new();
@@ -97,12 +110,12 @@ impl Sources {
         };
         catch_all.settings.extend(route_arguments(args));
         routes.push(catch_all);
-        Self { settings, routes }
+        Self { settings, routes, ..Self::default() }
     }
 
     /// What says a setting, for people.
     pub(super) fn text(&self, key: &str) -> String {
-        source_text(self.settings.get(key))
+        self.source_text(self.settings.get(key))
     }
 
     /// What says a setting of a route, for people.
@@ -112,15 +125,15 @@ impl Sources {
         let own = own.or_else(|| self.routes.last().filter(|_| route.path.is_root()));
         let said = own.and_then(|own| own.settings.get(key));
         let inherited = || self.routes.last().filter(|_| PASSED_ON.contains(&key))?.settings.get(key);
-        source_text(said.or_else(inherited))
+        self.source_text(said.or_else(inherited))
     }
-}
 
-fn source_text(origin: Option<&Origin>) -> String {
-    match origin {
-        None => "default".to_owned(),
-        Some(Origin::File { path, line, .. }) => format!("{}:{line}", visible(&path.to_string_lossy())),
-        Some(Origin::Argument(name) | Origin::Environment(name)) => (*name).to_owned(),
+    fn source_text(&self, origin: Option<&Origin>) -> String {
+        match origin {
+            None => self.otherwise.to_owned(),
+            Some(Origin::File { path, line, .. }) => format!("{}:{line}", visible(&path.to_string_lossy())),
+            Some(Origin::Argument(name) | Origin::Environment(name)) => (*name).to_owned(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Scenario, Step};
 use crate::{
     clock,
     config::{Origin, Routes},
-    draft::{self, Changes, Draft, IdChange, Sign, Signer},
+    draft::{self, Changes, Draft, DraftError, IdChange, Sign, Signer},
     export::MASKED,
     forward::{Forwarder, Target},
     replay::REQUESTS_MAX,
@@ -189,7 +189,14 @@ impl Player {
         let signer = self.signer(&step, &event, &changes).map_err(refused)?;
         let draft = Draft { body: None, changes };
         // Better now than in the middle.
-        draft::apply(&event, &draft, &signer, clock::now()).map_err(|error| refused(error.to_string()))?;
+        draft::apply(&event, &draft, &signer, clock::now()).map_err(|error| {
+            let who_knows = if matches!(error, DraftError::NoSecret(_)) {
+                "; its route in inhaul.toml names one, or `--secret-env` of `inhaul play`"
+            } else {
+                ""
+            };
+            refused(format!("{error}{who_knows}"))
+        })?;
         Ok(Cue { step, target, event, draft, signer })
     }
 
