@@ -30,6 +30,9 @@ pub use write::{Recording, Written, write};
 /// Longest file of a scenario, and longest file with a body of one.
 pub const FILE_MAX_BYTES: u64 = 64 << 20;
 
+/// Most bytes of the bodies of events that a scenario is made of.
+pub const BODIES_MAX_BYTES: u64 = 256 << 20;
+
 /// Most steps of one scenario.
 pub const STEPS_MAX: usize = 1000;
 

@@ -35,7 +35,7 @@ pub async fn run(args: &PlayArgs) -> anyhow::Result<Exit> {
             let names = masked.join(", ");
             let _ = writeln!(
                 io::stderr(),
-                "note: step {} sends `***` for what is masked in it: {}; `--set-header` sets it",
+                "note: step {} sends `***` for what is masked in it: {}; edit it, or use `--set-header`",
                 index + 1,
                 visible(&names)
             );

@@ -226,13 +226,23 @@ impl Player {
 }
 
 impl Cue {
-    /// Names of the headers whose values are masked in the file, so that they are sent as stars.
+    /// What is masked in the file, so that stars are sent: names of headers, `the query` and `the body`.
     pub fn masked(&self) -> Vec<String> {
         let changed = draft::apply(&self.event, &self.draft, &self.signer, clock::now());
         let head = changed.ok().and_then(|event| event.parsed_head().ok());
         let headers = head.map(|head| head.headers).unwrap_or_default();
         let masked = headers.iter().filter(|header| header.value == MASKED);
-        masked.map(|header| String::from_utf8_lossy(&header.name).into_owned()).collect()
+        let mut names: Vec<String> =
+            masked.map(|header| String::from_utf8_lossy(&header.name).into_owned()).collect();
+        let (field, text) = (format!("={MASKED}"), format!("\"{MASKED}\""));
+        let holds = |bytes: &[u8], part: &str| bytes.windows(part.len()).any(|here| here == part.as_bytes());
+        if holds(self.path().as_bytes(), &field) {
+            names.push("the query".to_owned());
+        }
+        if holds(&self.step.body, &field) || holds(&self.step.body, &text) {
+            names.push("the body".to_owned());
+        }
+        names
     }
 
     /// Path and query.

@@ -120,6 +120,11 @@ fn a_long_body_has_a_file_of_its_own() {
     library.save("orders", &written, true).unwrap();
     assert_eq!(library.read("orders").unwrap().steps[0].body, body);
     assert_eq!(library.read(path.to_str().unwrap()).unwrap().name, "orders");
+    let many = (0..=STEPS_MAX as u64).map(|number| event(number, "/", &[], b"")).collect();
+    assert!(write(many, &recording(true), catalogue()).unwrap_err().contains("1000 are the most"));
+    let long = vec![b'x'; usize::try_from(FILE_MAX_BYTES).unwrap() + 1];
+    let error = write(vec![event(0, "/", &[], &long)], &recording(true), catalogue()).unwrap_err();
+    assert!(error.contains("larger than 64 MiB"), "{error}");
     fs::write(directory.path().join("inhaul.d/other.toml"), "").unwrap();
     assert_eq!(library.names().unwrap(), ["orders", "other"]);
     assert!(matches!(library.read("nothing"), Err(LibraryError::Missing(_))));
@@ -193,11 +198,10 @@ fn what_cannot_be_played_is_said_before_anything_is_sent() {
 
 #[test]
 fn a_signed_step_is_signed_with_the_secret_of_its_route() {
-    let text =
-        "to = 3000\n[[step]]\nheaders = [\"Authorization: ***\"]\nprovider = \"stripe\"\nsign = \"fresh\"";
+    let text = "to = 3000\n[[step]]\nheaders = [\"Authorization: ***\"]\npath = \"/?token=***\"\nbody = '{\"a\":\"***\"}'\nprovider = \"stripe\"\nsign = \"fresh\"";
     let playing = player(vec![Secret::new("s", "whsec_test")]);
     let playing = playing.prepare(parse(text).unwrap(), &PlayOptions::default()).unwrap();
-    assert_eq!(playing.cues()[0].masked(), ["Authorization"]);
+    assert_eq!(playing.cues()[0].masked(), ["Authorization", "the query", "the body"]);
     assert_eq!((playing.requests(), playing.external().len()), (1, 0));
 }
 

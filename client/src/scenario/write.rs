@@ -10,7 +10,7 @@ use inhaul_core::{
     visible::visible,
 };
 
-use super::FORMAT_VERSION;
+use super::{FILE_MAX_BYTES, FORMAT_VERSION, STEPS_MAX};
 use crate::{
     clock,
     draft::{self, Changes, Draft, IdChange, Sign, Signer},
@@ -49,12 +49,15 @@ pub struct Written {
 /// Makes a scenario of events, in this order.
 ///
 /// # Errors
-/// With a sentence for a person: the draft does not fit an event.
+/// With a sentence for a person: the draft does not fit an event, or it would be too large to be read back.
 pub fn write(
     events: Vec<(Event, EventRow)>,
     recording: &Recording,
     catalogue: &Catalogue,
 ) -> Result<Written, String> {
+    if events.len() > STEPS_MAX {
+        return Err(format!("{} steps are too many for a scenario; {STEPS_MAX} are the most", events.len()));
+    }
     let mut written = Written { text: String::new(), files: Vec::new(), masked: false };
     let targets: Vec<Option<Target>> =
         events.iter().map(|(_, row)| recording.to.clone().or_else(|| last_target(row))).collect();
@@ -95,6 +98,10 @@ pub fn write(
         step.write(&recording.name, &mut steps, &mut written);
     }
     written.text = top(shared.as_ref(), written.masked) + &steps;
+    let lengths = written.files.iter().map(|(_, bytes)| bytes.len()).chain([written.text.len()]);
+    if lengths.into_iter().any(|length| length as u64 > FILE_MAX_BYTES) {
+        return Err(format!("a file of it would be larger than {} MiB", FILE_MAX_BYTES >> 20));
+    }
     Ok(written)
 }
 

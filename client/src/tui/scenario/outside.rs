@@ -9,7 +9,9 @@ use super::{Begun, Saved, Saving};
 use crate::{
     export::Mask,
     history::History,
-    scenario::{Library, LibraryError, PlayOptions, Player, Playing, Recording, write},
+    scenario::{
+        BODIES_MAX_BYTES, Library, LibraryError, PlayOptions, Player, Playing, Recording, STEPS_MAX, write,
+    },
     tui::message::Message,
 };
 
@@ -31,10 +33,21 @@ impl Scenarios {
 
     async fn try_save(&self, saving: Saving) -> Result<Saved, String> {
         let Saving { name, ids, to, draft, delay_ms, masks, replace } = saving;
-        let mut events = Vec::new();
+        let (mut events, mut body_bytes) = (Vec::new(), 0);
+        if ids.len() > STEPS_MAX {
+            return Err(format!(
+                "{} events are too many for a scenario; {STEPS_MAX} are the most",
+                ids.len()
+            ));
+        }
         for id in ids {
             let found = self.history.event(id).await.map_err(|error| error.to_string())?;
-            events.push(found.ok_or_else(|| format!("event {id} is gone"))?);
+            let (event, row) = found.ok_or_else(|| format!("event {id} is gone"))?;
+            body_bytes += event.body.len() as u64;
+            if body_bytes > BODIES_MAX_BYTES {
+                return Err(format!("their bodies are more than {} MiB", BODIES_MAX_BYTES >> 20));
+            }
+            events.push((event, row));
         }
         let steps = events.len();
         let delay = (delay_ms > 0).then(|| Duration::from_millis(delay_ms));

@@ -11,8 +11,9 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         return vec![Line::styled(" no scenario was played; :play NAME plays one", theme.faint())];
     };
     let mut lines = vec![Line::styled(fit(&format!(" {}", play.summary()), 0, width), theme.strong())];
-    let targets: Vec<String> = play.cues.iter().take(1).map(|cue| format!(" to {}", cue.target)).collect();
-    lines.extend(targets.iter().map(|text| Line::styled(fit(text, 0, width), theme.faint())));
+    let mut targets: Vec<String> = play.cues.iter().map(|cue| cue.target.to_string()).collect();
+    targets.dedup();
+    lines.push(Line::styled(fit(&format!(" to {}", targets.join(", ")), 0, width), theme.faint()));
     lines.push(Line::default());
     for played in &play.done {
         let style = if played.unexpected.is_none() { theme.good() } else { theme.bad() };
