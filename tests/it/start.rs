@@ -32,7 +32,7 @@ fn keys_work_while_the_history_is_opened() {
     terminal.type_keys("?");
     terminal.until_text("Help");
     terminal.type_keys("qO");
-    terminal.until_text("configuration file");
+    terminal.until_text("catch_up");
     terminal.type_keys("qq");
     // The wait for the directory may have come to its end as well.
     assert!(matches!(terminal.end(), 0 | 2));

@@ -9,7 +9,7 @@ use inhaul_core::{
 };
 use thiserror::Error;
 use tokio::time::{Instant, sleep_until};
-use uuid::Uuid;
+use uuid::Builder;
 
 use super::{Scenario, Step};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     forward::{Forwarder, Target},
     replay::REQUESTS_MAX,
     row::Outcome,
+    sample,
 };
 
 /// What plays scenarios. A clone is another handle of the same.
@@ -176,10 +177,12 @@ impl Player {
             mark: options.mark || step.changes.mark,
             ..step.changes.clone()
         };
+        let now = clock::now();
+        let new_id = || EventId(Builder::from_unix_timestamp_millis(now.0, &sample::random()).into_uuid());
         let event = Event {
-            id: step.event.unwrap_or_else(|| EventId(Uuid::now_v7())),
+            id: step.event.unwrap_or_else(new_id),
             endpoint: "scenario".parse().expect("it is a name"),
-            received_at: clock::now(),
+            received_at: now,
             peer: Peer { address: "unknown".to_owned(), source: PeerSource::Socket },
             prefix_bytes: 0,
             body_sha256: Event::digest(&step.body),
@@ -189,7 +192,7 @@ impl Player {
         let signer = self.signer(&step, &event, &changes).map_err(refused)?;
         let draft = Draft { body: None, changes };
         // Better now than in the middle.
-        draft::apply(&event, &draft, &signer, clock::now()).map_err(|error| {
+        draft::apply(&event, &draft, &signer, now).map_err(|error| {
             let who_knows = if matches!(error, DraftError::NoSecret(_)) {
                 "; its route in inhaul.toml names one, or `--secret-env` of `inhaul play`"
             } else {
