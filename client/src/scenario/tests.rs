@@ -232,14 +232,31 @@ fn speeds() {
 }
 
 #[test]
-fn every_key_is_documented() {
+fn every_key_is_documented_and_the_example_is_one() {
     let documentation = include_str!("../../../docs/scenarios.md");
+    let example = documentation.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(parse(example).unwrap().steps.len(), 2);
     for key in STEP_KEYS.iter().chain(&["version"]) {
         assert!(documentation.contains(&format!("| `{key}`")), "{key}");
     }
 }
 
 proptest! {
+    #[test]
+    fn a_damaged_scenario_is_another_one_or_an_error_with_its_line(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = include_bytes!("../../../fuzz/seeds/import/scenario").to_vec();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Err(error) = Scenario::parse(Path::new("orders.toml"), &bytes) {
+            let said = error.to_string();
+            prop_assert!(said.starts_with("orders.toml:"), "{}", said);
+        }
+    }
+
     #[test]
     fn what_is_written_is_read_back(
         body in prop_oneof![
