@@ -81,6 +81,7 @@ impl Settings {
             ("inspector.theme", self.ui.palette.to_string()),
             ("inspector.ascii", yes_no(self.ui.ascii)),
             ("inspector.mouse", yes_no(self.ui.mouse)),
+            ("inspector.order", self.ui.order.to_string()),
         ]
     }
 

@@ -40,7 +40,7 @@ const VARIABLES: [(&str, &str); 3] =
     [("relay", "INHAUL_RELAY"), ("endpoint", "INHAUL_ENDPOINT"), ("token_file", "INHAUL_TOKEN")];
 
 /// Settings that the file may say, by its keys.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "relay",
     "endpoint",
     "token_file",
@@ -54,6 +54,7 @@ const KEYS: [&str; 13] = [
     "inspector.theme",
     "inspector.ascii",
     "inspector.mouse",
+    "inspector.order",
 ];
 
 /// Settings of a route, by the keys of the file; `secret` is `secret_env` and `secret_file`.
@@ -166,6 +167,7 @@ fn arguments(args: &ListenArgs) -> impl Iterator<Item = (&'static str, Origin)> 
         ("file", "--config", args.config.is_some()),
         ("inspector.theme", "--theme", output.ui.theme.is_some()),
         ("inspector.ascii", "--ascii", output.ui.ascii),
+        ("inspector.order", "--order", output.ui.order.is_some()),
     ])
 }
 

@@ -145,10 +145,7 @@ impl Errands {
             }
             Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
             Effect::SaveScenario(saving) => self.scenarios.save(*saving).await,
-            Effect::Play(number, name) => {
-                self.play(number, &name).await;
-                return None;
-            }
+            Effect::Play(number, name) => return self.play(number, &name).await,
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
             Effect::Edit(..)
             | Effect::StopReplay(_)
@@ -258,11 +255,12 @@ impl Errands {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 
-    /// Plays a scenario to its end, or until it is stopped.
-    async fn play(&self, number: u64, name: &str) {
+    /// Plays a scenario to its end, or until it is stopped; what comes of each step is a message by itself.
+    async fn play(&self, number: u64, name: &str) -> Option<Message> {
         let stop = self.run_of(number);
         self.scenarios.play(number, name, &self.results, &stop).await;
         self.is_over(number);
+        None
     }
 
     async fn decide(&self, ids: Vec<EventId>, ruling: Ruling) -> Result<u64, String> {
