@@ -13,13 +13,15 @@ mod changes;
 mod exchange;
 mod history;
 mod notes;
+mod play;
 mod signing;
 mod values;
 
-pub use changes::{BodyError, ChangeArgs, HoldArgs, PaceArgs, ReleaseArgs, ReplayArgs};
+pub use changes::{BodyError, ChangeArgs, HoldArgs, PaceArgs, ReleaseArgs, ReplayArgs, parse_header};
 pub use exchange::{DiffArgs, ExportArgs, ExportFormat, ImportArgs};
 pub use history::{HistoryCommand, PruneArgs};
 pub use notes::{CommentArgs, DeleteArgs, TagArgs, ThreadArgs};
+pub use play::PlayArgs;
 pub use signing::{MessageArgs, ProvidersArgs, SecretArgs, SignArgs, TriggerArgs, VerifyArgs};
 pub use values::{
     AnswerMode, CatchUp, ConcurrencyError, Dedupe, DurationError, OnAbsent, OutputMode, ScheduleError,
@@ -92,6 +94,13 @@ pub enum Command {
     /// event's record; what was received stays as it is. Ctrl-C stops it and says how far it came.
     #[command(after_long_help = EXIT_STATUS)]
     Replay(Box<ReplayArgs>),
+    /// Send the requests of a scenario, and check the answers
+    ///
+    /// Example: `inhaul play orders --to 3000 --speed max`. A scenario is a file, inhaul.d/orders.toml, which the inspector saves from its
+    /// replay dialog (F7) or as `:save orders`; docs/scenarios.md describes it. It needs neither a history nor a relay, so it can be a test
+    /// of your handler.
+    #[command(after_long_help = play::PLAY_STATUS)]
+    Play(Box<PlayArgs>),
     /// Hold events before they are forwarded, or say which are held
     ///
     /// Example: `inhaul hold 'type:charge.*'` has the running `inhaul listen` hold such events from now on, `inhaul hold off` none. `inhaul
@@ -164,6 +173,11 @@ pub enum Command {
     /// while `inhaul listen` is running.
     #[command(after_long_help = exchange::DIFF_STATUS)]
     Diff(DiffArgs),
+    /// Say every setting in effect, and what says it
+    ///
+    /// Example: `inhaul config 3000 --timeout 5s` prints what `inhaul listen` would do with these arguments: each setting, and the argument,
+    /// variable or line of inhaul.toml that says it. Secrets are named and not shown.
+    Config(Box<ConfigArgs>),
     /// Print the inspector's keys as configuration, with what each does
     ///
     /// What it prints can stand in inhaul.toml, changed. Where the file's own keys clash, it says so.
@@ -323,6 +337,17 @@ pub struct OutputArgs {
     /// How the inspector looks.
     #[command(flatten)]
     pub ui: UiArgs,
+}
+
+/// Arguments of `inhaul config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Those of `inhaul listen`.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// One JSON object for each setting, as docs/output-json.md describes
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `inhaul keys`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 
 pub mod comment;
+pub mod config;
 pub mod delete;
 pub mod demo;
 pub mod diff;
@@ -18,6 +19,7 @@ pub mod keys;
 pub mod listen;
 pub mod log;
 pub mod lookup;
+pub mod play;
 pub mod providers;
 pub mod release;
 pub mod replay;
@@ -60,6 +62,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::run(data, &args).await?,
         Command::History(command) => history::run(data, &command).await?,
         Command::Replay(args) => replay::run(data, &args).await?,
+        Command::Play(args) => play::run(&args).await?,
         Command::Hold(args) => hold::run(data, &args).await?,
         Command::Release(args) => release::run(data, &args).await?,
         Command::Tag(args) => tag::run(data, &args).await?,
@@ -73,6 +76,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(data, &args).await?,
         Command::Import(args) => import::run(data, &args).await?,
         Command::Diff(args) => diff::run(data, &args).await?,
+        Command::Config(args) => config::run(&args)?,
         Command::Keys(args) => keys::run(args.config.as_deref())?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "jq")]

@@ -6,10 +6,12 @@
 //!  file       inhaul.toml and its keys
 //!  filters    filters that have a name
 //!  inspector  how the inspector looks, and its keys
+//!  lines      where each key of the file stands
 //!  relay_url  the address of a remote relay
 //!  route      which part of the request path goes where, and how it is verified
 //!  secret     signing secrets and tokens, read once at the start
 //!  settings   the layers laid over each other
+//!  sources    what says each setting in effect
 //!  table      TOML read with the line of every value
 //! ```
 
@@ -35,10 +37,12 @@ mod error;
 mod file;
 mod filters;
 mod inspector;
+mod lines;
 mod relay_url;
 mod route;
 mod secret;
 mod settings;
+mod sources;
 mod table;
 
 pub use error::{ConfigError, Origin, Problem};
@@ -52,7 +56,9 @@ pub use settings::{
     DEFAULT_ENDPOINT, DEFAULT_PORT, DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Settings,
     provider_named,
 };
+pub use sources::{Setting, Sources};
 pub use table::Given;
+pub(crate) use table::{Place, Table, wrong_type};
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "inhaul.toml";
@@ -66,7 +72,7 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 /// At the first thing that is wrong, saying where it is said.
 pub fn load(args: &ListenArgs) -> Result<Settings, ConfigError> {
     let environment = |name: &str| env::var_os(name);
-    let file = match find(args.config.as_deref()) {
+    let file = match config_path(args.config.as_deref()) {
         Some(path) => Some(ConfigFile::read(&path)?),
         None => None,
     };
@@ -86,7 +92,7 @@ pub fn load_secrets(args: &SignatureArgs) -> Result<Vec<Secret>, ConfigError> {
 /// # Errors
 /// At the first thing that is wrong with it.
 pub fn load_file(named: Option<&Path>) -> Result<Option<ConfigFile>, ConfigError> {
-    find(named).map(|path| ConfigFile::read(&path)).transpose()
+    config_path(named).map(|path| ConfigFile::read(&path)).transpose()
 }
 
 /// The routes of the configuration file that applies, with every secret they and the arguments name.
@@ -144,7 +150,7 @@ pub fn route_of_provider(file: &ConfigFile, id: &str) -> Result<RouteOfProvider,
 }
 
 /// The file named, or `inhaul.toml` in the current directory, or in the user's XDG configuration directory.
-fn find(named: Option<&Path>) -> Option<PathBuf> {
+pub fn config_path(named: Option<&Path>) -> Option<PathBuf> {
     if let Some(path) = named {
         return Some(path.to_owned());
     }

@@ -7,8 +7,10 @@ use thiserror::Error;
 
 mod apply;
 mod json;
+mod mark;
 
 pub use apply::{DraftError, Signer, apply};
+pub use mark::{MARK, marked};
 
 /// Most header lines, parameters and values that one draft may change.
 pub const CHANGES_MAX: usize = 200;
@@ -47,6 +49,9 @@ pub struct Changes {
     /// The signature.
     #[serde(skip_serializing_if = "is_default")]
     pub sign: Sign,
+    /// Each copy says in a header that it is a replay: see [`marked`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub mark: bool,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -104,7 +109,7 @@ pub struct EditId(#[serde(with = "hex")] pub [u8; 32]);
 pub struct TooMany;
 
 impl Draft {
-    /// Whether what is sent is, but for its signature and its id, what was received.
+    /// Whether what is sent is, but for its signature, its id and its mark, what was received.
     pub fn keeps_content(&self) -> bool {
         let Self { body, changes } = self;
         let Changes { set_values, remove_query, set_query, remove_headers, set_headers, .. } = changes;
@@ -141,7 +146,7 @@ impl Draft {
 
     /// What is different, in a few words; names and no values. Nothing when nothing is.
     pub fn words(&self) -> Vec<String> {
-        let Changes { set_values, remove_query, set_query, remove_headers, set_headers, id, sign } =
+        let Changes { set_values, remove_query, set_query, remove_headers, set_headers, id, sign, mark } =
             &self.changes;
         let mut words = Vec::new();
         if let Some(body) = &self.body {
@@ -161,6 +166,9 @@ impl Draft {
             if !list.is_empty() {
                 words.push(format!("{what} {list}"));
             }
+        }
+        if *mark {
+            words.push("marked as a replay".to_owned());
         }
         match id {
             IdChange::Keep => {}

@@ -16,7 +16,7 @@ use crate::history::Facts;
 pub mod fixture;
 pub mod har;
 pub mod ndjson;
-mod parts;
+pub(crate) mod parts;
 
 /// Largest file that is read, in bytes.
 pub const FILE_MAX_BYTES: u64 = 512 << 20;

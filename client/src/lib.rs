@@ -29,6 +29,7 @@ mod random;
 pub mod replay;
 pub mod row;
 pub mod sample;
+pub mod scenario;
 pub mod sender;
 pub mod session;
 pub mod thread;

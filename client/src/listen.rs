@@ -18,7 +18,7 @@ use crate::{
     cli::CatchUp,
     clock,
     commands::Failure,
-    config::{RelaySettings, RelayUrl, Routes, Settings},
+    config::{RelaySettings, RelayUrl, Routes, Setting, Settings},
     control::{self, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted},
     data_dir::DataDir,
     diff::Ignore,
@@ -30,6 +30,7 @@ use crate::{
     output::{Ready, count_text, time_text},
     pipeline::{Disk, Pipeline},
     random::random,
+    scenario::{Library, Player},
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
     tls,
     tui::Ui,
@@ -81,8 +82,8 @@ pub struct Listening {
 pub struct Shown {
     /// Who signs how.
     pub catalogue: Catalogue,
-    /// The options in effect: names and values.
-    pub options: Vec<(String, String)>,
+    /// The options in effect.
+    pub options: Vec<Setting>,
     /// How it looks.
     pub ui: Ui,
     /// Filters that have a name.
@@ -91,10 +92,14 @@ pub struct Shown {
     pub mask: Mask,
     /// What is not compared.
     pub ignore: Ignore,
+    /// Where scenarios are.
+    pub library: Library,
+    /// What plays them.
+    pub player: Player,
 }
 
 impl Shown {
-    fn of(settings: &Settings) -> Self {
+    fn of(settings: &Settings, player: Player) -> Self {
         Self {
             catalogue: settings.routes.catalogue().clone(),
             options: settings.described(),
@@ -102,6 +107,8 @@ impl Shown {
             filters: settings.filters.clone(),
             mask: Mask::new(settings.routes.catalogue(), &settings.mask.headers, &settings.mask.json),
             ignore: Ignore { headers: settings.diff.headers.clone(), json: settings.diff.json.clone() },
+            library: Library::beside(settings.file.as_deref()),
+            player,
         }
     }
 }
@@ -134,15 +141,17 @@ impl Listening {
         let (orders, ordered) = Orders::new(hold.clone());
         let (stop, reach) = (CancellationToken::new(), Arc::new(OnceLock::new()));
         let control = serve_others(&history, &orders, &live, &reach);
-        let shown_settings = Shown::of(&settings);
-        let routes = Arc::new(settings.routes);
+        let routes = Arc::new(settings.routes.clone());
+        let forwarder = forwarder(&routes, settings.timeout, settings.cacert.as_deref())?;
+        let player = Player { forwarder: forwarder.clone(), routes: Arc::clone(&routes) };
+        let shown_settings = Shown::of(&settings, player);
         let pipeline = Pipeline {
             history: history.clone(),
             disk: Disk::new(live.clone(), stop.clone(), random),
             routes: Arc::clone(&routes),
             catch_up: settings.catch_up,
             hold,
-            forwarder: forwarder(&routes, settings.timeout, settings.cacert.as_deref())?,
+            forwarder,
             reports,
             live: live.clone(),
             clock: Arc::new(clock::now),
@@ -150,13 +159,7 @@ impl Listening {
         };
         let teller = Teller {
             ready_file: ready_file.map(|path| ReadyFile { path, ca_file: source.cacert.clone() }),
-            ready: Ready {
-                relay_url: source.url.to_string(),
-                endpoint: source.endpoint.name.clone(),
-                endpoint_url: String::new(),
-                targets: target_names(&routes),
-                data_dir: data.path().display().to_string(),
-            },
+            ready: ready(&source, &routes, &data),
             reach,
             ca_file: source.cacert.clone(),
             catch_up: settings.catch_up,
@@ -299,6 +302,17 @@ async fn source(settings: &Settings, data: &DataDir) -> Result<Source, Failure> 
             Err(Failure::new("this build hosts no relay of its own")
                 .hint("name a relay with `--relay URL`, or install inhaul with its default features"))
         }
+    }
+}
+
+/// What is told once webhooks would arrive, but for the URL that the relay tells then.
+fn ready(source: &Source, routes: &Routes, data: &DataDir) -> Ready {
+    Ready {
+        relay_url: source.url.to_string(),
+        endpoint: source.endpoint.name.clone(),
+        endpoint_url: String::new(),
+        targets: target_names(routes),
+        data_dir: data.path().display().to_string(),
     }
 }
 

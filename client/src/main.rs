@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -11,6 +12,10 @@ use inhaul::{
     cli::Cli,
     commands::{self, failure::report},
 };
+
+/// How long the end waits for what nobody waits for any more, such as a history that was still being opened: it may be broken off at any
+/// time, as a kill does.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match run() {
@@ -29,5 +34,8 @@ fn run() -> anyhow::Result<ExitCode> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     commands::log::start(&cli)?;
-    tokio::runtime::Runtime::new().context("the runtime cannot be started")?.block_on(commands::run(cli))
+    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
+    let ended = runtime.block_on(commands::run(cli));
+    runtime.shutdown_timeout(ENDS_WITHIN);
+    ended
 }

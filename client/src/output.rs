@@ -17,6 +17,7 @@ use crate::{
 pub(crate) mod body;
 pub mod json;
 mod lines;
+mod plays;
 mod replays;
 pub(crate) mod xml;
 
@@ -25,6 +26,7 @@ pub use lines::{
     verdict_line, verdict_text,
 };
 pub(crate) use lines::{Paint, fit};
+pub use plays::{cue_text, play_text, played_text};
 pub use replays::{preview_text, tally_text};
 
 /// Why nothing more is printed.

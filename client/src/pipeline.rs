@@ -419,15 +419,36 @@ impl Pipeline {
         (cause, changed): (AttemptCause, Option<Changed>),
         rejected: bool,
     ) -> Result<Tried<'t>, HistoryError> {
+        let begun = self.begin(event.id, target, (cause, changed)).await?;
+        Ok(self.send_begun(event, target, begun, rejected).await)
+    }
+
+    /// Puts an attempt on record that is sent next.
+    async fn begin(
+        &self,
+        id: EventId,
+        target: &Target,
+        (cause, changed): (AttemptCause, Option<Changed>),
+    ) -> Result<Attempt, HistoryError> {
         let name = target.to_string();
-        let begin = || self.history.begin_changed_attempt(event.id, &name, cause, changed.clone());
-        let begun = self.disk.write(begin).await?;
+        let begin = || self.history.begin_changed_attempt(id, &name, cause, changed.clone());
+        self.disk.write(begin).await
+    }
+
+    /// Sends what is on record as begun.
+    async fn send_begun<'t>(
+        &self,
+        event: &Event,
+        target: &'t Target,
+        begun: Attempt,
+        rejected: bool,
+    ) -> Tried<'t> {
         let Forwarded { outcome, answer } = if rejected {
             Forwarded { outcome: Outcome::Rejected, answer: None }
         } else {
             self.forwarder.send(event, target).await
         };
-        Ok(Tried { target, attempt: Attempt { outcome, ..begun }, answer })
+        Tried { target, attempt: Attempt { outcome, ..begun }, answer }
     }
 
     /// Step 6, and 8 when nothing more is to be done.

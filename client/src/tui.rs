@@ -10,10 +10,12 @@
 //!  editor    a person's own editor for a body, and pager for reading it; foreground is how they have the terminal
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
+//!  front     the terminal and its keys, before there is a history
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  query     a jq program over the body
 //!  piping    bodies given to a command, which shell runs
+//!  scenario  scenarios saved and played
 //!  traffic   what came when
 //!  used      filters that were used before
 //!  keys      every key, in one table
@@ -39,7 +41,7 @@ use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,13 +51,14 @@ use self::{
     state::{Layout, Look, State, Times, ToastKind},
     terminal::Screen,
     theme::Theme,
-    update::update,
+    update::{set_filter, update},
     used::UsedFilters,
     view::view,
 };
 use crate::{
     clock,
     commands::release::whoever,
+    config::Settings,
     control::Orders,
     history::History,
     listen::Shown,
@@ -73,6 +76,7 @@ mod errands;
 mod events;
 mod exchange;
 mod foreground;
+mod front;
 mod holding;
 pub mod keys;
 mod marks;
@@ -82,6 +86,7 @@ mod pager;
 mod piping;
 mod query;
 mod queue;
+mod scenario;
 mod shell;
 mod state;
 mod terminal;
@@ -94,6 +99,7 @@ mod update;
 mod used;
 mod view;
 
+pub use front::Front;
 pub use keys::{Keymap, KeysError};
 pub use offscreen::OffScreen;
 pub use theme::Palette;
@@ -148,8 +154,6 @@ pub struct Inspector {
     pub live: mpsc::Receiver<Live>,
     /// Takes what a person wants.
     pub orders: Orders,
-    /// Whether the terminal takes colours.
-    pub color: Color,
     /// What it is told of the client.
     pub shown: Shown,
 }
@@ -166,21 +170,22 @@ pub enum TuiError {
 ///
 /// # Errors
 /// When the terminal cannot be used.
-pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
-    let Inspector { history, mut live, orders, color, shown } = inspector;
-    let mut screen = Screen::take(shown.ui.mouse)?;
-    let mut state = state(&screen, &orders, &shown, color)?;
+pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
+    let Inspector { history, mut live, orders, shown } = inspector;
+    let Front { mut screen, mut state, mut keys, mut ticks, later, mut is_shown } = front;
+    state.saved = shown.filters.clone();
+    state.hold = orders.hold.state();
     take_used_filters(&mut state, &history);
+    // One that was typed already may name a filter that is known only now.
+    let filter = state.filter_text.clone();
+    set_filter(&mut state, &filter);
     let (errands, mut results) = Errands::new(history, orders, shown);
-    let mut keys = EventStream::new();
     let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     errands.go(Effect::LoadRows(None));
-    // What happens while the terminal takes nothing is drawn once it does.
-    let mut is_shown = false;
+    later.into_iter().for_each(|effect| errands.go(effect));
     loop {
         let drawn = Instant::now();
+        // What happens while the terminal takes nothing is drawn once it does.
         if !is_shown && screen.is_drawn() {
             screen.draw(|frame| view(&state, frame))?;
             is_shown = true;
@@ -227,13 +232,13 @@ pub async fn run(inspector: Inspector, stop: CancellationToken) -> Result<(), Tu
                 interrupts = signal(SignalKind::interrupt())?;
                 continue;
             }
-            outside(effect, &mut screen, &errands)?;
+            on_terminal(effect, &mut screen)?.into_iter().for_each(|effect| errands.go(effect));
         }
     }
 }
 
-/// Has something done: with the terminal here, all else beside the pictures.
-fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result<()> {
+/// Does what is to be done with the terminal; all else comes back.
+fn on_terminal(effect: Effect, screen: &mut Screen) -> io::Result<Option<Effect>> {
     match effect {
         Effect::TakeMouse(mouse) => screen.take_mouse(mouse)?,
         Effect::Redraw => screen.clear()?,
@@ -260,12 +265,14 @@ fn outside(effect: Effect, screen: &mut Screen, errands: &Errands) -> io::Result
         | Effect::Compare(..)
         | Effect::Query(..)
         | Effect::Pipe(..)
+        | Effect::SaveScenario(_)
+        | Effect::Play(..)
         | Effect::Edit(..)
         | Effect::Page(..)
         | Effect::Suspend
-        | Effect::Quit { .. }) => errands.go(effect),
+        | Effect::Quit { .. }) => return Ok(Some(effect)),
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Takes in what happens while the terminal is somebody else's: what shows nothing must not hold up what is forwarded.
@@ -289,8 +296,8 @@ async fn until(
 }
 
 /// The state of an inspector that has just begun.
-fn state(screen: &Screen, orders: &Orders, shown: &Shown, color: Color) -> Result<State, TuiError> {
-    let (size, ui) = (screen.size()?, &shown.ui);
+fn state_of(screen: &Screen, settings: &Settings, color: Color) -> Result<State, TuiError> {
+    let (size, ui) = (screen.size()?, &settings.ui);
     let look = Look {
         theme: Theme::new(ui.palette, color, ui.ascii),
         times: Times::Utc,
@@ -303,9 +310,8 @@ fn state(screen: &Screen, orders: &Orders, shown: &Shown, color: Color) -> Resul
         masks: true,
     };
     let mut state = State {
-        options: shown.options.clone(),
-        saved: shown.filters.clone(),
-        hold: orders.hold.state(),
+        options: settings.described(),
+        saved: settings.filters.clone(),
         person: whoever(),
         follows: ui.order.is_of_arrival(),
         ..State::new(size.width, size.height, look, ui.keymap.clone())

@@ -212,3 +212,31 @@ fn an_interrupted_replay_says_how_far_it_came_and_sends_no_more() {
         handler.rest();
     }
 }
+
+#[test]
+fn where_a_large_replay_goes_is_found_out_without_reading_every_event() {
+    let world = World::new();
+    let (handler, other) = (Handler::start(Reply::ok()), Handler::start(Reply::ok()));
+    let routes = format!(
+        "[[route]]\npath = \"/a\"\nwhen = \"data.x=1\"\ntarget = {}\n[[route]]\npath = \"/\"\ntarget = {}\n",
+        handler.port, other.port
+    );
+    world.write("inhaul.toml", routes);
+    let client = world.listen(&["--port", "0"]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let mut sent = 0;
+    let mut targets_of = |events: usize| {
+        while sent < events {
+            sender.send("POST", "/a", &[], br#"{"data":{"x":1}}"#);
+            handler.next();
+            sent += 1;
+        }
+        let preview = world.stdout(&["replay", "--filter", "path:/a", "--dry-run", "--json"]);
+        let preview: Value = serde_json::from_slice(&preview).unwrap();
+        assert_eq!(preview["requests"], json!(events));
+        preview["targets"].as_array().unwrap().len()
+    };
+    assert_eq!(targets_of(3), 1);
+    // Beyond those that are read, every target counts that one of them could go to.
+    assert_eq!(targets_of(101), 2);
+}

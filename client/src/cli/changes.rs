@@ -32,7 +32,7 @@ pub struct ChangeArgs {
     #[arg(long, value_name = "PATH=JSON")]
     pub set: Vec<String>,
     /// Set a header; repeatable
-    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub set_header: Vec<(String, String)>,
     /// Leave a header out; repeatable
     #[arg(long, value_name = "NAME")]
@@ -79,6 +79,7 @@ impl ChangeArgs {
             set_headers: self.set_header.clone(),
             id: if self.new_id { IdChange::New } else { IdChange::Keep },
             sign,
+            mark: false,
         };
         let body = self.body.as_deref().map(read_body).transpose()?;
         Ok(Draft { body: body.map(Into::into), changes })
@@ -101,7 +102,11 @@ fn read_body(path: &Path) -> Result<Vec<u8>, BodyError> {
     read.map(|_| body).map_err(|error| BodyError { path: path.display().to_string(), error })
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+/// Reads a header such as `Name: value`.
+///
+/// # Errors
+/// When there is no colon in it.
+pub fn parse_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
@@ -144,6 +149,9 @@ pub struct ReplayArgs {
     /// Keep the event's id where the provider sends it in a header
     #[arg(long, requires = "resign")]
     pub keep_id: bool,
+    /// Say in a header, X-Inhaul-Replay, that it is a replay, and which
+    #[arg(long)]
+    pub mark: bool,
     /// Environment variable that holds the secret, when no client is running
     #[arg(long, value_name = "NAME", requires = "signs")]
     pub secret_env: Option<String>,
@@ -200,7 +208,8 @@ impl ReplayArgs {
     /// # Errors
     /// When the body cannot be read.
     pub fn draft(&self) -> Result<Draft, BodyError> {
-        let draft = self.changes.draft()?;
+        let mut draft = self.changes.draft()?;
+        draft.changes.mark = self.mark;
         let signed = Draft::from(match (self.resign, self.keep_id) {
             (false, _) => return Ok(draft),
             (true, false) => Signing::Anew,

@@ -14,12 +14,12 @@ use crate::{
     cli::{AnswerMode, CatchUp, DemoArgs, OnAbsent},
     commands::{
         Exit, Failure,
-        listen::{Screen, Signals, show},
+        listen::{Screen, Signals, show, start},
     },
     config::{self, DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Route, Routes, Settings},
     data_dir::DataDir,
     demo::{Cast, Handler, Pace, StoryError, play},
-    listen::{ListenConfig, Listening},
+    listen::ListenConfig,
     tui::Ui,
 };
 
@@ -43,14 +43,16 @@ pub async fn run(data: Option<&Path>, args: &DemoArgs) -> anyhow::Result<Exit> {
     let secret = random_secret()?;
     let handler = Handler::start(Arc::clone(&provider), secret.clone()).await.map_err(Failure::new)?;
     let settings = settings(Arc::clone(&provider), &secret, &handler, config::ui(&args.ui))?;
-    let (listening, live) = Listening::start(ListenConfig { settings, data, ready_file: None }).await?;
+    let config = ListenConfig { settings, data, ready_file: None };
     let screen = Screen::new(args.output_mode());
+    let Some((started, live)) = start(config, screen, &mut signals).await? else { return Ok(Exit::Success) };
     let (shown, shown_live) = mpsc::channel(SHOWN);
-    let cast = Cast { provider, secret, handler, replays: listening.orders.replays.clone(), live, shown };
+    let cast =
+        Cast { provider, secret, handler, replays: started.listening.orders.replays.clone(), live, shown };
     let pace = if args.once { Pace::AtOnce } else { Pace::ForWatching };
     let playing = tokio::spawn(direct(cast, pace));
     let until = async { playing.await? };
-    let exit = show(listening, shown_live, screen, &mut signals, until).await;
+    let exit = show(started, shown_live, &mut signals, until).await;
     if let Some(directory) = temporary {
         directory.close().map_err(Failure::new)?;
     }
@@ -121,5 +123,6 @@ fn settings(
         ui,
         mask: config::Parts::default(),
         diff: config::Parts::default(),
+        sources: config::Sources::all("the demo"),
     })
 }

@@ -43,6 +43,12 @@ impl Failure {
         Self { place: Some((text.to_owned(), wrong)), ..self }
     }
 
+    /// What went wrong and what a person can do about it, each a text.
+    pub fn explained(&self) -> Vec<String> {
+        let hint = self.hint.iter().map(|hint| format!("hint: {hint}"));
+        std::iter::once(format!("error: {}", self.error)).chain(hint).collect()
+    }
+
     /// Makes it an answer: the program ends with status 1.
     #[must_use]
     pub fn as_answer(self) -> Self {

@@ -22,7 +22,7 @@ use crate::{
     listen::{ListenConfig, Listening, Shown},
     live::Live,
     output::{Color, PrintError, Printer},
-    tui::{self, Inspector},
+    tui::{self, Front, Inspector},
 };
 
 /// Listens.
@@ -34,9 +34,40 @@ pub async fn run(data: Option<&Path>, args: &ListenArgs) -> anyhow::Result<Exit>
     let data = DataDir::open(data).map_err(Failure::from)?;
     let mut signals = Signals::new()?;
     let config = ListenConfig { settings, data, ready_file: args.output.ready_file.clone() };
-    let (listening, live) = Listening::start(config).await?;
     let screen = Screen::new(args.output.output);
-    show(listening, live, screen, &mut signals, pending()).await
+    match start(config, screen, &mut signals).await? {
+        Some((started, live)) => show(started, live, &mut signals, pending()).await,
+        None => Ok(Exit::Success),
+    }
+}
+
+/// A client that is started, and what shows what happens.
+pub(super) struct Started {
+    pub(super) listening: Listening,
+    pub(super) shower: Shower,
+}
+
+/// What shows what happens.
+pub(super) enum Shower {
+    Inspector(Box<Front>),
+    Printer(Screen),
+}
+
+/// Starts a client, with the inspector on the terminal meanwhile if it is wanted; nothing when the user ends it before that.
+pub(super) async fn start(
+    config: ListenConfig,
+    screen: Screen,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<(Started, mpsc::Receiver<Live>)>> {
+    if screen.mode != OutputMode::Tui {
+        let (listening, live) = Listening::start(config).await?;
+        return Ok(Some((Started { listening, shower: Shower::Printer(screen) }, live)));
+    }
+    let front = Front::take(&config.settings, screen.color)?;
+    let started = front.open(Listening::start(config), signals.next()).await?;
+    Ok(started.map(|(front, (listening, live))| {
+        (Started { listening, shower: Shower::Inspector(Box::new(front)) }, live)
+    }))
 }
 
 /// How things are shown, and whether stdout takes colours.
@@ -60,20 +91,17 @@ impl Screen {
 /// Shows what happens until a signal, the end of the reader, the inspector's `q`, a failure, or the end of `until`; then stops in
 /// order. A second signal stops at once.
 pub(super) async fn show(
-    mut listening: Listening,
+    started: Started,
     live: mpsc::Receiver<Live>,
-    screen: Screen,
     signals: &mut Signals,
     until: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
-    let mut shower = tokio::spawn(shower(&listening, live, screen, stop.clone()));
-    let told_to_stop = async {
-        match screen.mode {
-            OutputMode::Tui => signals.next_but_interrupts().await,
-            OutputMode::Lines | OutputMode::Json | OutputMode::Quiet => signals.next().await,
-        }
-    };
+    let Started { mut listening, shower } = started;
+    let has_keys = matches!(shower, Shower::Inspector(_));
+    let mut shower = tokio::spawn(shower.show(&listening, live, stop.clone()));
+    let told_to_stop =
+        async { if has_keys { signals.next_but_interrupts().await } else { signals.next().await } };
     let ended = tokio::select! {
         () = told_to_stop => Ok(()),
         ended = until => ended,
@@ -93,24 +121,29 @@ pub(super) async fn show(
     ended.map(|()| Exit::Success)
 }
 
-fn shower(
-    listening: &Listening,
-    live: mpsc::Receiver<Live>,
-    screen: Screen,
-    stop: CancellationToken,
-) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
-    let (history, orders) = (listening.history.clone(), listening.orders.clone());
-    let shown = listening.shown.clone();
-    async move {
-        if screen.mode == OutputMode::Tui {
-            // A file that cannot be read is said once a filter is saved.
-            let saved = saved_filters(&history.data_dir().filters()).unwrap_or_default();
-            let shown = Shown { filters: saved.with(&shown.filters), ..shown };
-            let inspector = Inspector { history, live, orders, color: screen.color, shown };
-            return Ok(tui::run(inspector, stop).await?);
+impl Shower {
+    fn show(
+        self,
+        listening: &Listening,
+        live: mpsc::Receiver<Live>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
+        let (history, orders) = (listening.history.clone(), listening.orders.clone());
+        let shown = listening.shown.clone();
+        async move {
+            match self {
+                Self::Inspector(front) => {
+                    // A file that cannot be read is said once a filter is saved.
+                    let saved = saved_filters(&history.data_dir().filters()).unwrap_or_default();
+                    let shown = Shown { filters: saved.with(&shown.filters), ..shown };
+                    Ok(tui::run(*front, Inspector { history, live, orders, shown }, stop).await?)
+                }
+                Self::Printer(screen) => {
+                    drop((history, orders));
+                    Ok(print(live, screen).await?)
+                }
+            }
         }
-        drop((history, orders));
-        Ok(print(live, screen).await?)
     }
 }
 

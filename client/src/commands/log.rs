@@ -69,6 +69,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Import(_)
         | Command::Diff(_)
         | Command::Replay(_)
+        | Command::Play(_)
         | Command::Hold(_)
         | Command::Release(_)
         | Command::Tag(_)
@@ -79,6 +80,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Verify(_)
         | Command::Sign(_)
         | Command::Trigger(_)
+        | Command::Config(_)
         | Command::Keys(_)
         | Command::Providers(_) => return false,
         #[cfg(feature = "jq")]

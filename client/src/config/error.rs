@@ -14,6 +14,7 @@ use crate::{
     cli::{ConcurrencyError, ScheduleError},
     config::{RelayUrlError, RoutePathError},
     forward::TargetError,
+    scenario::ScenarioProblem,
     tui::KeysError,
 };
 
@@ -153,6 +154,9 @@ pub enum Problem {
     /// The number is not one of events beside each other.
     #[error(transparent)]
     Concurrency(#[from] ConcurrencyError),
+    /// Something in the file of a scenario is wrong.
+    #[error(transparent)]
+    Scenario(Box<ScenarioProblem>),
     /// A variable that should hold a secret is not set.
     #[error("environment variable {0:?} is not set")]
     VariableMissing(String),
@@ -241,6 +245,7 @@ impl ConfigError {
             | Problem::Theme(_)
             | Problem::Order(_)
             | Problem::Keys(_)
+            | Problem::Scenario(_)
             | Problem::SecretUnreadable { .. }
             | Problem::SecretEmpty(_)
             | Problem::SecretNotText(_) => None,

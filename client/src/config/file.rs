@@ -1,6 +1,7 @@
 //! `inhaul.toml`: its keys, and what each of them may say.
 
 use std::{
+    collections::BTreeMap,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,6 +21,7 @@ use crate::{
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath, filters,
         inspector::FileInspector,
+        lines::lines,
         table::{Given, Place, Table},
     },
     data_dir::read_small_file,
@@ -113,6 +115,8 @@ pub struct ConfigFile {
     pub routes: Vec<FileRoute>,
     /// `[inspector]` and `[keys]`.
     pub inspector: FileInspector,
+    /// Where each key stands, by its whole name, such as `route[1].verify`.
+    pub lines: BTreeMap<String, Origin>,
 }
 
 /// Parts of events, by name.
@@ -199,6 +203,7 @@ impl ConfigFile {
                 .map(|route| FileRoute::read(route, &catalogue))
                 .collect::<Result<_, _>>()?,
             inspector: FileInspector::read(&table)?,
+            lines: lines(&table.place, table.table),
             catalogue,
         };
         file.deny_duplicate_routes()?;

@@ -17,7 +17,7 @@ use crate::{
     cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
         ConfigError, ConfigFile, Environment, FileRoute, Origin, Parts, Problem, RelayUrl, Route, Routes,
-        Token, inspector, secret, table::Given,
+        Sources, Token, inspector, secret, table::Given,
     },
     forward::Target,
     tui::Ui,
@@ -59,6 +59,8 @@ pub struct Settings {
     pub mask: Parts,
     /// What is not compared.
     pub diff: Parts,
+    /// What says each of these.
+    pub sources: Sources,
 }
 
 /// Where events come from.
@@ -118,6 +120,7 @@ impl Settings {
             ui: inspector::resolve(&args.output.ui, environment, file.as_ref().map(|file| &file.inspector)),
             mask: file.as_ref().map(|file| file.mask.clone()).unwrap_or_default(),
             diff: file.as_ref().map(|file| file.diff.clone()).unwrap_or_default(),
+            sources: Sources::of(args, environment, file.as_ref()),
             file: file.map(|file| file.path),
         })
     }

@@ -21,44 +21,45 @@ pub struct Given<T> {
 
 /// A key of the file, and what it takes to name its line.
 #[derive(Clone)]
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The file.
-    pub(super) path: &'a Path,
+    pub(crate) path: &'a Path,
     /// Its whole text.
-    pub(super) text: &'a str,
+    pub(crate) text: &'a str,
     /// The key; empty for the file as a whole.
-    pub(super) key: String,
+    pub(crate) key: String,
 }
 
 impl Place<'_> {
-    pub(super) fn below(&self, key: &str) -> Self {
+    pub(crate) fn below(&self, key: &str) -> Self {
         let key = if self.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.key) };
         Self { key, ..self.clone() }
     }
 
-    fn origin(&self, span: &Range<usize>) -> Origin {
+    /// Where the part of the text at `span` stands.
+    pub(crate) fn origin(&self, span: &Range<usize>) -> Origin {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         Origin::File { path: self.path.to_owned(), line, key: self.key.clone() }
     }
 
     /// What is wrong with the part of the text at `span`.
-    pub(super) fn error(&self, span: &Range<usize>, problem: Problem) -> ConfigError {
+    pub(crate) fn error(&self, span: &Range<usize>, problem: Problem) -> ConfigError {
         ConfigError::new(self.origin(span), problem)
     }
 }
 
 /// One table of the file.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     /// Its key.
-    pub(super) place: Place<'a>,
+    pub(crate) place: Place<'a>,
     /// What it holds.
-    pub(super) table: &'a DeTable<'a>,
+    pub(crate) table: &'a DeTable<'a>,
 }
 
 impl<'a> Table<'a> {
     /// Fails at the first key that is not one of those allowed.
-    pub(super) fn deny_unknown(&self, allowed: &'static [&'static str]) -> Result<(), ConfigError> {
+    pub(crate) fn deny_unknown(&self, allowed: &'static [&'static str]) -> Result<(), ConfigError> {
         let unknown = self
             .table
             .keys()
@@ -73,7 +74,7 @@ impl<'a> Table<'a> {
     }
 
     /// The text of a key, read further.
-    pub(super) fn text<T>(
+    pub(crate) fn text<T>(
         &self,
         key: &str,
         read: impl Fn(&str) -> Result<T, Problem>,
@@ -91,7 +92,7 @@ impl<'a> Table<'a> {
     }
 
     /// The whole number of a key, read further.
-    pub(super) fn number<T>(
+    pub(crate) fn number<T>(
         &self,
         key: &str,
         read: impl Fn(&str) -> Result<T, Problem>,
@@ -109,7 +110,7 @@ impl<'a> Table<'a> {
     }
 
     /// Whether a key says true.
-    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>, ConfigError> {
+    pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, ConfigError> {
         match self.table.get(key) {
             Some(value) => match value.get_ref() {
                 DeValue::Boolean(says) => Ok(Some(*says)),
@@ -125,7 +126,7 @@ impl<'a> Table<'a> {
     }
 
     /// The texts of a key that is one text or a list of them; a whole number is a text too, so that a port may be one.
-    pub(super) fn texts<T>(
+    pub(crate) fn texts<T>(
         &self,
         key: &str,
         read: impl Fn(&str) -> Result<T, Problem>,
@@ -156,7 +157,7 @@ impl<'a> Table<'a> {
     }
 
     /// The table of a key that is written as `[key]`, and where it stands.
-    pub(super) fn table(&self, key: &'static str) -> Result<Option<(Range<usize>, Table<'a>)>, ConfigError> {
+    pub(crate) fn table(&self, key: &'static str) -> Result<Option<(Range<usize>, Table<'a>)>, ConfigError> {
         let place = self.place.below(key);
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let DeValue::Table(table) = value.get_ref() else {
@@ -166,7 +167,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables of a key that are written as `[key.NAME]`: each name and its table.
-    pub(super) fn named_tables(
+    pub(crate) fn named_tables(
         &self,
         key: &'static str,
     ) -> Result<Vec<(Spanned<&'a str>, Table<'a>)>, ConfigError> {
@@ -188,7 +189,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables of a key that is written as `[[key]]`, each with where it stands.
-    pub(super) fn tables(&self, key: &'static str) -> Result<Vec<(Range<usize>, Table<'a>)>, ConfigError> {
+    pub(crate) fn tables(&self, key: &'static str) -> Result<Vec<(Range<usize>, Table<'a>)>, ConfigError> {
         let expected = "a list of tables, each below its own [[route]]";
         let place = self.place.below(key);
         let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
@@ -238,7 +239,7 @@ fn scalar(value: &Spanned<DeValue<'_>>) -> Option<String> {
     }
 }
 
-pub(super) fn wrong_type(
+pub(crate) fn wrong_type(
     place: &Place<'_>,
     value: &Spanned<DeValue<'_>>,
     expected: &'static str,

@@ -261,6 +261,7 @@ mod tests {
             set_headers: vec![pair("x-b")],
             id: IdChange::New,
             sign: Sign::Fresh,
+            mark: false,
         };
         let at = UnixMillis(1_763_970_070_400);
         let attempt = attempt(Outcome::Begun);

@@ -7,7 +7,7 @@ use inhaul_core::event::{Event, Head, Header};
 ///
 /// # Errors
 /// At the first part that cannot stand in a head.
-pub(super) fn head(method: &[u8], target: &[u8], version: &str, headers: &[Header]) -> Result<Bytes, String> {
+pub(crate) fn head(method: &[u8], target: &[u8], version: &str, headers: &[Header]) -> Result<Bytes, String> {
     if method.is_empty() || !method.iter().copied().all(is_token) {
         return Err(format!("{:?} is no method", String::from_utf8_lossy(method)));
     }

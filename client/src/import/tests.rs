@@ -126,3 +126,33 @@ proptest! {
         }
     }
 }
+
+/// Beginnings of the fuzz target.
+const SEEDS: [&[u8]; 2] =
+    [include_bytes!("../../../fuzz/seeds/import/har"), include_bytes!("../../../fuzz/seeds/import/ndjson")];
+
+proptest! {
+    #[test]
+    fn a_damaged_file_is_an_error_or_has_events_that_can_be_stored(
+        seed in prop::sample::select(SEEDS.to_vec()),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        keeps in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = seed.to_vec();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        // Now and then it breaks off.
+        bytes.truncate(keeps.index(2 * bytes.len()) + 1);
+        let read = match kind_of(&bytes) {
+            FileKind::Har => har::read(&bytes, &endpoint()),
+            FileKind::Ndjson => ndjson::read(&bytes, &endpoint()),
+        };
+        for Imported { event, .. } in read.into_iter().flatten() {
+            prop_assert!(event.parsed_head().is_ok());
+            let record = [&event.record_prefix()[..], &event.body].concat();
+            prop_assert_eq!(Event::from_record(record.into()).unwrap(), event);
+        }
+    }
+}

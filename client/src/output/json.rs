@@ -21,8 +21,12 @@ use crate::{
 };
 
 mod differences;
+mod plays;
+mod settings;
 
 pub use differences::{DiffRecord, diff};
+pub use plays::{CueRecord, PlayRecord, PlayedRecord, ScenarioRecord, cue, listed_scenario, play, played};
+pub use settings::{SettingRecord, setting};
 
 /// The version of these objects.
 pub const SCHEMA: u32 = 1;

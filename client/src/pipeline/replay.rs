@@ -12,10 +12,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Pipeline, Signing};
 use crate::{
+    draft::{self, Sign},
     forward::Target,
     replay::{Plan, Preview, Sent},
     row::{Attempt, AttemptCause, EventRow},
 };
+
+/// Rows read at once to find out where a plan goes.
+const ROWS_AT_ONCE: usize = 1000;
+
+/// Events read whole to find out where a plan goes, because their rows do not say which route takes them.
+const READ_MAX: usize = 100;
 
 /// An event with its row, read once for many requests.
 type Found = Arc<(Event, EventRow)>;
@@ -40,22 +47,9 @@ impl Pipeline {
         let first = *plan.ids.first().ok_or("there is nothing to send")?;
         let (event, row) = self.found(first).await?;
         let (sent, changed) = self.with_draft(&event, &row, &plan.draft)?;
-        let mut targets: Vec<Target> = Vec::new();
-        match &plan.to {
-            Some(target) => targets.push(target.clone()),
-            None => {
-                for &id in &plan.ids {
-                    let (event, row) =
-                        if id == first { (event.clone(), row.clone()) } else { self.found(id).await? };
-                    let target = self.usual_target(&event, &row)?;
-                    if !targets.contains(&target) {
-                        targets.push(target);
-                    }
-                }
-            }
-        }
+        let targets = self.targets_of(plan).await?;
         let is_signed = !matches!(row.verdict, None | Some(inhaul_core::signature::Verdict::Unsigned));
-        let keeps_signature = plan.draft.changes.sign == crate::draft::Sign::Keep;
+        let keeps_signature = plan.draft.changes.sign == Sign::Keep;
         Ok(Preview {
             requests: plan.requests(),
             external: targets
@@ -117,7 +111,7 @@ impl Pipeline {
 
     async fn found(&self, id: EventId) -> Result<(Event, EventRow), String> {
         let found = self.history.event(id).await.map_err(|error| error.to_string())?;
-        found.ok_or_else(|| format!("there is no event {id}"))
+        found.ok_or_else(|| no_event(id))
     }
 
     async fn send_one(&self, plan: &Plan, (event, row): &(Event, EventRow)) -> Result<Attempt, String> {
@@ -130,19 +124,77 @@ impl Pipeline {
             let recorded = self.history.record_draft(row.id, plan.draft.clone()).await;
             recorded.map_err(|error| error.to_string())?;
         }
-        let tried = self.try_once(&sent, &target, (AttemptCause::Replay, changed), false).await;
-        let attempt = tried.map_err(|error| error.to_string())?.attempt;
+        let begun = self.begin(row.id, &target, (AttemptCause::Replay, changed)).await;
+        let begun = begun.map_err(|error| error.to_string())?;
+        let sent = match plan.draft.changes.mark {
+            true => draft::marked(&sent, row.id, begun.number),
+            false => sent,
+        };
+        let attempt = self.send_begun(&sent, &target, begun, false).await.attempt;
         self.record(row.id, attempt.clone(), false).await.map_err(|error| error.to_string())?;
         Ok(attempt)
     }
 
+    /// Where the requests of a plan go, each target once. Rows say so for most events; of the others so many are read whole, and beyond
+    /// that every target counts that one of them could go to.
+    async fn targets_of(&self, plan: &Plan) -> Result<Vec<Target>, String> {
+        if let Some(target) = &plan.to {
+            return Ok(vec![target.clone()]);
+        }
+        let (mut targets, mut read) = (Vec::new(), 0);
+        for ids in plan.ids.chunks(ROWS_AT_ONCE) {
+            let rows = self.history.rows_of(ids.to_vec()).await.map_err(|error| error.to_string())?;
+            // They are in the order that was asked for.
+            let is_there = |(at, id): (usize, &EventId)| rows.get(at).is_some_and(|row| row.id == *id);
+            if let Some(missing) = ids.iter().enumerate().find(|place| !is_there(*place)) {
+                return Err(no_event(*missing.1));
+            }
+            for row in &rows {
+                let found = match self.routes.by_path(row.target.as_bytes()) {
+                    Some(lane) => vec![self.target_of(Some(lane), row)?],
+                    None if read < READ_MAX => {
+                        read += 1;
+                        let (event, row) = self.found(row.id).await?;
+                        vec![self.usual_target(&event, &row)?]
+                    }
+                    None => self.possible_targets(row),
+                };
+                for target in found {
+                    if !targets.contains(&target) {
+                        targets.push(target);
+                    }
+                }
+            }
+        }
+        Ok(targets)
+    }
+
     /// Where an event goes when nobody says: the first target of its route, or where it went before.
     fn usual_target(&self, event: &Event, row: &EventRow) -> Result<Target, String> {
-        let placed = self.place_again(event, row);
-        let of_route = placed.lane.and_then(|lane| self.routes.at(lane).targets.first().cloned());
-        let before = || row.attempts.last().and_then(|attempt| attempt.target.parse().ok());
-        of_route.or_else(before).ok_or_else(|| "there is no target; say one with `--to`".to_owned())
+        self.target_of(self.place_again(event, row).lane, row)
     }
+
+    fn target_of(&self, lane: Option<usize>, row: &EventRow) -> Result<Target, String> {
+        let of_route = lane.and_then(|lane| self.routes.at(lane).targets.first().cloned());
+        of_route
+            .or_else(|| target_before(row))
+            .ok_or_else(|| "there is no target; say one with `--to`".to_owned())
+    }
+
+    /// Every target an event can have by its path, whatever the filters of its routes say.
+    fn possible_targets(&self, row: &EventRow) -> Vec<Target> {
+        let fitting = self.routes.fitting(row.target.as_bytes());
+        fitting.filter_map(|(_, route)| route.targets.first().cloned()).chain(target_before(row)).collect()
+    }
+}
+
+/// Where an event was sent last.
+fn target_before(row: &EventRow) -> Option<Target> {
+    row.attempts.last().and_then(|attempt| attempt.target.parse().ok())
+}
+
+fn no_event(id: EventId) -> String {
+    format!("there is no event {id}")
 }
 
 /// The head as the application gets it: without the endpoint's part of the path.

@@ -7,6 +7,7 @@ use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
 
 use super::{
     message::Effect,
+    scenario::Saving,
     state::{State, ToastKind},
 };
 use crate::{
@@ -37,16 +38,18 @@ pub(super) enum Field {
     Query,
     Sign,
     Id,
+    Mark,
     Times,
     Delay,
     Jitter,
     Concurrency,
     Order,
+    Scenario,
 }
 
 impl Field {
     /// In the order of the dialog, with their names and what to write.
-    pub(super) const ALL: [(Self, &'static str, &'static str); 12] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str); 14] = [
         (Self::Target, "Target", "where it belongs; or a port, host:port or URL"),
         (Self::Body, "Body", "e edits it in your editor"),
         (Self::Values, "Set", "path=json; path=json"),
@@ -54,11 +57,13 @@ impl Field {
         (Self::Query, "Query", "name=value; -name"),
         (Self::Sign, "Signature", "space chooses"),
         (Self::Id, "Id", "space chooses"),
+        (Self::Mark, "Mark", "space chooses"),
         (Self::Times, "Times", "how often each is sent"),
         (Self::Delay, "Delay", "such as 200ms"),
         (Self::Jitter, "Jitter", "of the delay, in percent"),
         (Self::Concurrency, "At once", "at most 64"),
         (Self::Order, "Order", "space chooses"),
+        (Self::Scenario, "Scenario", "a name, and F7 saves it for `inhaul play`"),
     ];
 }
 
@@ -71,9 +76,13 @@ pub(super) struct Dialog {
     pub(super) body: Option<Bytes>,
     pub(super) sign: Sign,
     pub(super) new_id: bool,
+    /// Each copy says that it is a replay.
+    pub(super) mark: bool,
     pub(super) shuffle: bool,
     /// Where it would go, not on this machine, and was not agreed to yet.
     pub(super) external: Option<String>,
+    /// The scenario that is there and would be written over.
+    pub(super) replaces: Option<String>,
     pub(super) run: Option<Run>,
 }
 
@@ -110,15 +119,30 @@ impl Dialog {
                 | Field::Query
                 | Field::Sign
                 | Field::Id
+                | Field::Mark
                 | Field::Delay
-                | Field::Order => "",
+                | Field::Order
+                | Field::Scenario => "",
             };
             (field, Input::new(text.to_owned()))
         };
-        let is_text = |field: &Field| !matches!(field, Field::Body | Field::Sign | Field::Id | Field::Order);
+        let is_text = |field: &Field| {
+            !matches!(field, Field::Body | Field::Sign | Field::Id | Field::Mark | Field::Order)
+        };
         let texts = Field::ALL.iter().map(|(field, _, _)| *field).filter(is_text).map(text).collect();
-        let (sign, body, external, run) = (Sign::Keep, None, None, None);
-        Self { ids, focus: Field::Target, texts, body, sign, new_id: false, shuffle: false, external, run }
+        Self {
+            ids,
+            focus: Field::Target,
+            texts,
+            body: None,
+            sign: Sign::Keep,
+            new_id: false,
+            mark: false,
+            shuffle: false,
+            external: None,
+            replaces: None,
+            run: None,
+        }
     }
 
     /// What is typed into a field; nothing for one that is chosen.
@@ -143,6 +167,7 @@ impl Dialog {
             set_values: parts(Field::Values).map(str::to_owned).collect(),
             id: if self.new_id { IdChange::New } else { IdChange::Keep },
             sign: self.sign,
+            mark: self.mark,
             ..Changes::default()
         };
         for part in parts(Field::Headers) {
@@ -230,6 +255,7 @@ impl Dialog {
                     self.sign = Sign::Fresh;
                 }
             }
+            Field::Mark => self.mark = !self.mark,
             Field::Order => self.shuffle = !self.shuffle,
             Field::Body
             | Field::Target
@@ -239,7 +265,8 @@ impl Dialog {
             | Field::Times
             | Field::Delay
             | Field::Jitter
-            | Field::Concurrency => return false,
+            | Field::Concurrency
+            | Field::Scenario => return false,
         }
         true
     }
@@ -286,6 +313,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
         (KeyCode::F(5), _) => send(state, effects),
         (KeyCode::Enter, true) => send(state, effects),
         (KeyCode::F(6), _) => release(state, effects),
+        (KeyCode::F(7), _) => save(state, effects),
         (KeyCode::Char('e'), _) if dialog.focus == Field::Body => {
             if let [id] = dialog.ids[..] {
                 effects.push(Effect::Edit(id, dialog.body.clone()));
@@ -314,6 +342,25 @@ fn send(state: &mut State, effects: &mut Vec<Effect>) {
                 stage: Stage::Asked,
             });
             effects.push(Effect::Preview(state.runs, Box::new(plan)));
+        }
+        Err(reason) => state.tell(reason, ToastKind::Bad),
+    }
+}
+
+/// Saves what would be sent as a scenario.
+fn save(state: &mut State, effects: &mut Vec<Effect>) {
+    let masks = state.look.masks;
+    let Some(dialog) = &mut state.dialog else { return };
+    let name = dialog.value(Field::Scenario).to_owned();
+    if name.is_empty() {
+        dialog.focus = Field::Scenario;
+        return state.tell("a scenario has a name".to_owned(), ToastKind::Note);
+    }
+    let replace = dialog.replaces.take().is_some_and(|there| there == name);
+    match dialog.plan() {
+        Ok(Plan { ids, to, draft, pace }) => {
+            let saving = Saving { name, ids, to, draft, delay_ms: pace.delay_ms, masks, replace };
+            effects.push(Effect::SaveScenario(Box::new(saving)));
         }
         Err(reason) => state.tell(reason, ToastKind::Bad),
     }

@@ -22,6 +22,7 @@ use super::{
     pager,
     piping::News,
     queue::in_order,
+    scenario::outside::Scenarios,
     shell::{self, Bounds, Ending},
     state::Thread,
     used,
@@ -58,6 +59,7 @@ pub(super) struct Errands {
     orders: Orders,
     catalogue: Catalogue,
     exchange: Exchange,
+    scenarios: Scenarios,
     results: mpsc::Sender<Message>,
     /// For the programs of filters.
     judging: Jq,
@@ -73,12 +75,22 @@ impl Errands {
     /// With where their results come out.
     pub(super) fn new(history: History, orders: Orders, shown: Shown) -> (Self, mpsc::Receiver<Message>) {
         let (results, come_back) = mpsc::channel(RESULTS);
-        let Shown { catalogue, mask, ignore, .. } = shown;
+        let Shown { catalogue, mask, ignore, library, player, .. } = shown;
+        let scenarios = Scenarios { history: history.clone(), mask: mask.clone(), library, player };
         let exchange = Exchange { history: history.clone(), mask, ignore };
         let (judging, querying, runs) = (Jq::default(), Jq::default(), Arc::default());
-        let used_written = Arc::default();
-        let errands =
-            Self { history, orders, catalogue, exchange, results, judging, querying, runs, used_written };
+        let errands = Self {
+            history,
+            orders,
+            catalogue,
+            exchange,
+            scenarios,
+            results,
+            judging,
+            querying,
+            runs,
+            used_written: Arc::default(),
+        };
         (errands, come_back)
     }
 
@@ -142,6 +154,11 @@ impl Errands {
                 Message::Copied(self.exchange.copy(id, what, masks, text, &self.catalogue).await)
             }
             Effect::SaveBody(id) => Message::Saved(self.exchange.save_body(id).await),
+            Effect::SaveScenario(saving) => self.scenarios.save(*saving).await,
+            Effect::Play(number, name) => {
+                self.scenarios.play(number, &name, &self.results, stop).await;
+                return None;
+            }
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
             Effect::Query(number, id, program) => {
                 Message::Queried(number, id, self.query(id, &program, stop).await)
@@ -332,7 +349,11 @@ impl Errands {
 
 /// What goes under a number and can be ended.
 fn number(effect: &Effect) -> Option<u64> {
-    if let Effect::CarryOut(number, _) | Effect::Query(number, ..) | Effect::Pipe(number, ..) = effect {
+    if let Effect::CarryOut(number, _)
+    | Effect::Play(number, _)
+    | Effect::Query(number, ..)
+    | Effect::Pipe(number, ..) = effect
+    {
         return Some(*number);
     }
     None

@@ -16,7 +16,7 @@ mod table;
 
 pub(crate) use table::BINDINGS;
 
-pub(crate) use super::holding::Holding;
+pub(crate) use super::{holding::Holding, scenario::Command};
 use crate::{listing::By, output::body::Form};
 
 /// What a key does.
@@ -56,6 +56,7 @@ pub(crate) enum Action {
     Body(OnBody),
     Compare,
     DiffLayout,
+    Scenario(Command),
 }
 
 /// What is done with the body of an event.
@@ -119,6 +120,8 @@ pub(crate) enum View {
     Diff,
     /// What a command printed.
     Piped,
+    /// The scenario played last.
+    Play,
 }
 
 /// What of the look is changed.

@@ -14,6 +14,7 @@ use super::{
     exchange::{Comparison, Copied},
     keys::Copy,
     piping::News,
+    scenario::{Begun, Saved, Saving},
     state::Thread,
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     pipeline::Signing,
     replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow},
+    scenario::Played,
 };
 
 /// Something happened.
@@ -85,6 +87,12 @@ pub(super) enum Message {
     Copied(Result<Copied, String>),
     /// The file a body was saved to, and its length.
     Saved(Result<(PathBuf, usize), String>),
+    /// What came of saving a scenario of this name.
+    ScenarioSaved(String, Saved),
+    /// The scenario of this number is played from now on, or why not.
+    PlayBegun(u64, Result<Begun, String>),
+    /// A step of it is done; with nothing, none is sent any more.
+    Played(u64, Option<Played>),
     /// What differs between two events.
     Compared(Result<Box<Comparison>, String>),
 }
@@ -118,7 +126,7 @@ pub(super) enum Effect {
     Preview(u64, Box<Plan>),
     /// Carry a plan out.
     CarryOut(u64, Box<Plan>),
-    /// End what is under way by this number: send no more of a plan, or end a command.
+    /// End what is under way by this number: send no more of a plan or scenario, or end a command.
     Stop(u64),
     /// Change what is held.
     Hold(HoldChange),
@@ -151,6 +159,10 @@ pub(super) enum Effect {
     SaveBody(EventId),
     /// Compare two events.
     Compare(EventId, EventId),
+    /// Save a scenario.
+    SaveScenario(Box<Saving>),
+    /// Play the scenario of this name, under this number.
+    Play(u64, String),
     /// Take the mouse, or leave it to the terminal.
     TakeMouse(bool),
     /// Draw everything anew.

@@ -19,6 +19,7 @@ use super::{
     piping::Piped,
     query::Query,
     queue::Queue,
+    scenario::Play,
     theme::Theme,
     traffic::Traffic,
     tree::Tree,
@@ -28,7 +29,9 @@ use super::{
         detail::{self, Laid},
     },
 };
-use crate::{connection::ConnectionState, hold::HoldState, output::Ready, row::EventRow, thread::Step};
+use crate::{
+    config::Setting, connection::ConnectionState, hold::HoldState, output::Ready, row::EventRow, thread::Step,
+};
 
 /// Lines of the log that are kept.
 const LOG_MAX: usize = 1000;
@@ -61,7 +64,9 @@ pub(super) struct State {
     pub(super) hold: HoldState,
     /// A replay that is being put together.
     pub(super) dialog: Option<Dialog>,
-    /// Counts replays by the dialog, so that what comes of an earlier one is told apart.
+    /// The scenario played last.
+    pub(super) play: Option<Play>,
+    /// Counts replays by the dialog and plays of scenarios, so that what comes of an earlier one is told apart.
     pub(super) runs: u64,
     /// A jq program over the body.
     pub(super) query: Option<Query>,
@@ -84,6 +89,8 @@ pub(super) struct State {
     pub(super) scroll: usize,
     /// What is shown of the event, laid out for its room.
     pub(super) laid: Laid,
+    /// What it waits for before there is anything to show; nothing once the client is started.
+    pub(super) start: Option<Start>,
     pub(super) connection: ConnectionState,
     pub(super) traffic: Traffic,
     /// Whether each target took what it was sent last.
@@ -100,10 +107,19 @@ pub(super) struct State {
     pub(super) count: Option<usize>,
     pub(super) width: u16,
     pub(super) height: u16,
-    /// The options in effect: names and values.
-    pub(super) options: Vec<(String, String)>,
+    /// The options in effect.
+    pub(super) options: Vec<Setting>,
     /// The time, as the last message told it.
     pub(super) now: UnixMillis,
+}
+
+/// What is shown while the client starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// The history is being opened.
+    Opening,
+    /// It cannot start: why, and what a person can do about it.
+    Failed(Vec<String>),
 }
 
 /// How things are shown.
@@ -239,6 +255,7 @@ impl State {
             queue: Queue::default(),
             hold: HoldState::default(),
             dialog: None,
+            play: None,
             runs: 0,
             query: None,
             piped: None,
@@ -252,6 +269,7 @@ impl State {
             detail: None,
             scroll: 0,
             laid: Laid::default(),
+            start: None,
             connection: ConnectionState::Connecting { attempt: 1 },
             traffic: Traffic::default(),
             targets: BTreeMap::new(),

@@ -39,6 +39,7 @@ mod keys_typed;
 mod noting;
 mod order;
 mod picture;
+mod scenarios;
 mod screens;
 
 const AT: u64 = 1_763_970_070_118;
@@ -273,6 +274,7 @@ fn named(name: &str) -> (KeyCode, KeyModifiers) {
         "tab" => (KeyCode::Tab, KeyModifiers::NONE),
         "f5" => (KeyCode::F(5), KeyModifiers::NONE),
         "f6" => (KeyCode::F(6), KeyModifiers::NONE),
+        "f7" => (KeyCode::F(7), KeyModifiers::NONE),
         "S-tab" => (KeyCode::BackTab, KeyModifiers::NONE),
         "up" => (KeyCode::Up, KeyModifiers::NONE),
         "down" => (KeyCode::Down, KeyModifiers::NONE),

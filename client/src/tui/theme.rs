@@ -79,10 +79,6 @@ impl Theme {
         self.palette
     }
 
-    pub(super) fn is_ascii(self) -> bool {
-        self.ascii
-    }
-
     pub(super) fn good(self) -> Style {
         match self.palette {
             Palette::Dark | Palette::Light => Style::new().fg(Paint::Green),

@@ -5,7 +5,7 @@ use inhaul_core::event::EventId;
 use super::{
     deleting, dialog, holding,
     message::{Effect, Message},
-    piping, query, queue,
+    piping, query, queue, scenario,
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
     view::list,
@@ -102,6 +102,9 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
         Message::Replayed(result) => replayed(state, result),
         Message::Copied(result) => exchange::copied(state, result, effects),
         Message::Saved(result) => exchange::saved(state, result),
+        Message::ScenarioSaved(name, saved) => scenario::saved(state, &name, saved),
+        Message::PlayBegun(number, begun) => scenario::begun(state, number, begun),
+        Message::Played(number, played) => scenario::played(state, number, played),
         Message::Compared(result) => exchange::compared(state, result),
     }
 }

@@ -1,7 +1,7 @@
 //! The table of keys, in the order of the help.
 
 use super::{
-    Action, Binding, Change, Copy, Holding, Note, OnBody,
+    Action, Binding, Change, Command, Copy, Holding, Note, OnBody,
     Scope::{Event, Everywhere, List, View},
     Tab, View as Page, Way,
 };
@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 98] = [
+pub(crate) const BINDINGS: [Binding; 101] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -291,6 +291,21 @@ pub(crate) const BINDINGS: [Binding; 98] = [
         &[List, Event],
         &["="],
         "compare the event with the one before it of the same endpoint and type; n and N go to the differences",
+    ),
+    line(
+        "save",
+        Action::Scenario(Command::Save),
+        &[List, Event],
+        &["g s"],
+        "`:save NAME`: save the marked events, else this one, as a scenario for `inhaul play`",
+    ),
+    line("play", Action::Scenario(Command::Play), &[List, Event], &["g p"], "`:play NAME`: play a scenario"),
+    line(
+        "played",
+        Action::Show(Page::Play),
+        &[List, Event],
+        &["P"],
+        "the scenario played last, and what was answered",
     ),
     line("diff_layout", Action::DiffLayout, &[View], &["s"], "a comparison in one column or in two"),
     line("body", Action::Tab(Tab::Body), &[Event], &["1"], "the body"),

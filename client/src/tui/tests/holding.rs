@@ -127,7 +127,7 @@ fn what_is_held_is_asked_for_and_a_mistake_is_typed_on() {
 #[test]
 fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
     let mut stage = five();
-    stage.keys("gg  jR3001<tab><tab>n=2; a.b=\"x\"<tab>X-A: 1; -X-B<tab>q=1; -r<tab> <tab> <tab>");
+    stage.keys("gg  jR3001<tab><tab>n=2; a.b=\"x\"<tab>X-A: 1; -X-B<tab>q=1; -r<tab> <tab> <tab> <tab>");
     stage.keys("<C-u>2<tab>200ms<tab><C-u>20%<tab><C-u>4<tab> <f5>");
     let pair = |name: &str| (name.to_owned(), "1".to_owned());
     let plan = Plan {
@@ -143,6 +143,7 @@ fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
                 set_headers: vec![pair("X-A")],
                 id: IdChange::New,
                 sign: Sign::Fresh,
+                mark: true,
             },
         },
         pace: Pace { times: 2, delay_ms: 200, jitter_percent: 20, concurrency: 4, shuffle: true },
@@ -187,7 +188,7 @@ fn a_target_elsewhere_needs_a_second_word_and_a_mistake_is_told() {
     stage.keys("<esc>R<f5>");
     stage.tell(Message::Previewed(3, Err("no secret of Stripe is configured".to_owned())));
     assert!(stage.screen().contains("not sent: no secret of Stripe"), "{}", stage.screen());
-    stage.keys("<esc>R<tab><tab><tab><tab><tab><tab><tab><C-u>10001");
+    stage.keys("<esc>R<tab><tab><tab><tab><tab><tab><tab><tab><C-u>10001");
     assert!(stage.screen().contains("10000 are the most"), "{}", stage.screen());
 }
 

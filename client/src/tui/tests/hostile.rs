@@ -5,6 +5,7 @@ use inhaul_core::signature::{Verdict, catalogue};
 
 use super::{Stage, answered, event, id, mask, row};
 use crate::{
+    config::Setting,
     connection::ConnectionState,
     live::Live,
     row::{EventRow, FailureKind, GivenUp, Outcome},
@@ -74,7 +75,8 @@ fn hostile_text_is_shown_and_does_nothing_wherever_it_stands() {
         stage.tell(Message::Live(Live::Notice(text.clone())));
         let waiting = ConnectionState::Refused { reason: text.clone() };
         stage.tell(Message::Live(Live::Connection(waiting)));
-        stage.state.options = vec![(text.clone(), text.clone())];
+        let setting = Setting { name: text.clone(), value: text.clone(), source: text.clone() };
+        stage.state.options = vec![setting];
         assert_harmless(&stage.screen(), "list");
         stage.keys("<enter>");
         let json = serde_json::to_vec(&serde_json::json!({ &*text: [text, { "a": text }] })).unwrap();

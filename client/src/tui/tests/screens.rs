@@ -9,6 +9,7 @@ use ratatui::{
 
 use super::{Stage, event, id, mask, opened, row};
 use crate::{
+    config::Setting,
     connection::ConnectionState,
     live::Live,
     output::Color,
@@ -122,7 +123,15 @@ fn every_page_over_the_list() {
     let reason = "the relay closed the connection".to_owned();
     let retry_in = Duration::from_millis(1500);
     stage.tell(Message::Live(Live::Connection(ConnectionState::Waiting { reason, retry_in })));
-    stage.state.options = vec![("relay".to_owned(), "hosted by this program".to_owned())];
+    let setting = |name: &str, value: &str, source: &str| Setting {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        source: source.to_owned(),
+    };
+    stage.state.options = vec![
+        setting("relay", "hosted by this program", "default"),
+        setting("/ target", "http://localhost:3000", "inhaul.toml:12"),
+    ];
     for (key, name) in [("C", "relay"), ("O", "options"), ("E", "log"), (":replay", "commands")] {
         insta::assert_snapshot!(format!("page_{name}"), stage.keys(key).screen());
         stage.keys("<esc>");

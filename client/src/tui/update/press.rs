@@ -9,7 +9,7 @@ use super::{
         dialog, holding,
         keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
-        piping, query,
+        piping, query, scenario,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         view::{detail, page},
     },
@@ -33,6 +33,9 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
     }
     if state.prompt.is_some() {
         return type_key(state, key, effects);
+    }
+    if scenario::stops(state, key.code, effects) {
+        return;
     }
     let key = Key::from(key);
     state.pressed.push(key);
@@ -97,6 +100,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Follow => order::follow(state),
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
+        Action::Scenario(command) => scenario::ask(state, command),
         Action::Hold(action) => holding::act(state, action, count, effects),
         Action::Open if state.pane == Pane::Detail => {
             if let Some(tree) = shown_tree(state) {
@@ -299,9 +303,12 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             find(state, false);
         }
         (PromptKind::Command, KeyCode::Enter) => {
+            let named = page::named(state);
             let action = page::commands(state).get(state.view_scroll).map(|line| line.action);
             (state.prompt, state.view) = (None, None);
-            if let Some(action) = action {
+            if let Some(named) = named {
+                scenario::act(state, named, effects);
+            } else if let Some(action) = action {
                 act(state, action, None, effects);
             }
         }

@@ -91,6 +91,7 @@ fn value(dialog: &Dialog, field: Field) -> String {
             format!("(•) {}   {} of {}, space chooses", SIGNS[at].1, at + 1, SIGNS.len())
         }
         Field::Id => choice([(!dialog.new_id, "as received"), (dialog.new_id, "new for each copy")]),
+        Field::Mark => choice([(!dialog.mark, "none"), (dialog.mark, "X-Inhaul-Replay")]),
         Field::Order => choice([(!dialog.shuffle, "as listed"), (dialog.shuffle, "any")]),
         Field::Target
         | Field::Values
@@ -99,7 +100,8 @@ fn value(dialog: &Dialog, field: Field) -> String {
         | Field::Times
         | Field::Delay
         | Field::Jitter
-        | Field::Concurrency => dialog.text(field).map(|input| input.value().to_owned()).unwrap_or_default(),
+        | Field::Concurrency
+        | Field::Scenario => dialog.text(field).map(|input| input.value().to_owned()).unwrap_or_default(),
     }
 }
 
@@ -119,7 +121,7 @@ fn results(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
             Err(reason) => format!(" {reason}"),
         };
         let release = if held { "   F6 releases it like this" } else { "" };
-        let text = format!("{text}{release}   tab next field   esc close");
+        let text = format!("{text}{release}   F7 saves a scenario   tab next field   esc close");
         return vec![Line::styled(fit(&text, 0, width), theme.faint())];
     };
     let stage = match run.stage {

@@ -3,6 +3,7 @@
 use inhaul_core::{
     event::EventId,
     filter::{Flag, Signature, TextField},
+    visible::visible,
 };
 use ratatui::{
     Frame,
@@ -13,8 +14,12 @@ use ratatui::{
 };
 
 use super::{
-    super::state::{Pane, State, Times},
+    super::{
+        keys::Action,
+        state::{Pane, Start, State, Times},
+    },
     areas::{Areas, RowShape},
+    page::wrapped,
     pane,
 };
 use crate::{
@@ -97,9 +102,14 @@ pub(in super::super) fn shown(state: &State) -> impl Iterator<Item = EventId> {
 
 /// What to do while there is nothing to show.
 pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
-    let block = pane(state, " No events yet ".to_owned(), true);
+    let title = if state.start.is_some() { " Start " } else { " No events yet " };
+    let block = pane(state, title.to_owned(), true);
     let inside = block.inner(area);
     frame.render_widget(block, area);
+    if let Some(start) = &state.start {
+        let lines = starting(state, start, usize::from(inside.width));
+        return frame.render_widget(Paragraph::new(lines), inside);
+    }
     let mut lines = vec![Line::default(), Line::from("Waiting for the first webhook."), Line::default()];
     if let Some(ready) = &state.ready {
         let url = &ready.endpoint_url;
@@ -116,6 +126,31 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
         lines.push(Line::from("3  `inhaul demo` shows what it looks like with events."));
     }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inside);
+}
+
+/// What is said while the client starts, or cannot.
+fn starting(state: &State, start: &Start, width: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::default()];
+    match start {
+        Start::Opening => {
+            lines.push(Line::from("Opening the history."));
+            lines.push(Line::default());
+            let text =
+                "After a crash it is checked first, and what is broken is put right; that takes longer.";
+            lines.extend(wrapped(text, width).into_iter().map(Line::from));
+        }
+        Start::Failed(reasons) => {
+            for reason in reasons {
+                let text = visible(reason).to_string();
+                lines.extend(
+                    wrapped(&text, width).into_iter().map(|part| Line::styled(part, state.theme().bad())),
+                );
+                lines.push(Line::default());
+            }
+            lines.push(Line::from(format!("{} ends it.", state.keymap.first(Action::Quit))));
+        }
+    }
+    lines
 }
 
 fn header(state: &State, width: usize, shape: RowShape) -> Line<'static> {

@@ -13,12 +13,13 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{
     super::{
         keys::{BINDINGS, Binding, View},
+        scenario::Named,
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
-    diff, pane, piped, relay, thread, toast_look,
+    diff, pane, piped, play, relay, thread, toast_look,
 };
-use crate::output::fit;
+use crate::{config::Setting, output::fit};
 
 /// Columns of the keys in help and commands.
 const KEYS: usize = 16;
@@ -41,6 +42,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         Some(View::Thread) => "Thread",
         Some(View::Diff) => "Diff",
         Some(View::Piped) => "Command",
+        Some(View::Play) => "Scenario",
         None => return,
     };
     let title = if lines.len() > height {
@@ -82,8 +84,19 @@ pub(super) fn has(line: &Line, text: &str) -> bool {
 
 /// The lines of the table that the typed text finds.
 pub(in super::super) fn commands(state: &State) -> Vec<&'static Binding> {
-    let typed = state.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Command);
-    found_commands(typed.map_or("", |prompt| prompt.input.value()))
+    found_commands(typed(state))
+}
+
+/// The command with a name behind it that is typed, unless it is the name of a line of the table.
+pub(in super::super) fn named(state: &State) -> Option<Named> {
+    let text = typed(state).trim();
+    let is_line = BINDINGS.iter().any(|line| line.name.replace('_', " ") == text);
+    Named::read(text).filter(|_| !is_line)
+}
+
+fn typed(state: &State) -> &str {
+    let prompt = state.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Command);
+    prompt.map_or("", |prompt| prompt.input.value())
 }
 
 fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
@@ -96,6 +109,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         Some(View::Thread) => thread::lines(state, width),
         Some(View::Diff) => diff::lines(state, width),
         Some(View::Piped) => piped::lines(state, width),
+        Some(View::Play) => play::lines(state, width),
         None => Vec::new(),
     }
 }
@@ -121,6 +135,10 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
 }
 
 fn command_lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    if let Some(named) = named(state) {
+        let text = fit(&format!("▸{}", named.text()), 0, width);
+        return vec![Line::styled(text, state.theme().selected())];
+    }
     let (found, chosen) = (commands(state), state.view_scroll);
     if found.is_empty() {
         return vec![Line::from(" nothing has this name")];
@@ -142,18 +160,34 @@ fn command_lines(state: &State, width: usize) -> Vec<Line<'static>> {
 }
 
 fn options(state: &State, width: usize) -> Vec<Line<'static>> {
+    let now = |name: &str, value: String, key: &str| Setting {
+        name: name.to_owned(),
+        value,
+        source: format!("now; {} changes it", state.keymap.written(key)),
+    };
+    let theme = state.theme().palette().to_string();
     let own = [
-        ("theme".to_owned(), state.theme().palette().to_string()),
-        ("ascii".to_owned(), yes_no(state.theme().is_ascii())),
-        ("mouse".to_owned(), yes_no(state.look.mouse)),
-        ("layout".to_owned(), layout_text(state.look.layout).to_owned()),
-        ("credentials".to_owned(), if state.look.masks { "hidden" } else { "shown" }.to_owned()),
+        Setting { name: "theme".to_owned(), value: theme, source: "now; NO_COLOR makes it mono".to_owned() },
+        now("mouse", yes_no(state.look.mouse), "mouse"),
+        now("layout", layout_text(state.look.layout).to_owned(), "layout"),
+        now("credentials", if state.look.masks { "hidden" } else { "shown" }.to_owned(), "mask"),
     ];
-    let name_width = state.options.iter().chain(&own).map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(String, String)| {
-        let name = fit(name, name_width, name_width);
-        let value = fit(value, 0, width.saturating_sub(name_width + 3));
-        Line::from(vec![Span::styled(format!(" {name}  "), state.theme().name()), Span::raw(value)])
+    let all = || state.options.iter().chain(&own);
+    let widest = |text: fn(&Setting) -> &str| all().map(|setting| text(setting).width()).max().unwrap_or(0);
+    let name_width = widest(|setting| &setting.name).min(width / 3);
+    let source_width = widest(|setting| &setting.source).min(width / 3);
+    // The sources are beside each other, behind the values as far as these need room.
+    let room = width.saturating_sub(name_width + source_width + 5);
+    let value_width = widest(|setting| &setting.value).min(room);
+    let line = |setting: &Setting| {
+        let name = fit(&setting.name, name_width, name_width);
+        let value = fit(&setting.value, value_width, value_width);
+        let source = fit(&setting.source, 0, source_width);
+        Line::from(vec![
+            Span::styled(format!(" {name}  "), state.theme().name()),
+            Span::raw(format!("{value}  ")),
+            Span::styled(source, state.theme().faint()),
+        ])
     };
     let mut lines: Vec<Line> = state.options.iter().map(line).collect();
     lines.push(Line::default());

@@ -6,7 +6,7 @@ use ratatui::{
 };
 
 use super::super::{
-    state::State,
+    state::{Start, State},
     traffic::{Counted, bars_text},
 };
 use crate::{connection::ConnectionState, output::fit};
@@ -22,6 +22,8 @@ pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
     let theme = state.theme();
     let is_wide = width >= WIDE_FROM;
     let (glyph, text, style) = match &state.connection {
+        _ if state.start == Some(Start::Opening) => ("◌", "opening the history".to_owned(), theme.doubtful()),
+        _ if state.start.is_some() => ("✗", "cannot start".to_owned(), theme.bad()),
         ConnectionState::Connecting { attempt: 1 } => ("◌", "connecting".to_owned(), theme.doubtful()),
         ConnectionState::Connecting { attempt } => {
             ("◌", format!("connecting, try {attempt}"), theme.doubtful())
