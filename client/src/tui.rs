@@ -173,12 +173,7 @@ pub enum TuiError {
 pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) -> Result<(), TuiError> {
     let Inspector { history, mut live, orders, shown } = inspector;
     let Front { mut screen, mut state, mut keys, mut ticks, later, mut is_shown } = front;
-    state.saved = shown.filters.clone();
-    state.hold = orders.hold.state();
-    take_used_filters(&mut state, &history);
-    // One that was typed already may name a filter that is known only now.
-    let filter = state.filter_text.clone();
-    set_filter(&mut state, &filter);
+    know(&mut state, &history, &orders, &shown);
     let (errands, mut results) = Errands::new(history, orders, shown);
     let mut interrupts = signal(SignalKind::interrupt())?;
     errands.go(Effect::LoadRows(None));
@@ -318,6 +313,16 @@ fn state_of(screen: &Screen, settings: &Settings, color: Color) -> Result<State,
     };
     state.events.set_order(ui.order);
     Ok(state)
+}
+
+/// Takes in what is known once there is a history.
+fn know(state: &mut State, history: &History, orders: &Orders, shown: &Shown) {
+    state.saved = shown.filters.clone();
+    state.hold = orders.hold.state();
+    take_used_filters(state, history);
+    // One that was typed already may name a filter that is known only now.
+    let filter = state.filter_text.clone();
+    set_filter(state, &filter);
 }
 
 /// Takes the filters of earlier runs.
