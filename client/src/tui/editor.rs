@@ -25,8 +25,8 @@ pub(super) async fn edit(
     content_type: Option<&str>,
     stop: &CancellationToken,
 ) -> Result<Bytes, String> {
-    let named =
-        ["VISUAL", "EDITOR"].into_iter().find_map(|name| env::var(name).ok().filter(|name| !name.is_empty()));
+    let names = ["VISUAL", "EDITOR"].into_iter();
+    let named = names.filter_map(|name| env::var(name).ok()).find(|editor| !editor.trim().is_empty());
     edit_with(&named.unwrap_or_else(|| OTHERWISE.to_owned()), body, content_type, stop).await
 }
 
@@ -42,7 +42,7 @@ async fn edit_with(
     write(&path, body).map_err(|error| format!("no file to edit can be made: {error}"))?;
     // By a shell, because the variable may hold arguments too.
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("{editor} \"$1\""), "inhaul"]).arg(&path);
+    command.args(["-c", &foreground::script(editor, "\"$1\""), "inhaul"]).arg(&path);
     match foreground::run(command, None, stop).await {
         Ok(status) if status.success() => {}
         Ok(status) if status.code() == Some(127) => {

@@ -18,6 +18,20 @@ use tokio_util::sync::CancellationToken;
 /// How long a program that is told to end may take before it is killed.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
+/// Words of a shell's own, which are no programs.
+const OF_THE_SHELL: [&str; 4] = [".", "command", "eval", "exec"];
+
+/// What a shell runs for a person's own program with `arguments`. Where the text names one program and nothing else, the shell becomes that
+/// program: not every shell does so by itself, and one that stays would be told to end in the program's place.
+pub(super) fn script(named: &str, arguments: &str) -> String {
+    let first = named.split_whitespace().next().unwrap_or_default();
+    let is_one_program = !named.contains([';', '&', '|', '(', ')', '{', '}', '!', '`', '\n'])
+        && !first.contains('=')
+        && !OF_THE_SHELL.contains(&first);
+    let exec = if is_one_program { "exec " } else { "" };
+    format!("{exec}{named} {arguments}")
+}
+
 /// Runs a program on the terminal until it ends, with `input` on its standard input if there is any. When `stop` is cancelled it is told
 /// to end. However it ends, the terminal's mode is the one from before.
 ///
@@ -85,6 +99,54 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::piped());
         command
+    }
+
+    #[test]
+    fn a_shell_becomes_the_program_where_there_is_only_one() {
+        for (named, becomes_it) in [
+            ("less -R", true),
+            (" vim -c 'set nonu'", true),
+            ("code --wait 2>/dev/null", true),
+            ("emacsclient -t || vi", false),
+            ("col -b | less", false),
+            ("LESS=R less", false),
+            ("command vi", false),
+            (". ./editor", false),
+            ("{ vi; }", false),
+        ] {
+            assert_eq!(script(named, "\"$1\"").starts_with("exec "), becomes_it, "{named:?}");
+        }
+        assert_eq!(script("vi", "\"$1\""), "exec vi \"$1\"");
+    }
+
+    #[tokio::test]
+    async fn the_program_is_ended_and_not_a_shell_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name| directory.path().join(name).display().to_string();
+        let (program, says) = (path("program"), path("says"));
+        // The fifo has a reader for as long as it lives.
+        let text = format!(
+            "trap '' TERM\nmkfifo {says}\nexec 5<>{says}\nmv {program} {program}.runs\nread line <&5\n"
+        );
+        std::fs::write(&program, text).unwrap();
+        let stop = CancellationToken::new();
+        let command = shell(&script(&format!("sh {program}"), ""));
+        let running = tokio::spawn({
+            let stop = stop.clone();
+            async move { run(command, None, &stop).await }
+        });
+        let runs = std::path::PathBuf::from(format!("{program}.runs"));
+        while !runs.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        assert!(!running.await.unwrap().unwrap().success());
+        let written = rustix::fs::open(
+            &*says,
+            rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK,
+            rustix::fs::Mode::empty(),
+        );
+        assert_eq!(written.unwrap_err(), rustix::io::Errno::NXIO);
     }
 
     #[tokio::test]

@@ -47,7 +47,7 @@ fn script(named: Option<&str>) -> String {
     let Some(named) = named else { return format!("{OTHERWISE}{WAIT}") };
     let program = named.split_whitespace().next().unwrap_or_default();
     let ends_with_text = ["cat", "more"].contains(&program.rsplit('/').next().unwrap_or_default());
-    if ends_with_text { format!("{named}{WAIT}") } else { named.to_owned() }
+    if ends_with_text { format!("{named}{WAIT}") } else { foreground::script(named, "") }
 }
 
 /// The options of `less` without leaving at once when a text fits the screen: nobody would have seen it.
