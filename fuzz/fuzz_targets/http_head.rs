@@ -31,7 +31,7 @@ fn handed_on(input: &[u8]) -> (Vec<u8>, Vec<Tapped>) {
 }
 
 /// The request another parser finds in a head.
-fn compare(RequestHead { bytes: head, parsed: ours }: &RequestHead) {
+fn compare(RequestHead { bytes: head, parsed: ours, .. }: &RequestHead) {
     assert_eq!(Head::parse(head).as_ref(), Ok(ours), "it is kept as something else");
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
@@ -75,10 +75,18 @@ fuzz_target!(|input: &[u8]| {
         };
         if let Tapped::Head(head) = one {
             let ours = &head.parsed;
-            assert_eq!(request.path.map(str::as_bytes), Some(&ours.target[..]));
             let upgrade = ours.header("upgrade").is_some();
             if upgrade || value("transfer-encoding").is_some() {
                 return;
+            }
+            assert_eq!(request.path, Some("/"));
+            match &head.body {
+                Some(body) => {
+                    assert_eq!(value("content-length"), None, "there is no other body");
+                    let length = ours.header("content-length").map(|value| String::from_utf8_lossy(value).parse());
+                    assert_eq!(length.unwrap_or(Ok(0)), Ok(body.len()));
+                }
+                None => assert_eq!(value("content-length"), ours.header("content-length").map(|value| &value[..])),
             }
         }
         let body =

@@ -83,6 +83,24 @@ impl Refusal {
     }
 }
 
+/// Where the body of a request is.
+enum Coming {
+    /// It came with the head.
+    Here(Bytes),
+    /// It is still to be read.
+    Later(Incoming),
+}
+
+fn too_large(limit: u64) -> Refusal {
+    let text = format!("the body is larger than this relay takes ({limit} bytes, max_body_bytes)");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text)
+}
+
+fn busy() -> Refusal {
+    let text = "this relay has as many bytes in flight as it takes; come again";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "in_flight", text).retry_after(RETRY_SOON)
+}
+
 /// An answer of the relay's own: a line of text.
 pub fn relay_answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
@@ -116,8 +134,9 @@ impl Ingest {
     ) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
         let method = request.method().clone();
-        let RequestHead { bytes, parsed } = head;
-        match self.read(request, bytes, &parsed, peer).await {
+        let RequestHead { bytes, parsed, body } = head;
+        let body = body.map_or_else(|| Coming::Later(request.into_body()), Coming::Here);
+        match self.read(body, bytes, &parsed, peer).await {
             Ok((endpoint, event, _permit)) => {
                 self.take_event(&endpoint, &event, &parsed, &method, arrived).await
             }
@@ -154,7 +173,7 @@ impl Ingest {
     /// Reads a request within its limits; the permit is for the bytes of its event.
     async fn read(
         &self,
-        request: Request<Incoming>,
+        body: Coming,
         head: Bytes,
         parsed: &Head,
         peer: &Peer,
@@ -165,7 +184,10 @@ impl Ingest {
             let text = "too many requests for this endpoint; its limit is requests_per_second";
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate", text).retry_after(after)
         })?;
-        let (body, body_sha256, permit) = self.read_body(request.into_body(), &head).await?;
+        let (body, body_sha256, permit) = match body {
+            Coming::Here(body) => self.whole_body(body, &head)?,
+            Coming::Later(body) => self.read_body(body, &head).await?,
+        };
         let event = Event {
             id: EventId(Uuid::now_v7()),
             endpoint: endpoint.name.clone(),
@@ -189,13 +211,13 @@ impl Ingest {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         self.metrics.received(&endpoint.name, (event.head.len() + event.body.len()) as u64);
         let question = Question::in_event(event, head);
-        let held = self.hub.is_held(&endpoint.name);
+        let is_held = || self.hub.is_held(&endpoint.name);
         let mut response = match (endpoint.answer, &question) {
             // The client has the secrets that the answer takes.
-            (AnswerMode::Relay, Some(Question::ForClient)) if held => {
+            (AnswerMode::Relay, Some(Question::ForClient)) if is_held() => {
                 self.ask_the_app(endpoint, event, arrived, method).await?
             }
-            (AnswerMode::App, _) if held => self.ask_the_app(endpoint, event, arrived, method).await?,
+            (AnswerMode::App, _) if is_held() => self.ask_the_app(endpoint, event, arrived, method).await?,
             (_, Some(Question::Answered(answer))) => {
                 self.store(event, false).await?;
                 self.challenge_answer(answer, method)
@@ -228,24 +250,27 @@ impl Ingest {
         Ok((endpoint, path_start + INGEST_PREFIX.len() + part_len))
     }
 
+    /// A body that is here.
+    fn whole_body(&self, body: Bytes, head: &Bytes) -> Result<(Bytes, [u8; 32], Permit), Refusal> {
+        let limit = self.limits.max_body_bytes;
+        if body.len() as u64 > limit {
+            return Err(too_large(limit));
+        }
+        let permit = self.budget.take((head.len() + body.len()) as u64).ok_or_else(busy)?;
+        let digest = Event::digest(&body);
+        Ok((body, digest, permit))
+    }
+
     async fn read_body(&self, body: Incoming, head: &Bytes) -> Result<(Bytes, [u8; 32], Permit), Refusal> {
         let limit = self.limits.max_body_bytes;
-        let too_large = || {
-            let text = format!("the body is larger than this relay takes ({limit} bytes, max_body_bytes)");
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text)
-        };
         let declared = body.size_hint().exact().unwrap_or(0);
         if declared > limit {
-            return Err(too_large());
+            return Err(too_large(limit));
         }
-        let busy = || {
-            let text = "this relay has as many bytes in flight as it takes; come again";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "in_flight", text).retry_after(RETRY_SOON)
-        };
         let mut permit = self.budget.take(head.len() as u64 + declared).ok_or_else(busy)?;
         let whole = collect(body, declared, |held| {
             if held > limit {
-                return Err(too_large());
+                return Err(too_large(limit));
             }
             let more = held.saturating_sub(declared);
             let already = permit.bytes() - head.len() as u64 - declared;
@@ -477,6 +502,12 @@ async fn collect(
         }
     }
     Ok((whole.freeze(), digest.finalize().into()))
+}
+
+/// The path of a request, without its query.
+pub(crate) fn path(target: &[u8]) -> &[u8] {
+    let path = &target[path_start(target)..];
+    path.iter().position(|&byte| byte == b'?').map_or(path, |query| &path[..query])
 }
 
 /// Where the path begins: 0, or behind the authority of an absolute-form target (RFC 9112 §3.2.2).

@@ -1,10 +1,10 @@
 //! What a relay counts, in the OpenMetrics text format. No label comes from outside but the names of known endpoints.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 use inhaul_core::event::EndpointName;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
     metrics::{
         counter::Counter,
         family::Family,
@@ -16,7 +16,23 @@ use prometheus_client::{
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EndpointLabel {
-    endpoint: String,
+    endpoint: Name,
+}
+
+/// An endpoint's name as a label's value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Name(EndpointName);
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.0.as_str().encode(encoder)
+    }
+}
+
+impl EndpointLabel {
+    fn of(endpoint: &EndpointName) -> Self {
+        Self { endpoint: Name(endpoint.clone()) }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -99,7 +115,7 @@ impl Metrics {
 
     /// A webhook was read whole.
     pub fn received(&self, endpoint: &EndpointName, bytes: u64) {
-        self.received.get_or_create(&EndpointLabel { endpoint: endpoint.to_string() }).inc();
+        self.received.get_or_create(&EndpointLabel::of(endpoint)).inc();
         self.received_bytes.inc_by(bytes);
     }
 
@@ -127,7 +143,7 @@ impl Metrics {
 
     /// Events were dropped because they waited too long.
     pub fn expired(&self, endpoint: &EndpointName, events: u64) {
-        self.expired.get_or_create(&EndpointLabel { endpoint: endpoint.to_string() }).inc_by(events);
+        self.expired.get_or_create(&EndpointLabel::of(endpoint)).inc_by(events);
     }
 
     /// What waits for clients now.

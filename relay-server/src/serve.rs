@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attach::attach,
-    ingest::{INGEST_PREFIX, Ingest, relay_answer},
+    ingest::{INGEST_PREFIX, Ingest, path, relay_answer},
     session::SessionContext,
 };
 
@@ -211,16 +211,16 @@ async fn route(
     head: RequestHead,
     peer: &Peer,
 ) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    if path.as_bytes().starts_with(INGEST_PREFIX) {
+    let path = path(&head.parsed.target);
+    if path.starts_with(INGEST_PREFIX) {
         return server.ingest.take(request, head, peer).await;
     }
-    if path == ATTACH_PATH {
+    if path == ATTACH_PATH.as_bytes() {
         let context = Arc::clone(&server.sessions);
         return attach(request, context, &server.clients, server.stop_now.clone());
     }
     match path {
-        "/" | "/_inhaul" | "/_inhaul/" => relay_answer(
+        b"/" | b"/_inhaul" | b"/_inhaul/" => relay_answer(
             StatusCode::OK,
             "This is an inhaul relay. Webhooks are posted to /in/<endpoint>; clients attach with `inhaul listen --relay URL`.\n",
         ),

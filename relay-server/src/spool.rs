@@ -194,19 +194,19 @@ impl Spool {
     ) -> Result<u64, SpoolError> {
         let bytes = (event.head.len() + event.body.len()) as u64;
         let (stored, outcome) = oneshot::channel();
+        let parts = vec![event.record_prefix(), event.body.clone()];
+        let lanes_later = Arc::clone(&self.shared.lanes);
+        let journal = self.shared.journal.clone();
+        let (endpoint, id) = (event.endpoint.clone(), event.id);
         {
             // The number is given and the record queued under one lock, so the journal has an endpoint's events in order.
             let mut lanes = self.lanes();
             let kept_since = lanes.clock.stamp();
-            let lane = lanes.by_name.entry(event.endpoint.clone()).or_default();
+            let lane = lanes.of(&event.endpoint);
             lane.reserve(&event.endpoint, bytes, limits)?;
             lane.last_seq += 1;
             let seq = lane.last_seq;
             let tag = tag::of_event(&event.endpoint, seq, event.id, bytes, missed, kept_since);
-            let parts = vec![event.record_prefix(), event.body.clone()];
-            let lanes_later = Arc::clone(&self.shared.lanes);
-            let journal = self.shared.journal.clone();
-            let (endpoint, id) = (event.endpoint.clone(), event.id);
             let queued = self.shared.journal.append(Kind::Event as u8, &tag, parts, move |written| {
                 let mut released = Vec::new();
                 let written = written.map(|location| {

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 mod check;
 mod chunked;
 
-use check::{Checked, Framing, check};
+use check::{Checked, Framing, check, for_hyper};
 use chunked::Chunked;
 
 /// What hyper is given in place of a refused head.
@@ -49,6 +49,8 @@ pub struct RequestHead {
     pub bytes: Bytes,
     /// Taken apart.
     pub parsed: Head,
+    /// The whole body, when it came with the head. Otherwise it comes by hyper.
+    pub body: Option<Bytes>,
 }
 
 /// What the service finds for its request.
@@ -184,19 +186,32 @@ impl<IO> RawHeads<IO> {
             return true;
         }
         match check(&head, &self.limits) {
-            Ok(Checked { parsed, framing, for_hyper }) => {
+            Ok(Checked { parsed, framing }) => {
+                let body = self.whole_body(framing);
+                self.output = for_hyper(&head, &parsed, framing, body.is_some());
                 self.state = match framing {
-                    Framing::None => State::Head,
-                    Framing::Length(left) => State::Body { left },
+                    Framing::Length(left) if body.is_none() => State::Body { left },
                     Framing::Chunked => State::Chunked(Chunked::default()),
                     Framing::Attach => State::Passthrough,
+                    Framing::None | Framing::Length(_) => State::Head,
                 };
-                self.tap.put(Tapped::Head(Box::new(RequestHead { bytes: head, parsed })));
-                self.output = for_hyper;
+                self.tap.put(Tapped::Head(Box::new(RequestHead { bytes: head, parsed, body })));
             }
             Err(refusal) => self.refuse(refusal),
         }
         true
+    }
+
+    /// The body, if all of it came with the head: it need not pass through hyper then.
+    fn whole_body(&mut self, framing: Framing) -> Option<Bytes> {
+        match framing {
+            Framing::None => Some(Bytes::new()),
+            Framing::Length(len) => {
+                let len = usize::try_from(len).ok().filter(|len| *len <= self.input.len())?;
+                Some(self.input.split_to(len).freeze())
+            }
+            Framing::Chunked | Framing::Attach => None,
+        }
     }
 
     /// Where the head in `input` ends.
@@ -316,7 +331,7 @@ impl RequestHead {
         head.extend_from_slice(b"\r\n");
         let bytes = head.freeze();
         let parsed = Head::parse(&bytes)?;
-        Ok(Self { bytes, parsed })
+        Ok(Self { bytes, parsed, body: None })
     }
 }
 

@@ -31,10 +31,12 @@ impl Lanes {
         waiting: Waiting,
         released: &mut Vec<Location>,
     ) {
-        match self.by_name.get_mut(endpoint) {
-            Some(lane) => lane.written(seq, waiting, released),
-            None => self.by_name.entry(endpoint.clone()).or_default().written(seq, waiting, released),
-        }
+        self.of(endpoint).written(seq, waiting, released);
+    }
+
+    /// The lane of an endpoint.
+    pub(super) fn of(&mut self, endpoint: &EndpointName) -> &mut Lane {
+        self.by_name.entry(endpoint.clone()).or_default()
     }
 
     pub(super) fn unreserve(&mut self, endpoint: &EndpointName, bytes: u64) {

@@ -26,13 +26,13 @@ pub(super) enum Framing {
 pub(super) struct Checked {
     pub(super) parsed: Head,
     pub(super) framing: Framing,
-    /// What hyper is given in its place. The service has the whole head, so hyper gets what it needs to find the body and to keep
-    /// or close the connection; it would only copy the rest.
-    pub(super) for_hyper: Bytes,
 }
 
-/// The headers hyper needs.
-const FOR_HYPER: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "expect"];
+/// The headers hyper needs to keep or close the connection.
+const FOR_THE_CONNECTION: [&str; 1] = ["connection"];
+
+/// The headers it needs to find the body as well.
+const FOR_THE_BODY: [&str; 4] = ["connection", "content-length", "transfer-encoding", "expect"];
 
 /// Checks a whole head.
 pub(super) fn check(head: &Bytes, limits: &RawHeadLimits) -> Result<Checked, Refusal> {
@@ -44,24 +44,22 @@ pub(super) fn check(head: &Bytes, limits: &RawHeadLimits) -> Result<Checked, Ref
     let framing = framing(&parsed)?;
     let attaches = parsed.target.split(|byte| *byte == b'?').next() == Some(ATTACH_PATH.as_bytes())
         && parsed.header("upgrade").is_some();
-    match framing {
-        Framing::None if attaches => {
-            Ok(Checked { parsed, framing: Framing::Attach, for_hyper: head.clone() })
-        }
-        Framing::None | Framing::Length(_) | Framing::Chunked | Framing::Attach => {
-            let for_hyper = for_hyper(&parsed, head.len());
-            Ok(Checked { parsed, framing, for_hyper })
-        }
-    }
+    let framing = if framing == Framing::None && attaches { Framing::Attach } else { framing };
+    Ok(Checked { parsed, framing })
 }
 
-/// The request line and [`FOR_HYPER`].
-fn for_hyper(head: &Head, head_bytes: usize) -> Bytes {
-    let mut out = BytesMut::with_capacity(head_bytes);
-    for part in [&head.method[..], b" ", &head.target, b" ", head.version.as_str().as_bytes(), b"\r\n"] {
+/// What hyper is given in place of a head. The service has the whole head, and often the body too, so hyper gets what it needs for the
+/// connection, and to find a body that the service has not yet. It would only copy the rest, and refuse a target that is no UTF-8.
+pub(super) fn for_hyper(whole: &Bytes, head: &Head, framing: Framing, has_body: bool) -> Bytes {
+    if framing == Framing::Attach {
+        return whole.clone();
+    }
+    let wanted = if has_body { &FOR_THE_CONNECTION[..] } else { &FOR_THE_BODY };
+    let mut out = BytesMut::with_capacity(128);
+    for part in [&head.method[..], b" / ", head.version.as_str().as_bytes(), b"\r\n"] {
         out.extend_from_slice(part);
     }
-    for header in head.headers.iter().filter(|header| FOR_HYPER.iter().any(|name| header.is(name))) {
+    for header in head.headers.iter().filter(|header| wanted.iter().any(|name| header.is(name))) {
         for part in [&header.name[..], b": ", &header.value, b"\r\n"] {
             out.extend_from_slice(part);
         }

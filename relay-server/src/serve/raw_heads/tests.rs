@@ -27,7 +27,11 @@ fn serve(server: DuplexStream, seen: Seen) -> tokio::task::JoinHandle<()> {
                 *response.status_mut() = refusal.status;
                 *response.body_mut() = Full::new(Bytes::from_static(refusal.text.as_bytes()));
             }
-            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let by_hyper = request.into_body().collect().await.unwrap().to_bytes();
+            let body = match &tapped {
+                Tapped::Head(head) => head.body.clone().unwrap_or(by_hyper),
+                Tapped::Refused(_) => by_hyper,
+            };
             seen.lock().unwrap().push((tapped, body));
             Ok::<_, Infallible>(response)
         }
@@ -83,14 +87,49 @@ async fn heads_are_kept_to_the_byte_even_when_they_come_one_byte_at_a_time() {
 }
 
 #[test]
-fn hyper_gets_what_frames_a_message_and_no_more() {
+fn hyper_gets_what_the_connection_needs_and_frames_a_body_and_no_more() {
     let head = b"POST /in/a?b HTTP/1.1\r\nhOsT:  a\r\nCookie: c\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\nX-A: 1\r\n\r\n";
     let checked = check(&Bytes::from_static(head), &LIMITS).ok().unwrap();
-    assert_eq!(checked.framing, Framing::Length(2));
+    let Checked { parsed, framing } = checked;
+    assert_eq!(framing, Framing::Length(2));
+    let head = Bytes::from_static(head);
     assert_eq!(
-        checked.for_hyper,
-        "POST /in/a?b HTTP/1.1\r\nhOsT: a\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        for_hyper(&head, &parsed, framing, false),
+        "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     );
+    // The service has the body already.
+    assert_eq!(for_hyper(&head, &parsed, framing, true), "POST / HTTP/1.1\r\nConnection: close\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_with_its_head_does_not_pass_through_hyper() {
+    let head = b"POST /in/\xff HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let none = b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n";
+    let chunked =
+        b"POST /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    for (pieces, came_with_it) in [
+        (vec![[head.as_slice(), b"hello"].concat()], true),
+        (vec![[head.as_slice(), b"hello", none].concat()], true),
+        (vec![none.to_vec()], true),
+        (vec![[head.as_slice(), b"hell"].concat(), b"o".to_vec()], false),
+        (vec![chunked.to_vec()], false),
+    ] {
+        let (seen, answer) = send(&pieces.iter().map(Vec::as_slice).collect::<Vec<_>>()).await;
+        let Tapped::Head(first) = &seen[0].0 else { panic!("{seen:?}") };
+        assert_eq!(first.body.is_some(), came_with_it, "{first:?}");
+        assert_eq!(
+            seen[0].1,
+            if came_with_it && first.bytes == none[..] {
+                ""
+            } else if first.bytes == head[..] {
+                "hello"
+            } else {
+                "x"
+            }
+        );
+        assert_eq!(answer.contains("100 Continue"), !came_with_it && first.bytes == head[..], "{answer}");
+        assert!(answer.contains("HTTP/1.1 200"), "{answer}");
+    }
 }
 
 #[tokio::test]
