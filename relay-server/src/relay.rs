@@ -364,7 +364,7 @@ async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnErr
     }
 }
 
-fn session_config(limits: &Limits) -> SessionConfig {
+pub(crate) fn session_config(limits: &Limits) -> SessionConfig {
     SessionConfig {
         timing: Timing::with_silence(limits.session_silence),
         software: concat!("inhaul-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
