@@ -178,9 +178,9 @@ pub enum EndpointCommand {
     Add(AddArgs),
     /// List endpoints with their URLs
     List(ListArgs),
-    /// Remove an endpoint: its URL is unknown from now on
+    /// Remove an endpoint and what waits at it: its URL is unknown from now on
     Remove(NameArgs),
-    /// Make a new token; the old one is refused from now on
+    /// Make a new token; the old one, and whoever is connected with it, is refused
     RotateToken(NameArgs),
     /// List clients, connected or away, and what waits for them
     Clients(ClientsArgs),

@@ -47,6 +47,9 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 /// Largest body in which a provider's question to the endpoint is looked for.
 const QUESTION_MAX_BYTES: usize = 64 * 1024;
 
+/// How much of what a sender announces is believed before it has come.
+const BELIEVED_BYTES: u64 = 64 * 1024;
+
 /// Everything ingest needs.
 pub struct Ingest {
     /// The endpoints.
@@ -242,14 +245,14 @@ impl Ingest {
             let text = "this relay has as many bytes in flight as it takes; come again";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "in_flight", text).retry_after(RETRY_SOON)
         };
-        let mut permit = self.budget.take(head.len() as u64 + declared).ok_or_else(busy)?;
+        let at_once = head.len() as u64 + declared.min(BELIEVED_BYTES);
+        let mut permit = self.budget.take(at_once).ok_or_else(busy)?;
         let whole = collect(body, declared, |held| {
             if held > limit {
                 return Err(too_large());
             }
-            let more = held.saturating_sub(declared);
-            let already = permit.bytes() - head.len() as u64 - declared;
-            if more > already && !permit.grow(more - already) { Err(busy()) } else { Ok(()) }
+            let more = (head.len() as u64 + held).saturating_sub(permit.bytes());
+            if more > 0 && !permit.grow(more) { Err(busy()) } else { Ok(()) }
         });
         let late = |_| {
             let text = format!(
@@ -296,20 +299,21 @@ impl Ingest {
         method: &Method,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let deadline = arrived + self.limits.answer_deadline;
-        let mut wait = self.hub.wait(event.id, &event.endpoint, deadline);
+        let mut wait = self.hub.wait(event.id, &event.endpoint, deadline, endpoint.on_absent);
         let seq = self.store(event, false).await?;
         let answer = tokio::time::timeout_at(deadline.into(), wait_for_answer(&mut wait)).await;
-        drop(wait);
         let response = match answer {
             Ok(answer) => self.app_answer(answer, event.id, method),
             Err(_) => match endpoint.on_absent {
                 OnAbsent::Accept => self.accepted(StatusCode::ACCEPTED, event.id),
+                // The wait ends behind the mark: a session that reads the event finds the one or the other.
                 OnAbsent::Refuse => {
                     self.spool.mark_missed(&event.endpoint, seq).await;
                     self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
                 }
             },
         };
+        drop(wait);
         Ok(response)
     }
 
@@ -459,8 +463,7 @@ async fn collect(
     declared: u64,
     mut check: impl FnMut(u64) -> Result<(), Refusal>,
 ) -> Result<(Bytes, [u8; 32]), Refusal> {
-    // What a sender announces is not believed beyond 64 KiB until it has come.
-    let mut whole = BytesMut::with_capacity(usize::try_from(declared.min(65_536)).unwrap_or(0));
+    let mut whole = BytesMut::with_capacity(usize::try_from(declared.min(BELIEVED_BYTES)).unwrap_or(0));
     let mut digest = Sha256::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {

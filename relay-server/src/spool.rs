@@ -31,6 +31,7 @@ mod balance;
 mod lane;
 mod lanes;
 mod reader;
+mod removal;
 mod retention;
 mod sharing;
 mod tag;

@@ -89,6 +89,8 @@ pub struct RelayEnd {
     sent: Credit,
     in_flight: BTreeMap<(usize, u64), EventId>,
     sending: Option<Sending>,
+    /// Until when the sender of that event waits; the client is told what is left when the frame goes.
+    deadline: Option<Instant>,
     awaited: HashSet<EventId>,
     answering: HashMap<EventId, Answering>,
 }
@@ -114,6 +116,7 @@ impl RelayEnd {
             sent: Credit::default(),
             in_flight: BTreeMap::new(),
             sending: None,
+            deadline: None,
             awaited: HashSet::new(),
             answering: HashMap::new(),
         }
@@ -274,7 +277,7 @@ impl RelayEnd {
     }
 
     /// The next frame to write; ask when the socket can take one.
-    pub fn poll_frame(&mut self) -> Option<Frame> {
+    pub fn poll_frame(&mut self, now: Instant) -> Option<Frame> {
         if let Some(frame) = self.control.pop_front() {
             // There are few of these in a session, and an idle one is to be small.
             self.control.shrink_to_fit();
@@ -289,9 +292,13 @@ impl RelayEnd {
         if let Some(echo) = self.ping.take() {
             return Some(Frame::Ping(echo));
         }
-        let (frame, last) = self.sending.as_mut()?.next();
+        let (mut frame, last) = self.sending.as_mut()?.next();
         if last {
             self.sending = None;
+        }
+        if let Frame::Event(header, _) = &mut frame {
+            let left = self.deadline.take().map(|deadline| deadline.saturating_duration_since(now));
+            header.deadline_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         }
         Some(frame)
     }
@@ -425,8 +432,8 @@ impl RelayEnd {
         if deadline.is_some() {
             self.awaited.insert(event.id);
         }
-        let deadline_ms = deadline.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let header = EventHeader { meta: EventMeta::of(&event), seq, deadline_ms, missed };
+        self.deadline = deadline;
+        let header = EventHeader { meta: EventMeta::of(&event), seq, deadline_ms: None, missed };
         self.sending = Some(Sending::new(Frame::Event(header, event.head), event.id, event.body));
     }
 

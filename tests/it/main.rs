@@ -33,6 +33,7 @@ mod delivery;
 mod demo;
 mod disk_full;
 mod embedded;
+mod endpoints;
 mod exact_bytes;
 mod exchange;
 mod hold;

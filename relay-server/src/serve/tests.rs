@@ -176,3 +176,37 @@ async fn a_session_counts_among_the_connections_as_long_as_it_lasts() {
     soon("there is room again", next.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
+
+/// The answer to one request on a connection of its own.
+async fn answer(world: &World, request: &[u8]) -> String {
+    let mut stream = world.connect().await;
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    soon("an answer", stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_and_does_not_come_takes_little_of_what_may_be_in_memory() {
+    let limits = Limits { in_flight_bytes: 80_000, body_timeout: FOREVER, ..Limits::default() };
+    let world = World::plain(limits).await;
+    let path = world.endpoint();
+    let mut slow = world.connect().await;
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 79000\r\nExpect: 100-continue\r\n\r\n");
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 12];
+    slow.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100");
+    let post = |bytes: usize| {
+        let body = "x".repeat(bytes);
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n{body}"
+        )
+    };
+    let taken = answer(&world, post(1000).as_bytes()).await;
+    assert!(taken.starts_with("HTTP/1.1 200"), "{taken}");
+    // What has come counts.
+    let refused = answer(&world, post(20_000).as_bytes()).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("in flight"), "{refused}");
+}

@@ -255,6 +255,18 @@ impl Reader {
         }
     }
 
+    /// Whether the sender of an event that waits, of this number, was told to come again.
+    pub fn is_missed(&self, number: u64) -> bool {
+        let lanes = self.spool.lanes();
+        lanes.by_name.get(&self.endpoint).is_some_and(|lane| {
+            let seq = match self.way {
+                Way::Alone | Way::Shared(_) => Some(number),
+                Way::Balanced { taker, .. } => lane.taken_as(taker, number),
+            };
+            seq.and_then(|seq| lane.waiting.get(&seq)).is_some_and(|waiting| waiting.missed)
+        })
+    }
+
     /// The client has everything up to a number, and some beyond it.
     pub fn stored(&self, up_to: u64, plus: &[u64]) {
         let changes = self.change(|lane| match self.way {
