@@ -42,6 +42,7 @@ mod inspector;
 #[cfg(feature = "jq")]
 mod jq;
 mod kill;
+mod logs;
 mod middleman;
 mod notes;
 mod offline;
