@@ -14,6 +14,7 @@
 //! | clock | seconds the relay has run | none |
 
 use std::{
+    io,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -22,7 +23,9 @@ use std::{
 };
 
 use inhaul_core::event::{EndpointName, Event, UnixMillis};
-use inhaul_journal::{AppendError, Disk, Journal, Location, OpenError, Options, RealDisk, Recovery};
+use inhaul_journal::{
+    AppendError, Disk, Journal, Location, OpenError, Options, ReadError, RealDisk, Recovery,
+};
 use thiserror::Error;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -129,6 +132,14 @@ struct Shared {
     id: Uuid,
     lanes: Arc<Mutex<Lanes>>,
     takers: AtomicU64,
+}
+
+/// Why an event was not read.
+enum Unread {
+    /// What stands there is not what was written.
+    Damaged(String),
+    /// The system refused; that can be over in a moment, or last.
+    Later(io::Error),
 }
 
 impl Spool {
@@ -280,16 +291,19 @@ impl Spool {
         self.shared.journal.clone().close()
     }
 
-    async fn read(&self, location: Location) -> Result<Event, String> {
+    async fn read(&self, location: Location) -> Result<Event, Unread> {
         let journal = self.shared.journal.clone();
         let read = if journal.is_stepped() {
             journal.read(location)
         } else {
             let read = tokio::task::spawn_blocking(move || journal.read(location));
-            read.await.map_err(|error| error.to_string())?
+            read.await.map_err(|_| Unread::Later(io::Error::other("the read was stopped")))?
         };
-        let record = read.map_err(|error| error.to_string())?;
-        Event::from_record(record.payload).map_err(|error| error.to_string())
+        let record = read.map_err(|error| match error {
+            ReadError::Io { source, .. } => Unread::Later(source),
+            ReadError::Missing(_) | ReadError::Damaged(_) => Unread::Damaged(error.to_string()),
+        })?;
+        Event::from_record(record.payload).map_err(|error| Unread::Damaged(error.to_string()))
     }
 
     /// Takes an event that cannot be read out of the way, unless it only moved meanwhile. Its bytes stay where they are.

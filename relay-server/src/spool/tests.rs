@@ -15,6 +15,7 @@ use super::{
     *,
 };
 
+mod reads;
 mod retention;
 mod sharing;
 
