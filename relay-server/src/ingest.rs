@@ -9,8 +9,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -18,6 +18,7 @@ use inhaul_core::{
     event::{Event, EventId, Head, Peer, UnixMillis},
     session::AppAnswer,
     signature::{ChallengeAnswer, Delivery, challenge},
+    visible::visible,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::{
     hub::{Hub, Wait},
     limits::{ByteBudget, Limits, Permit, RateLimiter},
+    log::{Troubles, with_causes},
     metrics::Metrics,
     registry::{AnswerMode, Endpoint, OnAbsent, Registry},
     serve::raw_heads::RequestHead,
@@ -47,6 +49,9 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 /// Largest body in which a provider's question to the endpoint is looked for.
 const QUESTION_MAX_BYTES: usize = 64 * 1024;
 
+/// A body that comes with its head as a rule: a refused one is read to its end, and the connection is kept.
+const SHORT_BYTES: u64 = 4 * 1024;
+
 /// How much of what a sender announces is believed before it has come.
 const BELIEVED_BYTES: u64 = 64 * 1024;
 
@@ -66,6 +71,8 @@ pub struct Ingest {
     pub budget: ByteBudget,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Why events are not stored.
+    troubles: Troubles,
 }
 
 /// A request the relay does not take, and the words for its sender.
@@ -107,6 +114,7 @@ impl Ingest {
             budget: ByteBudget::new(limits.in_flight_bytes),
             metrics: Arc::clone(&sessions.metrics),
             limits,
+            troubles: Troubles::default(),
         }
     }
 
@@ -120,11 +128,20 @@ impl Ingest {
         let arrived = Instant::now();
         let method = request.method().clone();
         let RequestHead { bytes, parsed } = head;
+        let is_long = request.body().size_hint().exact().is_none_or(|declared| declared > SHORT_BYTES);
+        let says_close = is_long && request.version() != Version::HTTP_2;
         match self.read(request, bytes, &parsed, peer).await {
             Ok((endpoint, event, _permit)) => {
                 self.take_event(&endpoint, &event, &parsed, &method, arrived).await
             }
-            Err(refusal) => self.refused(&refusal),
+            Err(refusal) => {
+                let mut response = self.refused(&refusal);
+                if says_close {
+                    // The rest of the body is in the way of the next request.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
         }
     }
 
@@ -145,7 +162,7 @@ impl Ingest {
     }
 
     fn refused(&self, refusal: &Refusal) -> Response<Full<Bytes>> {
-        self.metrics.refused(refusal.reason);
+        self.metrics.refused(refusal.reason, refusal.status.as_u16());
         let mut response = relay_answer(refusal.status, format!("{}\n", refusal.text));
         if let Some(after) = refusal.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
@@ -280,7 +297,10 @@ impl Ingest {
                     .retry_after(RETRY_SOON))
             }
             Err(error @ (SpoolError::Journal(_) | SpoolError::Closed)) => {
-                tracing::error!(%error, endpoint = %event.endpoint, "an event was not stored");
+                if self.troubles.is_new(&error, Instant::now()) {
+                    let error = with_causes(&error);
+                    tracing::error!(error, endpoint = %event.endpoint, "an event was not stored");
+                }
                 Err(Refusal::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "store",
@@ -376,9 +396,9 @@ impl Ingest {
                 }
             }
             AppAnswer::Unreachable { reason } => {
-                let mut response = self.come_again(StatusCode::BAD_GATEWAY, "");
-                *response.body_mut() = Full::new(format!("the app could not be asked: {reason}\n").into());
-                response
+                // Why is between the client and its user; a sender is anybody.
+                tracing::debug!(event = %id, reason = %visible(&reason), "the app could not be asked");
+                self.come_again(StatusCode::BAD_GATEWAY, "the app could not be asked\n")
             }
             AppAnswer::TimedOut => {
                 self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")

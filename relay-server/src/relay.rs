@@ -167,7 +167,7 @@ impl Relay {
         let watched = Arc::clone(&server.sessions);
         registry.watch(move |endpoints, removed| let_go(&watched, endpoints, removed));
         let watching =
-            watch_endpoints(Arc::clone(&server.sessions), config.limits.retention, Board::new(&config.data));
+            watch_endpoints(Arc::clone(&server), config.limits.retention, Board::new(&config.data));
         let watching = tokio::spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
@@ -264,8 +264,8 @@ impl Drop for RelayHandle {
 
 /// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, keeps the figures of
 /// the backlog current, and writes again what a full disk did not take.
-async fn watch_endpoints(relay: Arc<SessionContext>, retention: Option<Duration>, mut board: Board) {
-    let SessionContext { registry, hub, spool, metrics, .. } = &*relay;
+async fn watch_endpoints(server: Arc<Server>, retention: Option<Duration>, mut board: Board) {
+    let SessionContext { registry, hub, spool, metrics, .. } = &*server.sessions;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -275,6 +275,7 @@ async fn watch_endpoints(relay: Arc<SessionContext>, retention: Option<Duration>
         for (endpoint, dropped) in spool.tick(now, time, retention) {
             report(&endpoint, dropped, metrics);
         }
+        server.ingest.rate.forget_idle();
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();

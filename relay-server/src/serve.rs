@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use inhaul_core::{
     event::{Peer, PeerSource},
     wire::ATTACH_PATH,
@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     attach::attach,
     ingest::{INGEST_PREFIX, Ingest, relay_answer},
+    limits::Limits,
     session::SessionContext,
 };
 
@@ -37,7 +38,7 @@ use unread::WriteLimit;
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait after `accept` failed, for example because there are no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The relay's public server.
 pub struct Server {
@@ -118,12 +119,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &server.ingest.limits;
-    let head_limits = RawHeadLimits {
-        max_head_bytes: limits.max_head_bytes,
-        max_headers: limits.max_headers,
-        max_target_bytes: limits.max_target_bytes,
-    };
-    let (stream, tap) = RawHeads::new(stream, head_limits);
+    let (stream, tap) = RawHeads::new(stream, head_limits(limits));
     let served = Arc::new((Arc::clone(server), tap, on_socket(peer), place));
     let service = service_fn(move |request| {
         let served = Arc::clone(&served);
@@ -133,8 +129,8 @@ where
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        // The wrapper keeps the time: it can tell a slow head from a connection that is kept for the next request.
+        .header_read_timeout(None)
         .max_buf_size(limits.max_head_bytes.max(8192) + 8192)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service)
@@ -171,8 +167,18 @@ async fn request_over_http1(
 }
 
 fn malformed(server: &Server, status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    server.ingest.metrics.refused("malformed");
+    server.ingest.metrics.refused("malformed", status.as_u16());
     relay_answer(status, format!("{text}\n"))
+}
+
+fn head_limits(limits: &Limits) -> RawHeadLimits {
+    RawHeadLimits {
+        max_head_bytes: limits.max_head_bytes,
+        max_headers: limits.max_headers,
+        max_target_bytes: limits.max_target_bytes,
+        head_timeout: limits.head_timeout,
+        idle_timeout: limits.idle_timeout,
+    }
 }
 
 /// Whom a connection is from.

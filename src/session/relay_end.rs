@@ -1,7 +1,7 @@
 //! The relay's end: admits a client, reads its spool only when there is credit, and forgets only what is stored.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -91,7 +91,8 @@ pub struct RelayEnd {
     sending: Option<Sending>,
     /// Until when the sender of that event waits; the client is told what is left when the frame goes.
     deadline: Option<Instant>,
-    awaited: HashSet<EventId>,
+    /// Events whose senders wait for an answer, and until when.
+    awaited: HashMap<EventId, Instant>,
     answering: HashMap<EventId, Answering>,
 }
 
@@ -117,7 +118,7 @@ impl RelayEnd {
             in_flight: BTreeMap::new(),
             sending: None,
             deadline: None,
-            awaited: HashSet::new(),
+            awaited: HashMap::new(),
             answering: HashMap::new(),
         }
     }
@@ -168,6 +169,7 @@ impl RelayEnd {
                 let time = now.duration_since(self.opened).as_millis();
                 self.ping = Some(Echo { time: u64::try_from(time).unwrap_or(u64::MAX) });
                 self.next_ping = now + timing.ping;
+                self.forget_answered(now);
             }
             Phase::Hello | Phase::Admitting | Phase::Open | Phase::Ending | Phase::Closed => {}
         }
@@ -226,12 +228,6 @@ impl RelayEnd {
                 LaneState::TooLarge => LaneState::TooLarge,
             };
         }
-    }
-
-    /// Nobody waits for the answer to this event any more.
-    pub fn handle_sender_gone(&mut self, id: EventId) {
-        self.awaited.remove(&id);
-        self.answering.remove(&id);
     }
 
     /// The relay goes down: the client is told, and gets no new events.
@@ -373,7 +369,7 @@ impl RelayEnd {
 
     fn result(&mut self, header: ResultHeader, headers: Bytes) {
         let id = header.id;
-        if !self.awaited.contains(&id) || self.answering.contains_key(&id) {
+        if !self.awaited.contains_key(&id) || self.answering.contains_key(&id) {
             return;
         }
         let answer = match header.kind {
@@ -409,6 +405,12 @@ impl RelayEnd {
         }
     }
 
+    /// Nobody waits for these any more, and a client need not answer.
+    fn forget_answered(&mut self, now: Instant) {
+        self.awaited.retain(|_, deadline| *deadline > now);
+        self.answering.retain(|id, _| self.awaited.contains_key(id));
+    }
+
     fn answer_when_whole(&mut self, id: EventId) {
         if self.answering.get(&id).is_some_and(|answering| answering.body.is_whole()) {
             let Some(Answering { status, headers, body, .. }) = self.answering.remove(&id) else { return };
@@ -429,8 +431,8 @@ impl RelayEnd {
         self.in_flight.insert((index, seq), event.id);
         self.sent.events += 1;
         self.sent.bytes += (event.head.len() + event.body.len()) as u64;
-        if deadline.is_some() {
-            self.awaited.insert(event.id);
+        if let Some(deadline) = deadline {
+            self.awaited.insert(event.id, deadline);
         }
         self.deadline = deadline;
         let header = EventHeader { meta: EventMeta::of(&event), seq, deadline_ms: None, missed };

@@ -2,8 +2,13 @@
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use http::{Request, StatusCode};
-use hyper::{body::Incoming, service::service_fn};
+use bytes::Bytes;
+use http::{Method, Request, Response, header::CONTENT_LENGTH};
+use http_body_util::Full;
+use hyper::{
+    body::{Body, Incoming},
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -11,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Server, malformed, on_socket, raw_heads::RequestHead, route};
+use super::{Server, head_limits, malformed, on_socket, raw_heads::RequestHead, route};
 
 /// How long the other side may take to end a connection it was asked to end.
 const GOODBYE: Duration = Duration::from_secs(10);
@@ -93,12 +98,16 @@ where
         async move {
             let (server, peer) = &*served;
             let (parts, body) = request.into_parts();
-            let head = RequestHead::of_h2(&parts);
+            let is_head = parts.method == Method::HEAD;
+            let head = RequestHead::of_h2(&parts, &head_limits(&server.ingest.limits));
             let request = Request::from_parts(parts, body);
-            let answer = match head {
+            let mut answer = match head {
                 Ok(head) => route(server, request, head, peer).await,
-                Err(error) => malformed(server, StatusCode::BAD_REQUEST, &error.to_string()),
+                Err(refusal) => malformed(server, refusal.status, refusal.text),
             };
+            if is_head {
+                leave_out_body(&mut answer);
+            }
             drop(open);
             Ok::<_, Infallible>(answer)
         }
@@ -128,4 +137,13 @@ where
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection failed");
     }
+}
+
+/// The answer to HEAD: hyper leaves the body out over HTTP/1.1 only.
+fn leave_out_body(answer: &mut Response<Full<Bytes>>) {
+    let length = answer.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length {
+        answer.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    *answer.body_mut() = Full::default();
 }

@@ -1,3 +1,5 @@
+//! Connections as senders and clients make them, and as they should not.
+
 use std::path::PathBuf;
 
 use http_body_util::Empty;
@@ -15,7 +17,6 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::*;
 use crate::{
     hub::Hub,
-    limits::Limits,
     metrics::Metrics,
     registry::{AnswerMode, OnAbsent, Registry},
     spool::Spool,
@@ -209,4 +210,99 @@ async fn a_body_that_is_announced_and_does_not_come_takes_little_of_what_may_be_
     // What has come counts.
     let refused = answer(&world, post(20_000).as_bytes()).await;
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("in flight"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_sender_that_writes_a_large_body_before_it_reads_hears_why_it_is_refused() {
+    let world = World::plain(Limits { max_body_bytes: 1000, ..Limits::default() }).await;
+    let path = world.endpoint();
+    let rest = vec![b'x'; 200_000];
+    for (head, status) in [
+        ("POST /in/none HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n".to_owned(), "404"),
+        (format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"), "413"),
+        (format!("POST {path} HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 200000\r\n\r\n"), "400"),
+        (format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense"), "400"),
+    ] {
+        let mut stream = world.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The answer is there.
+        stream.readable().await.unwrap();
+        for piece in rest.chunks(5000) {
+            stream.write_all(piece).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut answer = String::new();
+        soon("the answer", stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    // A short body is read to its end, and the connection is kept.
+    let mut stream = world.connect().await;
+    for _ in 0..2 {
+        stream.write_all(b"POST /in/none HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc").await.unwrap();
+        let mut told = [0; 12];
+        stream.read_exact(&mut told).await.unwrap();
+        assert_eq!(&told, b"HTTP/1.1 404");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"shows the URLs\n") {
+            assert_ne!(soon("the rest", stream.read_buf(&mut answer)).await.unwrap(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_its_next_request_longer_than_a_head_may_take() {
+    let limits = Limits { head_timeout: 5 * SHORT, idle_timeout: FOREVER, ..Limits::default() };
+    let world = World::plain(limits).await;
+    until_closed(world.connect().await).await;
+    let mut stream = world.connect().await;
+    let mut ask = async || {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"--relay URL`.\n") {
+            assert_ne!(soon("the answer", stream.read_buf(&mut answer)).await.unwrap(), 0);
+        }
+    };
+    ask().await;
+    tokio::time::sleep(8 * SHORT).await;
+    ask().await;
+    // A head that is begun has its own time.
+    stream.write_all(b"GET / HT").await.unwrap();
+    until_closed(stream).await;
+    let world = World::plain(Limits { idle_timeout: SHORT, ..Limits::default() }).await;
+    let mut stream = world.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    until_closed(stream).await;
+}
+
+#[tokio::test]
+async fn heads_over_http2_are_checked_and_the_answer_to_head_has_no_body() {
+    let limits = Limits { max_headers: 5, max_target_bytes: 50, ..Limits::default() };
+    let world = World::new(limits, &TlsMode::SelfSigned).await;
+    let stream = TokioIo::new(world.connect_h2().await);
+    let (mut http2, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let get = |path: &str| Request::get(format!("https://127.0.0.1{path}"));
+    let many = (0..6).fold(get("/"), |request, number| request.header(format!("x-{number}"), "1"));
+    let head = get("/").method("HEAD");
+    for (request, status) in [
+        (get("/").header("host", "127.0.0.1"), 200),
+        (get("/").header("host", "other"), 400),
+        (get("/").header("host", "127.0.0.1").header("host", "127.0.0.1"), 400),
+        (get(&format!("/{}", "x".repeat(60))), 414),
+        (many, 431),
+        (head, 200),
+    ] {
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        let is_head = request.method() == "HEAD";
+        let shown = format!("{request:?}");
+        let answer = http2.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{shown}");
+        if is_head {
+            assert!(hyper::body::Body::is_end_stream(answer.body()), "no DATA comes");
+            assert_ne!(answer.headers()["content-length"], "0");
+        }
+    }
+    connection.abort();
 }

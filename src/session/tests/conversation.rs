@@ -421,3 +421,20 @@ fn after_a_sleep_the_client_asks_at_once_and_gives_up_soon() {
     client.handle_timeout(woken + interval);
     assert!(!client.is_ending());
 }
+
+#[test]
+fn an_answer_that_never_comes_is_forgotten_after_its_deadline() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    reads(&mut relay);
+    let waiting = Outgoing { event: event(1, vec![]), seq: 1, deadline: Some(after(now, 1)), missed: false };
+    relay.handle_read(&orders(), Read::Event(Box::new(waiting)));
+    exchange(&mut relay, &mut client, now);
+    store(&mut client);
+    client.handle_stored(&orders(), 1);
+    exchange(&mut relay, &mut client, now);
+    assert!(!relay.is_idle(), "an answer is awaited");
+    let later = now + Timing::default().ping;
+    relay.handle_timeout(later);
+    assert!(relay.is_idle());
+}

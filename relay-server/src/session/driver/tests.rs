@@ -1,3 +1,5 @@
+//! A session without its socket, and what it tells its client.
+
 use inhaul_core::{
     event::{Event, EventId, Peer, PeerSource, UnixMillis},
     wire::Credit,
