@@ -11,6 +11,10 @@ use unicode_width::UnicodeWidthChar;
 /// How many combining marks may follow one character; more are stacked to deface a screen.
 const MAX_COMBINING: usize = 3;
 
+/// Libraries that at their finest level log what passes through them: tokens, headers and bodies. A log has nothing of theirs at that level, whatever it is
+/// told to have.
+pub const TALKATIVE: [&str; 5] = ["h2", "hyper", "sled", "tokio_tungstenite", "tungstenite"];
+
 /// Text that shows what it holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Visible<'a> {

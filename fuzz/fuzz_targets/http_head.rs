@@ -6,6 +6,7 @@
 use std::{
     pin::pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use inhaul_core::event::Head;
@@ -13,7 +14,13 @@ use inhaul_relay::serve::raw_heads::{RawHeadLimits, RawHeads, RequestHead, Tappe
 use libfuzzer_sys::fuzz_target;
 use tokio::io::AsyncReadExt;
 
-const LIMITS: RawHeadLimits = RawHeadLimits { max_head_bytes: 4096, max_headers: 20, max_target_bytes: 500 };
+const LIMITS: RawHeadLimits = RawHeadLimits {
+    max_head_bytes: 4096,
+    max_headers: 20,
+    max_target_bytes: 500,
+    head_timeout: Duration::from_secs(3600),
+    idle_timeout: Duration::from_secs(3600),
+};
 
 /// Reads everything that is handed on to hyper.
 fn handed_on(input: &[u8]) -> (Vec<u8>, Vec<Tapped>) {

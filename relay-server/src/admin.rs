@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, serve::ACCEPT_PAUSE};
 
 /// Connections at one time: a monitoring system needs a few.
 const MAX_CONNECTIONS: usize = 64;
@@ -64,7 +64,14 @@ async fn accept(
     let connections = TaskTracker::new();
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection for health or metrics could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
         let (metrics, ready, stop) = (Arc::clone(&metrics), Arc::clone(&ready), stop.clone());
         connections.spawn(async move {
             let service = service_fn(move |request| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderName, Method, Request, Response, StatusCode,
     header::{
         CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
         UPGRADE,
@@ -21,15 +21,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ingest::relay_answer,
+    serve::Place,
     session::{self, SessionContext},
 };
 
-/// Answers the WebSocket handshake (RFC 6455 §4.2) and starts the session behind it.
+/// Answers the WebSocket handshake (RFC 6455 §4.2) of a request over HTTP/1.1 and starts the session behind it, which keeps the connection's place.
 pub fn attach<B: Send + 'static>(
     mut request: Request<B>,
     context: Arc<SessionContext>,
     sessions: &TaskTracker,
     stop: CancellationToken,
+    place: Place,
 ) -> Response<Full<Bytes>> {
     let key = match handshake_key(&request) {
         Ok(key) => key,
@@ -47,6 +49,7 @@ pub fn attach<B: Send + 'static>(
             () = session::run(socket, context) => {}
             () = stop.cancelled() => {}
         }
+        drop(place);
     });
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -63,9 +66,6 @@ pub fn attach<B: Send + 'static>(
 /// The client's key, if the request is a handshake this relay can answer.
 fn handshake_key<B>(request: &Request<B>) -> Result<Vec<u8>, &'static str> {
     let headers = request.headers();
-    if request.version() == Version::HTTP_2 {
-        return Err("clients attach over HTTP/1.1\n");
-    }
     if request.method() != Method::GET
         || !has_token(headers, &CONNECTION, "upgrade")
         || !has_token(headers, &UPGRADE, "websocket")

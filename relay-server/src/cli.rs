@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     limits::Limits,
+    log::with_causes,
     registry::{AnswerMode, OnAbsent},
     relay::RelayConfig,
     tls::TlsMode,
@@ -178,9 +179,9 @@ pub enum EndpointCommand {
     Add(AddArgs),
     /// List endpoints with their URLs
     List(ListArgs),
-    /// Remove an endpoint: its URL is unknown from now on
+    /// Remove an endpoint and what waits at it: its URL is unknown from now on
     Remove(NameArgs),
-    /// Make a new token; the old one is refused from now on
+    /// Make a new token; the old one, and whoever is connected with it, is refused
     RotateToken(NameArgs),
     /// List clients, connected or away, and what waits for them
     Clients(ClientsArgs),
@@ -320,14 +321,7 @@ impl LimitArgs {
 
 /// Prints an error for a person.
 fn print_error(error: &dyn std::error::Error, hint: Option<&str>) {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    print_failure(&text, hint);
+    print_failure(&with_causes(error), hint);
 }
 
 fn print_failure(text: &str, hint: Option<&str>) {

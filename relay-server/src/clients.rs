@@ -185,6 +185,7 @@ fn write(file: &Path, time: UnixMillis, rows: &[ClientRow]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::Asked;
 
     #[tokio::test]
     async fn the_file_tells_who_is_here_and_who_is_away() {
@@ -201,7 +202,8 @@ mod tests {
         assert_eq!(Clients::read(data.path()).unwrap(), None);
         board.show(&hub, &spool, now, UnixMillis(1000));
         let alone: EndpointName = "alone".parse().unwrap();
-        let seat = hub.seat(here, vec![(alone.clone(), None)]).ok().unwrap();
+        let seat =
+            hub.seat(here, vec![Asked { name: alone.clone(), token: [0; 32], sharing: None }]).ok().unwrap();
         board.show(&hub, &spool, now, UnixMillis(2000));
         let shown = Clients::read(data.path()).unwrap().unwrap();
         let row = |endpoint: &EndpointName, client, sharing, connected, seen| ClientRow {

@@ -17,6 +17,8 @@ use inhaul_core::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::registry::{Endpoint, OnAbsent};
+
 mod calls;
 
 pub use calls::Calls;
@@ -38,6 +40,27 @@ pub struct Seat {
     pub generation: u64,
     /// Where it hears orders, and of new events for any of its endpoints.
     pub calls: Arc<Calls>,
+}
+
+/// An endpoint that a client asks for.
+pub struct Asked {
+    /// Its name.
+    pub name: EndpointName,
+    /// The digest of the token the client has for it.
+    pub token: [u8; 32],
+    /// How the client shares it; not at all when absent.
+    pub sharing: Option<Sharing>,
+}
+
+/// How it stands with the sender of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It waits until then.
+    Until(Instant),
+    /// Its time is over, and it is told so in this moment.
+    Over(OnAbsent),
+    /// Nobody waits: it has been told, or has gone.
+    Nobody,
 }
 
 /// A sender's wait for the app's answer. Dropping it ends the wait.
@@ -69,11 +92,13 @@ struct Held {
 struct Holder {
     client_id: Uuid,
     generation: u64,
+    token: [u8; 32],
     calls: Arc<Calls>,
 }
 
 struct Waiting {
     deadline: Instant,
+    on_absent: OnAbsent,
     answer: oneshot::Sender<AppAnswer>,
     /// Clients that get the event and have not said what came of it.
     to_say: usize,
@@ -96,27 +121,23 @@ impl Hub {
     ///
     /// # Errors
     /// When another client holds one of the endpoints, and the two do not share it in the same way.
-    pub fn seat(
-        &self,
-        client_id: Uuid,
-        endpoints: Vec<(EndpointName, Option<Sharing>)>,
-    ) -> Result<Seat, SessionError> {
+    pub fn seat(&self, client_id: Uuid, endpoints: Vec<Asked>) -> Result<Seat, SessionError> {
         let mut held = self.held_now();
-        for (name, asked) in &endpoints {
+        for Asked { name, sharing, .. } in &endpoints {
             if let Some(held) = held.get(name) {
-                held.admits(client_id, name, *asked)?;
+                held.admits(client_id, name, *sharing)?;
             }
         }
         let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let calls = Arc::new(Calls::default());
         let mut names = Vec::with_capacity(endpoints.len());
-        for (name, sharing) in endpoints {
+        for Asked { name, token, sharing } in endpoints {
             let held = held.entry(name.clone()).or_insert(Held { sharing, holders: Vec::with_capacity(1) });
             held.sharing = sharing;
             for older in held.holders.extract_if(.., |holder| holder.client_id == client_id) {
                 older.calls.give(SessionOrder::Close(Box::new(superseded(&name))));
             }
-            held.holders.push(Holder { client_id, generation, calls: Arc::clone(&calls) });
+            held.holders.push(Holder { client_id, generation, token, calls: Arc::clone(&calls) });
             names.push(name);
         }
         Ok(Seat { hub: self.clone(), endpoints: names, generation, calls })
@@ -160,6 +181,19 @@ impl Hub {
         }
     }
 
+    /// Tells the sessions to end whose endpoint was removed, or whose token is no more the endpoint's.
+    pub fn revoke(&self, endpoints: &[Arc<Endpoint>]) {
+        let tokens: HashMap<_, _> =
+            endpoints.iter().map(|endpoint| (&endpoint.name, endpoint.token_digest())).collect();
+        for (name, held) in &*self.held_now() {
+            let token = tokens.get(name);
+            for holder in held.holders.iter().filter(|holder| Some(&holder.token) != token) {
+                let reason = revoked(name, token.is_none());
+                holder.calls.give(SessionOrder::Close(Box::new(reason)));
+            }
+        }
+    }
+
     /// Tells every session that the relay goes down.
     pub fn drain(&self, after: Duration) {
         for holder in self.held_now().values().flat_map(|held| &held.holders) {
@@ -168,20 +202,24 @@ impl Hub {
     }
 
     /// A sender begins to wait for the apps behind an endpoint. To be called before the event can reach a client.
-    pub fn wait(&self, id: EventId, endpoint: &EndpointName, deadline: Instant) -> Wait {
+    /// `on_absent` is what the sender is told when there is no answer until the deadline.
+    pub fn wait(&self, id: EventId, endpoint: &EndpointName, deadline: Instant, on_absent: OnAbsent) -> Wait {
         let (answer_in, answer) = oneshot::channel();
         let to_say = self.held_now().get(endpoint).map_or(1, |held| match held.sharing {
             Some(Sharing::Share) => held.holders.len(),
             Some(Sharing::Balance | Sharing::Other) | None => 1,
         });
-        self.waits().insert(id, Waiting { deadline, answer: answer_in, to_say });
+        self.waits().insert(id, Waiting { deadline, on_absent, answer: answer_in, to_say });
         Wait { hub: self.clone(), id, answer }
     }
 
-    /// How long the sender of an event still waits; `None` when nobody does.
-    pub fn remaining(&self, id: EventId, now: Instant) -> Option<Duration> {
-        let left = self.waits().get(&id)?.deadline.saturating_duration_since(now);
-        (!left.is_zero()).then_some(left)
+    /// How it stands with the sender of an event.
+    pub fn patience(&self, id: EventId, now: Instant) -> Patience {
+        match self.waits().get(&id) {
+            Some(waiting) if waiting.deadline > now => Patience::Until(waiting.deadline),
+            Some(waiting) => Patience::Over(waiting.on_absent),
+            None => Patience::Nobody,
+        }
     }
 
     /// Hands an app's answer to the sender that waits; at most once, and too late is nothing. Where clients share the endpoint,
@@ -285,6 +323,15 @@ pub(crate) fn busy(text: String) -> SessionError {
     SessionError { code: ErrorCode::EndpointBusy, text, retryable: false, retry_after_ms: None }
 }
 
+fn revoked(name: &EndpointName, removed: bool) -> SessionError {
+    let text = if removed {
+        format!("the endpoint {name} was removed from the relay")
+    } else {
+        format!("the token of {name} was changed; its new one is needed")
+    };
+    SessionError { code: ErrorCode::Revoked, text, retryable: false, retry_after_ms: None }
+}
+
 fn superseded(name: &EndpointName) -> SessionError {
     SessionError {
         code: ErrorCode::Superseded,
@@ -299,13 +346,14 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::registry::{AnswerMode, Registry};
 
     fn orders() -> EndpointName {
         "orders".parse().unwrap()
     }
 
     fn seat(hub: &Hub, client: u128, sharing: Option<Sharing>) -> Result<Seat, SessionError> {
-        hub.seat(Uuid::from_u128(client), vec![(orders(), sharing)])
+        hub.seat(Uuid::from_u128(client), vec![Asked { name: orders(), token: [0; 32], sharing }])
     }
 
     fn is_superseded(seat: &Seat) -> bool {
@@ -327,6 +375,48 @@ mod tests {
             assert!(!hub.is_held(&orders()));
             assert!(seat(&hub, 2, None).is_ok());
         }
+    }
+
+    #[test]
+    fn a_session_ends_when_its_endpoint_is_removed_or_has_another_token() {
+        let data = tempfile::tempdir().unwrap();
+        let registry = Registry::open(data.path()).unwrap();
+        let hub = Hub::default();
+        let seat = |name: &EndpointName| {
+            let endpoints = registry.list();
+            let endpoint = endpoints.iter().find(|endpoint| endpoint.name == *name).unwrap();
+            let token = endpoint.token_digest();
+            hub.seat(Uuid::from_u128(1), vec![Asked { name: name.clone(), token, sharing: None }])
+                .ok()
+                .unwrap()
+        };
+        let told = |seat: &Seat| match seat.calls.take_order() {
+            Some(SessionOrder::Close(error)) => {
+                assert_eq!((error.code, error.retryable), (ErrorCode::Revoked, false));
+                Some(error.text)
+            }
+            Some(SessionOrder::Drain(_)) | None => None,
+        };
+        let add = |name: &EndpointName| registry.add(name, AnswerMode::App, OnAbsent::Accept).unwrap();
+        let (stays, changes) = (orders(), "other".parse().unwrap());
+        add(&stays);
+        add(&changes);
+        let (kept, first) = (seat(&stays), seat(&changes));
+        hub.revoke(&registry.list());
+        assert_eq!((told(&kept), told(&first)), (None, None));
+        registry.rotate_token(&changes).unwrap();
+        hub.revoke(&registry.list());
+        assert!(told(&first).unwrap().contains("token"));
+        let second = seat(&changes);
+        registry.remove(&changes).unwrap();
+        add(&changes);
+        hub.revoke(&registry.list());
+        assert!(told(&second).is_some(), "another endpoint has its name");
+        let third = seat(&changes);
+        registry.remove(&changes).unwrap();
+        hub.revoke(&registry.list());
+        assert!(told(&third).unwrap().contains("removed"));
+        assert_eq!(told(&kept), None);
     }
 
     #[test]
@@ -379,13 +469,13 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(8);
         let answered =
             |status| AppAnswer::Answered { status, headers: bytes::Bytes::new(), body: bytes::Bytes::new() };
-        let mut wait = hub.wait(id, &orders(), deadline);
+        let mut wait = hub.wait(id, &orders(), deadline, OnAbsent::Accept);
         hub.answer(id, AppAnswer::NoApp);
         hub.answer(id, answered(201));
         hub.answer(id, answered(202));
         assert_eq!(wait.answer().await, Some(answered(201)));
         drop(wait);
-        let mut wait = hub.wait(id, &orders(), deadline);
+        let mut wait = hub.wait(id, &orders(), deadline, OnAbsent::Accept);
         for answer in [AppAnswer::TimedOut, AppAnswer::Rejected, AppAnswer::NoApp] {
             hub.answer(id, answer);
         }
@@ -397,15 +487,17 @@ mod tests {
         let hub = Hub::default();
         let id = EventId(Uuid::from_u128(9));
         let now = Instant::now();
-        let mut wait = hub.wait(id, &orders(), now + Duration::from_secs(8));
-        assert_eq!(hub.remaining(id, now), Some(Duration::from_secs(8)));
-        assert_eq!(hub.remaining(id, now + Duration::from_secs(9)), None);
+        let deadline = now + Duration::from_secs(8);
+        let mut wait = hub.wait(id, &orders(), deadline, OnAbsent::Refuse);
+        assert_eq!(hub.patience(id, now), Patience::Until(deadline));
+        assert_eq!(hub.patience(id, deadline), Patience::Over(OnAbsent::Refuse));
         hub.answer(id, AppAnswer::TimedOut);
         hub.answer(id, AppAnswer::Rejected);
         assert_eq!(wait.answer().await, Some(AppAnswer::TimedOut));
         drop(wait);
-        let wait = hub.wait(id, &orders(), now);
+        let wait = hub.wait(id, &orders(), now, OnAbsent::Accept);
         drop(wait);
+        assert_eq!(hub.patience(id, now), Patience::Nobody);
         assert_eq!(hub.waits_count(), 0);
     }
 }

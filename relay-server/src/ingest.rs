@@ -9,8 +9,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -18,6 +18,7 @@ use inhaul_core::{
     event::{Event, EventId, Head, Peer, UnixMillis},
     session::AppAnswer,
     signature::{ChallengeAnswer, Delivery, challenge},
+    visible::visible,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::{
     hub::{Hub, Wait},
     limits::{ByteBudget, Limits, Permit, RateLimiter},
+    log::{Troubles, with_causes},
     metrics::Metrics,
     registry::{AnswerMode, Endpoint, OnAbsent, Registry},
     serve::raw_heads::RequestHead,
@@ -47,6 +49,12 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 /// Largest body in which a provider's question to the endpoint is looked for.
 const QUESTION_MAX_BYTES: usize = 64 * 1024;
 
+/// A body that comes with its head as a rule: a refused one is read to its end, and the connection is kept.
+const SHORT_BYTES: u64 = 4 * 1024;
+
+/// How much of what a sender announces is believed before it has come.
+const BELIEVED_BYTES: u64 = 64 * 1024;
+
 /// Everything ingest needs.
 pub struct Ingest {
     /// The endpoints.
@@ -63,6 +71,8 @@ pub struct Ingest {
     pub budget: ByteBudget,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Why events are not stored.
+    troubles: Troubles,
 }
 
 /// A request the relay does not take, and the words for its sender.
@@ -89,6 +99,16 @@ enum Coming {
     Here(Bytes),
     /// It is still to be read.
     Later(Incoming),
+}
+
+impl Coming {
+    /// Whether more of it may be to come than is read before an answer.
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Here(_) => false,
+            Self::Later(body) => body.size_hint().exact().is_none_or(|declared| declared > SHORT_BYTES),
+        }
+    }
 }
 
 fn too_large(limit: u64) -> Refusal {
@@ -122,6 +142,7 @@ impl Ingest {
             budget: ByteBudget::new(limits.in_flight_bytes),
             metrics: Arc::clone(&sessions.metrics),
             limits,
+            troubles: Troubles::default(),
         }
     }
 
@@ -133,14 +154,22 @@ impl Ingest {
         peer: &Peer,
     ) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
-        let method = request.method().clone();
+        let (method, version) = (request.method().clone(), request.version());
         let RequestHead { bytes, parsed, body } = head;
         let body = body.map_or_else(|| Coming::Later(request.into_body()), Coming::Here);
+        let says_close = version != Version::HTTP_2 && body.is_long();
         match self.read(body, bytes, &parsed, peer).await {
             Ok((endpoint, event, _permit)) => {
                 self.take_event(&endpoint, &event, &parsed, &method, arrived).await
             }
-            Err(refusal) => self.refused(&refusal),
+            Err(refusal) => {
+                let mut response = self.refused(&refusal);
+                if says_close {
+                    // The rest of the body is in the way of the next request.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
         }
     }
 
@@ -161,7 +190,7 @@ impl Ingest {
     }
 
     fn refused(&self, refusal: &Refusal) -> Response<Full<Bytes>> {
-        self.metrics.refused(refusal.reason);
+        self.metrics.refused(refusal.reason, refusal.status.as_u16());
         let mut response = relay_answer(refusal.status, format!("{}\n", refusal.text));
         if let Some(after) = refusal.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
@@ -267,14 +296,14 @@ impl Ingest {
         if declared > limit {
             return Err(too_large(limit));
         }
-        let mut permit = self.budget.take(head.len() as u64 + declared).ok_or_else(busy)?;
+        let at_once = head.len() as u64 + declared.min(BELIEVED_BYTES);
+        let mut permit = self.budget.take(at_once).ok_or_else(busy)?;
         let whole = collect(body, declared, |held| {
             if held > limit {
                 return Err(too_large(limit));
             }
-            let more = held.saturating_sub(declared);
-            let already = permit.bytes() - head.len() as u64 - declared;
-            if more > already && !permit.grow(more - already) { Err(busy()) } else { Ok(()) }
+            let more = (head.len() as u64 + held).saturating_sub(permit.bytes());
+            if more > 0 && !permit.grow(more) { Err(busy()) } else { Ok(()) }
         });
         let late = |_| {
             let text = format!(
@@ -291,18 +320,23 @@ impl Ingest {
     async fn store(&self, event: &Event, missed: bool) -> Result<u64, Refusal> {
         let limits = BacklogLimits { events: self.limits.backlog_events, bytes: self.limits.backlog_bytes };
         let began = Instant::now();
-        match self.spool.append(event, missed, limits).await {
-            Ok(seq) => {
-                self.metrics.stored(began.elapsed());
-                self.hub.announce(&event.endpoint);
-                Ok(seq)
-            }
+        let (metrics, hub, endpoint) = (Arc::clone(&self.metrics), self.hub.clone(), event.endpoint.clone());
+        // Not here: the sender may go before it has its answer, and this with it.
+        let then = move || {
+            metrics.stored(began.elapsed());
+            hub.announce(&endpoint);
+        };
+        match self.spool.append_then(event, missed, limits, then).await {
+            Ok(seq) => Ok(seq),
             Err(error @ SpoolError::Backlog { .. }) => {
                 Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backlog", error.to_string())
                     .retry_after(RETRY_SOON))
             }
             Err(error @ (SpoolError::Journal(_) | SpoolError::Closed)) => {
-                tracing::error!(%error, endpoint = %event.endpoint, "an event was not stored");
+                if self.troubles.is_new(&error, Instant::now()) {
+                    let error = with_causes(&error);
+                    tracing::error!(error, endpoint = %event.endpoint, "an event was not stored");
+                }
                 Err(Refusal::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "store",
@@ -321,20 +355,21 @@ impl Ingest {
         method: &Method,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let deadline = arrived + self.limits.answer_deadline;
-        let mut wait = self.hub.wait(event.id, &event.endpoint, deadline);
+        let mut wait = self.hub.wait(event.id, &event.endpoint, deadline, endpoint.on_absent);
         let seq = self.store(event, false).await?;
         let answer = tokio::time::timeout_at(deadline.into(), wait_for_answer(&mut wait)).await;
-        drop(wait);
         let response = match answer {
             Ok(answer) => self.app_answer(answer, event.id, method),
             Err(_) => match endpoint.on_absent {
                 OnAbsent::Accept => self.accepted(StatusCode::ACCEPTED, event.id),
+                // The wait ends behind the mark: a session that reads the event finds the one or the other.
                 OnAbsent::Refuse => {
                     self.spool.mark_missed(&event.endpoint, seq).await;
                     self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
                 }
             },
         };
+        drop(wait);
         Ok(response)
     }
 
@@ -397,9 +432,9 @@ impl Ingest {
                 }
             }
             AppAnswer::Unreachable { reason } => {
-                let mut response = self.come_again(StatusCode::BAD_GATEWAY, "");
-                *response.body_mut() = Full::new(format!("the app could not be asked: {reason}\n").into());
-                response
+                // Why is between the client and its user; a sender is anybody.
+                tracing::debug!(event = %id, reason = %visible(&reason), "the app could not be asked");
+                self.come_again(StatusCode::BAD_GATEWAY, "the app could not be asked\n")
             }
             AppAnswer::TimedOut => {
                 self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
@@ -484,8 +519,7 @@ async fn collect(
     declared: u64,
     mut check: impl FnMut(u64) -> Result<(), Refusal>,
 ) -> Result<(Bytes, [u8; 32]), Refusal> {
-    // What a sender announces is not believed beyond 64 KiB until it has come.
-    let mut whole = BytesMut::with_capacity(usize::try_from(declared.min(65_536)).unwrap_or(0));
+    let mut whole = BytesMut::with_capacity(usize::try_from(declared.min(BELIEVED_BYTES)).unwrap_or(0));
     let mut digest = Sha256::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {

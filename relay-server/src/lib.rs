@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod limits;
 pub mod log;
 pub mod metrics;
+mod open_files;
 pub mod ready;
 pub mod registry;
 pub mod relay;

@@ -30,6 +30,10 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Time for a request's body to arrive.
     pub body_timeout: Duration,
+    /// How long a connection may be without a request.
+    pub idle_timeout: Duration,
+    /// How long nothing of what is written to a connection may be read by the other side.
+    pub write_timeout: Duration,
     /// Requests a second an endpoint takes in the long run.
     pub requests_per_second: NonZeroU32,
     /// Requests an endpoint takes at once.
@@ -59,6 +63,9 @@ impl Default for Limits {
             max_target_bytes: 16 << 10,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
+            // Longer than the pools of the usual proxies keep a connection, so that they, and not the relay, end it.
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
             requests_per_second: NonZeroU32::new(100).expect("not zero"),
             burst: NonZeroU32::new(200).expect("not zero"),
             backlog_events: 100_000,
@@ -70,6 +77,13 @@ impl Default for Limits {
             answer_deadline: Duration::from_secs(8),
             session_silence: Timing::default().dead,
         }
+    }
+}
+
+impl Limits {
+    /// How long a write to a connection may wait. A session is as patient with its client as it was told to be.
+    pub fn write_limit(&self) -> Duration {
+        self.write_timeout.max(self.session_silence)
     }
 }
 

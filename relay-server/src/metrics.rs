@@ -125,9 +125,10 @@ impl Metrics {
         self.store_seconds.observe(took.as_secs_f64());
     }
 
-    /// A webhook was not taken.
-    pub fn refused(&self, reason: &'static str) {
+    /// A webhook was not taken, and its sender told so.
+    pub fn refused(&self, reason: &'static str, status: u16) {
         self.refused.get_or_create(&ReasonLabel { reason }).inc();
+        self.answered("relay", status);
     }
 
     /// A sender was answered by `relay` or `app`.
@@ -180,7 +181,7 @@ mod tests {
     fn figures_are_in_the_text() {
         let metrics = Metrics::new();
         metrics.received(&"orders".parse().unwrap(), 10);
-        metrics.refused("rate");
+        metrics.refused("rate", 429);
         metrics.answered("app", 204);
         metrics.expired(&"orders".parse().unwrap(), 7);
         metrics.backlog(3, 900);
@@ -190,6 +191,7 @@ mod tests {
             "inhaul_relay_events_received_total{endpoint=\"orders\"} 1",
             "inhaul_relay_requests_refused_total{reason=\"rate\"} 1",
             "inhaul_relay_answers_total{source=\"app\",status_class=\"2xx\"} 1",
+            "inhaul_relay_answers_total{source=\"relay\",status_class=\"4xx\"} 1",
             "inhaul_relay_events_expired_total{endpoint=\"orders\"} 7",
             "inhaul_relay_backlog_events 3",
             "inhaul_relay_clients_connected 1",

@@ -131,8 +131,15 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// Told of the endpoints there are, and of those that were removed since it was told last, before anybody else sees the list.
+type Changed = Box<dyn Fn(&[Arc<Endpoint>], &[Removed]) + Send>;
+
 struct State {
     endpoints: Vec<Arc<Endpoint>>,
+    removed: Vec<Removed>,
+    changed: Option<Changed>,
+    /// Removed endpoints that were told of, to be taken off the file.
+    told: Vec<Removed>,
     seen: Option<Stamp>,
     looked: Instant,
     /// The broken file that was reported last, so that it is reported once.
@@ -147,10 +154,28 @@ struct Stamp {
     bytes: u64,
 }
 
+/// An endpoint that was removed. The relay lets go of what waited at it, and takes it off the list of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Its name, which another endpoint may have by now.
+    pub name: EndpointName,
+    /// Its path segment, which no other ever has.
+    part: String,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     version: u32,
     endpoints: Vec<Endpoint>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<Removed>,
+}
+
+impl Endpoint {
+    /// What tells its token from every other, without being of use to anybody.
+    pub fn token_digest(&self) -> [u8; 32] {
+        self.token_sha256
+    }
 }
 
 impl Registry {
@@ -161,11 +186,37 @@ impl Registry {
     pub fn open(data: &Path) -> Result<Self, RegistryError> {
         make_directory(data).map_err(io_error("make", data))?;
         let file = data.join("endpoints.json");
-        let (endpoints, seen) = read(&file)?;
+        let (Stored { endpoints, removed, .. }, seen) = read(&file)?;
         let endpoints = shared(endpoints);
-        let state = State { endpoints, seen, looked: Instant::now(), reported: None };
+        let (looked, changed, told) = (Instant::now(), None, Vec::new());
+        let state = State { endpoints, removed, changed, told, seen, looked, reported: None };
         let lock_file = data.join("endpoints.lock");
         Ok(Self { shared: Arc::new(Shared { file, lock_file, state: Mutex::new(state) }) })
+    }
+
+    /// Has somebody told of every change from now on, and of what the file says now. Before that, nobody sees the change.
+    pub fn watch(&self, changed: impl Fn(&[Arc<Endpoint>], &[Removed]) + Send + 'static) {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.changed = Some(Box::new(changed));
+        state.tell();
+    }
+
+    /// Takes the removed endpoints that were told of off the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn forget_removed(&self) -> Result<(), RegistryError> {
+        let told = self.current(Instant::now()).told.clone();
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.change(|stored| {
+            stored.removed.retain(|removed| !told.contains(removed));
+            Ok(())
+        })?;
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.told.retain(|removed| !told.contains(removed));
+        Ok(())
     }
 
     /// Adds an endpoint and makes its token.
@@ -188,25 +239,27 @@ impl Registry {
             created_at_ms: now_millis(),
             remove_clients: Vec::new(),
         };
-        self.change(|endpoints| {
-            if endpoints.iter().any(|known| known.name == *name) {
+        self.change(|stored| {
+            if stored.endpoints.iter().any(|known| known.name == *name) {
                 return Err(RegistryError::Exists(name.clone()));
             }
-            endpoints.push(endpoint.clone());
+            stored.endpoints.push(endpoint.clone());
             Ok(())
         })?;
         Ok((endpoint, token))
     }
 
-    /// Removes an endpoint.
+    /// Removes an endpoint, and what waits at it.
     ///
     /// # Errors
     /// When there is none of that name, or the file cannot be written.
     pub fn remove(&self, name: &EndpointName) -> Result<(), RegistryError> {
-        self.change(|endpoints| {
-            let before = endpoints.len();
-            endpoints.retain(|known| known.name != *name);
-            if endpoints.len() == before { Err(RegistryError::Unknown(name.clone())) } else { Ok(()) }
+        self.change(|stored| {
+            let known = stored.endpoints.iter().position(|known| known.name == *name);
+            let at = known.ok_or_else(|| RegistryError::Unknown(name.clone()))?;
+            let Endpoint { name, part, .. } = stored.endpoints.remove(at);
+            stored.removed.push(Removed { name, part });
+            Ok(())
         })
     }
 
@@ -304,10 +357,12 @@ impl Registry {
             return;
         }
         match read(&self.shared.file) {
-            Ok((endpoints, seen)) => {
+            Ok((Stored { endpoints, removed, .. }, seen)) => {
                 state.endpoints = shared(endpoints);
+                state.removed = removed;
                 state.seen = seen;
                 state.reported = None;
+                state.tell();
             }
             Err(error) => {
                 tracing::error!(%error, "the endpoints' file cannot be read; the relay goes on with those it knows");
@@ -321,8 +376,8 @@ impl Registry {
         name: &EndpointName,
         change: impl FnOnce(&mut Endpoint),
     ) -> Result<(), RegistryError> {
-        self.change(|endpoints| {
-            let endpoint = endpoints.iter_mut().find(|known| known.name == *name);
+        self.change(|stored| {
+            let endpoint = stored.endpoints.iter_mut().find(|known| known.name == *name);
             change(endpoint.ok_or_else(|| RegistryError::Unknown(name.clone()))?);
             Ok(())
         })
@@ -331,21 +386,29 @@ impl Registry {
     /// Changes the file, alone among all processes.
     fn change(
         &self,
-        change: impl FnOnce(&mut Vec<Endpoint>) -> Result<(), RegistryError>,
+        change: impl FnOnce(&mut Stored) -> Result<(), RegistryError>,
     ) -> Result<(), RegistryError> {
         let Shared { file, lock_file, .. } = &*self.shared;
         let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_file);
         let lock = opened.map_err(io_error("open", lock_file))?;
         lock.lock().map_err(io_error("lock", lock_file))?;
-        let (mut endpoints, _) = read(file)?;
-        change(&mut endpoints)?;
-        let stored = Stored { version: VERSION, endpoints };
+        let (mut stored, _) = read(file)?;
+        change(&mut stored)?;
         let mut text = serde_json::to_vec_pretty(&stored).expect("plain data has a JSON form");
         text.push(b'\n');
         replace_file(file, &text, 0o600).map_err(io_error("write", file))?;
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.reload(&mut state);
         Ok(())
+    }
+}
+
+impl State {
+    fn tell(&mut self) {
+        let Some(changed) = &self.changed else { return };
+        self.removed.retain(|removed| !self.told.contains(removed));
+        changed(&self.endpoints, &self.removed);
+        self.told.append(&mut self.removed);
     }
 }
 
@@ -356,10 +419,12 @@ impl Stamp {
     }
 }
 
-fn read(file: &Path) -> Result<(Vec<Endpoint>, Option<Stamp>), RegistryError> {
+fn read(file: &Path) -> Result<(Stored, Option<Stamp>), RegistryError> {
     let opened = match File::open(file) {
         Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok((Stored { version: VERSION, endpoints: Vec::new(), removed: Vec::new() }, None));
+        }
         Err(error) => return Err(io_error("read", file)(error)),
     };
     let stamp = opened.metadata().map(|data| Stamp::of(&data)).map_err(io_error("read", file))?;
@@ -373,8 +438,8 @@ fn read(file: &Path) -> Result<(Vec<Endpoint>, Option<Stamp>), RegistryError> {
     if version != VERSION {
         return Err(RegistryError::Version { file: file.to_owned(), version });
     }
-    let stored: Stored = serde_json::from_str(&text).map_err(malformed)?;
-    Ok((stored.endpoints, Some(stamp)))
+    let stored = serde_json::from_str(&text).map_err(malformed)?;
+    Ok((stored, Some(stamp)))
 }
 
 /// Each request has its endpoint for as long as it takes.
@@ -452,6 +517,36 @@ mod tests {
         command.remove(&name("orders")).unwrap();
         relay.reload(&mut relay.shared.state.lock().unwrap());
         assert!(relay.list().is_empty());
+    }
+
+    #[test]
+    fn who_watches_is_told_once_of_a_removed_endpoint_and_before_anybody_sees_another_of_its_name() {
+        let data = tempfile::tempdir().unwrap();
+        let command = Registry::open(data.path()).unwrap();
+        add(&command, "orders");
+        command.remove(&name("orders")).unwrap();
+        for _start in 0..2 {
+            let relay = Registry::open(data.path()).unwrap();
+            let told: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
+            let tell = Arc::clone(&told);
+            relay
+                .watch(move |endpoints, removed| tell.lock().unwrap().push((endpoints.len(), removed.len())));
+            assert_eq!(*told.lock().unwrap(), [(0, 1)], "as often as it is not taken off the file");
+            let (second, _) = add(&command, "orders");
+            assert!(relay.by_part(&second.part).is_some());
+            assert_eq!(*told.lock().unwrap(), [(0, 1), (1, 0)]);
+            command.remove(&name("orders")).unwrap();
+            let (third, _) = add(&command, "orders");
+            assert!(relay.by_part(&third.part).is_some());
+            assert_eq!(*told.lock().unwrap(), [(0, 1), (1, 0), (1, 1)]);
+            command.remove(&name("orders")).unwrap();
+            relay.reload(&mut relay.shared.state.lock().unwrap());
+            assert_eq!(told.lock().unwrap().last(), Some(&(0, 1)));
+            relay.forget_removed().unwrap();
+            assert!(read(&data.path().join("endpoints.json")).unwrap().0.removed.is_empty());
+            add(&command, "orders");
+            command.remove(&name("orders")).unwrap();
+        }
     }
 
     #[test]

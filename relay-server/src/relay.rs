@@ -1,7 +1,6 @@
 //! A whole relay: starts it, says where it is, stops it. The relay program and `inhaul listen` both use this.
 
 use std::{
-    collections::HashSet,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
@@ -28,7 +27,8 @@ use crate::{
     ingest::{Ingest, now_millis},
     limits::Limits,
     metrics::Metrics,
-    registry::{Endpoint, Registry, RegistryError},
+    open_files,
+    registry::{Endpoint, Registry, RegistryError, Removed},
     serve::{self, Server},
     session::SessionContext,
     spool::{Backlog, Dropped, Spool, SpoolOpenError, Why},
@@ -129,7 +129,8 @@ impl Relay {
     ///
     /// # Errors
     /// When an address, a certificate or the data directory cannot be used.
-    pub async fn spawn(config: RelayConfig) -> Result<RelayHandle, SpawnError> {
+    pub async fn spawn(mut config: RelayConfig) -> Result<RelayHandle, SpawnError> {
+        limit_connections(&mut config.limits);
         if matches!(config.tls, TlsMode::Off) && !config.listen.ip().is_loopback() && !config.behind_proxy {
             return Err(SpawnError::PlainHttp(config.listen));
         }
@@ -163,8 +164,10 @@ impl Relay {
             clients: TaskTracker::new(),
         });
         let (connections, clients) = (server.connections.clone(), server.clients.clone());
+        let watched = Arc::clone(&server.sessions);
+        registry.watch(move |endpoints, removed| let_go(&watched, endpoints, removed));
         let watching =
-            watch_endpoints(Arc::clone(&server.sessions), config.limits.retention, Board::new(&config.data));
+            watch_endpoints(Arc::clone(&server), config.limits.retention, Board::new(&config.data));
         let watching = tokio::spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
@@ -261,8 +264,8 @@ impl Drop for RelayHandle {
 
 /// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, keeps the figures of
 /// the backlog current, and writes again what a full disk did not take.
-async fn watch_endpoints(relay: Arc<SessionContext>, retention: Option<Duration>, mut board: Board) {
-    let SessionContext { registry, hub, spool, metrics, .. } = &*relay;
+async fn watch_endpoints(server: Arc<Server>, retention: Option<Duration>, mut board: Board) {
+    let SessionContext { registry, hub, spool, metrics, .. } = &*server.sessions;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -272,6 +275,7 @@ async fn watch_endpoints(relay: Arc<SessionContext>, retention: Option<Duration>
         for (endpoint, dropped) in spool.tick(now, time, retention) {
             report(&endpoint, dropped, metrics);
         }
+        server.ingest.rate.forget_idle();
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();
@@ -279,20 +283,21 @@ async fn watch_endpoints(relay: Arc<SessionContext>, retention: Option<Duration>
             remove_clients(endpoint, registry, spool);
         }
         board.show(hub, spool, now, time);
-        let names: HashSet<&EndpointName> = known.iter().map(|endpoint| &endpoint.name).collect();
-        for held in hub.held() {
-            if !names.contains(&held) {
-                hub.close(
-                    &held,
-                    &SessionError {
-                        code: ErrorCode::Revoked,
-                        text: format!("the endpoint {held} was removed from the relay"),
-                        retryable: false,
-                        retry_after_ms: None,
-                    },
-                );
-            }
+        // Also of sessions that began with what the list said just before it changed.
+        hub.revoke(&known);
+        if let Err(error) = registry.forget_removed() {
+            tracing::debug!(%error, "the list of removed endpoints cannot be written");
         }
+    }
+}
+
+/// The list of endpoints has changed: ends the sessions of those that were removed or have another token, and lets go of what waited at those that
+/// were removed.
+fn let_go(relay: &SessionContext, endpoints: &[Arc<Endpoint>], removed: &[Removed]) {
+    relay.hub.revoke(endpoints);
+    for Removed { name, .. } in removed {
+        let Backlog { events, bytes } = relay.spool.remove_endpoint(name);
+        tracing::warn!(endpoint = %name, events, bytes, "the endpoint was removed, with the events that waited at it");
     }
 }
 
@@ -323,6 +328,21 @@ fn remove_clients(endpoint: &Endpoint, registry: &Registry, spool: &Spool) {
     }
     if let Err(error) = registry.clients_removed(name, remove_clients) {
         tracing::debug!(%error, "the list of clients to remove cannot be written");
+    }
+}
+
+/// Keeps the number of connections below that of files there may be.
+fn limit_connections(limits: &mut Limits) {
+    let files = open_files::raise();
+    let connections = open_files::connections(limits.max_connections, files);
+    if connections < limits.max_connections {
+        tracing::warn!(
+            files,
+            connections,
+            asked = limits.max_connections,
+            "there can be fewer connections than asked for; `ulimit -n`, or LimitNOFILE of a unit, allows more files"
+        );
+        limits.max_connections = connections;
     }
 }
 
@@ -364,7 +384,7 @@ async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnErr
     }
 }
 
-fn session_config(limits: &Limits) -> SessionConfig {
+pub(crate) fn session_config(limits: &Limits) -> SessionConfig {
     SessionConfig {
         timing: Timing::with_silence(limits.session_silence),
         software: concat!("inhaul-relay/", env!("CARGO_PKG_VERSION")).to_owned(),

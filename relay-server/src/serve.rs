@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use inhaul_core::{
     event::{Peer, PeerSource},
     wire::ATTACH_PATH,
@@ -14,7 +14,7 @@ use inhaul_core::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,18 +22,23 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     attach::attach,
     ingest::{INGEST_PREFIX, Ingest, path, relay_answer},
+    limits::Limits,
     session::SessionContext,
 };
 
+mod http2;
 pub mod raw_heads;
+mod unread;
 
+use http2::http2;
 use raw_heads::{HeadTap, RawHeadLimits, RawHeads, RequestHead, Tapped};
+use unread::WriteLimit;
 
 /// How long a connection may take for its TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait after `accept` failed, for example because there are no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The relay's public server.
 pub struct Server {
@@ -53,26 +58,32 @@ pub struct Server {
     pub clients: TaskTracker,
 }
 
+/// A connection's place among those there may be at one time. It is given back with the last clone: a session keeps it beyond the request that
+/// began it.
+pub type Place = Arc<OwnedSemaphorePermit>;
+
 /// Accepts connections until told to stop.
 pub async fn run(server: Arc<Server>, listener: TcpListener) {
     let room = Arc::new(Semaphore::new(server.ingest.limits.max_connections));
     loop {
         // With no room left, new connections wait in the kernel's queue.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let accepted = tokio::select! {
+        let next = async {
+            let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
             biased;
             () = server.stop_accepting.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            next = next => next,
         };
         match accepted {
             Ok((stream, peer)) => {
                 let served = Arc::clone(&server);
                 server.connections.spawn(async move {
                     tokio::select! {
-                        () = connection(&served, stream, peer) => {}
+                        () = connection(&served, stream, peer, Arc::new(place)) => {}
                         () = served.stop_now.cancelled() => {}
                     }
-                    drop(permit);
                 });
             }
             Err(error) => {
@@ -83,10 +94,11 @@ pub async fn run(server: Arc<Server>, listener: TcpListener) {
     }
 }
 
-async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr) {
+async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, place: Place) {
     // Answers are small: waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = &server.tls else { return http1(server, stream, peer).await };
+    let stream = WriteLimit::new(stream, server.ingest.limits.write_limit());
+    let Some(acceptor) = &server.tls else { return http1(server, stream, peer, place).await };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)) => shaken,
         // There is no request yet that could be finished.
@@ -96,78 +108,33 @@ async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr) {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             http2(server, stream, peer).await;
         }
-        Ok(Ok(stream)) => http1(server, stream, peer).await,
+        Ok(Ok(stream)) => http1(server, stream, peer, place).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
     }
 }
 
-async fn http1<IO>(server: &Arc<Server>, stream: IO, peer: SocketAddr)
+async fn http1<IO>(server: &Arc<Server>, stream: IO, peer: SocketAddr, place: Place)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &server.ingest.limits;
-    let head_limits = RawHeadLimits {
-        max_head_bytes: limits.max_head_bytes,
-        max_headers: limits.max_headers,
-        max_target_bytes: limits.max_target_bytes,
-    };
-    let (stream, tap) = RawHeads::new(stream, head_limits);
-    let served = Arc::new((Arc::clone(server), tap, on_socket(peer)));
+    let (stream, tap) = RawHeads::new(stream, head_limits(limits));
+    let served = Arc::new((Arc::clone(server), tap, on_socket(peer), place));
     let service = service_fn(move |request| {
         let served = Arc::clone(&served);
         async move {
-            let (server, tap, peer) = &*served;
-            Ok::<_, Infallible>(request_over_http1(server, request, tap, peer).await)
+            let (server, tap, peer, place) = &*served;
+            Ok::<_, Infallible>(request_over_http1(server, request, tap, peer, place).await)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        // The wrapper keeps the time: it can tell a slow head from a connection that is kept for the next request.
+        .header_read_timeout(None)
         .max_buf_size(limits.max_head_bytes.max(8192) + 8192)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = server.stop_accepting.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "a connection failed");
-    }
-}
-
-async fn http2<IO>(server: &Arc<Server>, stream: IO, peer: SocketAddr)
-where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let limits = &server.ingest.limits;
-    let served = Arc::new((Arc::clone(server), on_socket(peer)));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let served = Arc::clone(&served);
-        async move {
-            let (server, peer) = &*served;
-            let (parts, body) = request.into_parts();
-            let head = RequestHead::of_h2(&parts);
-            let request = Request::from_parts(parts, body);
-            Ok::<_, Infallible>(match head {
-                Ok(head) => route(server, request, head, peer).await,
-                Err(error) => malformed(server, StatusCode::BAD_REQUEST, &error.to_string()),
-            })
-        }
-    });
-    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
-        .max_concurrent_streams(100)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -186,8 +153,13 @@ async fn request_over_http1(
     request: Request<Incoming>,
     tap: &HeadTap,
     peer: &Peer,
+    place: &Place,
 ) -> Response<Full<Bytes>> {
     match tap.take() {
+        Some(Tapped::Head(head)) if path(&head.parsed.target) == ATTACH_PATH.as_bytes() => {
+            let context = Arc::clone(&server.sessions);
+            attach(request, context, &server.clients, server.stop_now.clone(), Arc::clone(place))
+        }
         Some(Tapped::Head(head)) => route(server, request, *head, peer).await,
         Some(Tapped::Refused(refusal)) => malformed(server, refusal.status, refusal.text),
         None => relay_answer(StatusCode::BAD_REQUEST, "the request could not be read as it was sent\n"),
@@ -195,8 +167,18 @@ async fn request_over_http1(
 }
 
 fn malformed(server: &Server, status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    server.ingest.metrics.refused("malformed");
+    server.ingest.metrics.refused("malformed", status.as_u16());
     relay_answer(status, format!("{text}\n"))
+}
+
+fn head_limits(limits: &Limits) -> RawHeadLimits {
+    RawHeadLimits {
+        max_head_bytes: limits.max_head_bytes,
+        max_headers: limits.max_headers,
+        max_target_bytes: limits.max_target_bytes,
+        head_timeout: limits.head_timeout,
+        idle_timeout: limits.idle_timeout,
+    }
 }
 
 /// Whom a connection is from.
@@ -216,8 +198,7 @@ async fn route(
         return server.ingest.take(request, head, peer).await;
     }
     if path == ATTACH_PATH.as_bytes() {
-        let context = Arc::clone(&server.sessions);
-        return attach(request, context, &server.clients, server.stop_now.clone());
+        return relay_answer(StatusCode::BAD_REQUEST, "clients attach over HTTP/1.1\n");
     }
     match path {
         b"/" | b"/_inhaul" | b"/_inhaul/" => relay_answer(
@@ -230,3 +211,6 @@ async fn route(
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

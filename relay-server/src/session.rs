@@ -159,7 +159,7 @@ where
 {
     poll_fn(|context| {
         ready!(sink.poll_ready_unpin(context))?;
-        match end.poll_frame() {
+        match end.poll_frame(Instant::now()) {
             Some(frame) => Poll::Ready(sink.start_send_unpin(Message::Binary(frame.encode()))),
             None => {
                 ready!(sink.poll_flush_unpin(context))?;

@@ -14,6 +14,7 @@
 //! | clock | seconds the relay has run | none |
 
 use std::{
+    io,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -22,7 +23,9 @@ use std::{
 };
 
 use inhaul_core::event::{EndpointName, Event, UnixMillis};
-use inhaul_journal::{AppendError, Disk, Journal, Location, OpenError, Options, RealDisk, Recovery};
+use inhaul_journal::{
+    AppendError, Disk, Journal, Location, OpenError, Options, ReadError, RealDisk, Recovery,
+};
 use thiserror::Error;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -31,6 +34,7 @@ mod balance;
 mod lane;
 mod lanes;
 mod reader;
+mod removal;
 mod retention;
 mod sharing;
 mod tag;
@@ -130,6 +134,14 @@ struct Shared {
     takers: AtomicU64,
 }
 
+/// Why an event was not read.
+enum Unread {
+    /// What stands there is not what was written.
+    Damaged(String),
+    /// The system refused; that can be over in a moment, or last.
+    Later(io::Error),
+}
+
 impl Spool {
     /// Opens the spool in a directory, or makes it. Blocks.
     ///
@@ -192,6 +204,20 @@ impl Spool {
         missed: bool,
         limits: BacklogLimits,
     ) -> Result<u64, SpoolError> {
+        self.append_then(event, missed, limits, || {}).await
+    }
+
+    /// [`Spool::append`]; `then` is called on the journal's thread once the event is on the disk, whether or not anybody still waits for it.
+    ///
+    /// # Errors
+    /// As [`Spool::append`].
+    pub async fn append_then(
+        &self,
+        event: &Event,
+        missed: bool,
+        limits: BacklogLimits,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<u64, SpoolError> {
         let bytes = (event.head.len() + event.body.len()) as u64;
         let (stored, outcome) = oneshot::channel();
         let parts = vec![event.record_prefix(), event.body.clone()];
@@ -214,8 +240,9 @@ impl Spool {
                     lock(&lanes_later).written(&endpoint, seq, waiting, &mut released);
                     seq
                 });
-                if written.is_err() {
-                    lock(&lanes_later).unreserve(&endpoint, bytes);
+                match written {
+                    Ok(_) => then(),
+                    Err(_) => lock(&lanes_later).unreserve(&endpoint, bytes),
                 }
                 released.into_iter().for_each(|needless| journal.release(needless));
                 // The sender may have gone meanwhile; the event is stored all the same.
@@ -279,16 +306,19 @@ impl Spool {
         self.shared.journal.clone().close()
     }
 
-    async fn read(&self, location: Location) -> Result<Event, String> {
+    async fn read(&self, location: Location) -> Result<Event, Unread> {
         let journal = self.shared.journal.clone();
         let read = if journal.is_stepped() {
             journal.read(location)
         } else {
             let read = tokio::task::spawn_blocking(move || journal.read(location));
-            read.await.map_err(|error| error.to_string())?
+            read.await.map_err(|_| Unread::Later(io::Error::other("the read was stopped")))?
         };
-        let record = read.map_err(|error| error.to_string())?;
-        Event::from_record(record.payload).map_err(|error| error.to_string())
+        let record = read.map_err(|error| match error {
+            ReadError::Io { source, .. } => Unread::Later(source),
+            ReadError::Missing(_) | ReadError::Damaged(_) => Unread::Damaged(error.to_string()),
+        })?;
+        Event::from_record(record.payload).map_err(|error| Unread::Damaged(error.to_string()))
     }
 
     /// Takes an event that cannot be read out of the way, unless it only moved meanwhile. Its bytes stay where they are.

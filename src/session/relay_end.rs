@@ -1,7 +1,7 @@
 //! The relay's end: admits a client, reads its spool only when there is credit, and forgets only what is stored.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -89,7 +89,10 @@ pub struct RelayEnd {
     sent: Credit,
     in_flight: BTreeMap<(usize, u64), EventId>,
     sending: Option<Sending>,
-    awaited: HashSet<EventId>,
+    /// Until when the sender of that event waits; the client is told what is left when the frame goes.
+    deadline: Option<Instant>,
+    /// Events whose senders wait for an answer, and until when.
+    awaited: HashMap<EventId, Instant>,
     answering: HashMap<EventId, Answering>,
 }
 
@@ -114,7 +117,8 @@ impl RelayEnd {
             sent: Credit::default(),
             in_flight: BTreeMap::new(),
             sending: None,
-            awaited: HashSet::new(),
+            deadline: None,
+            awaited: HashMap::new(),
             answering: HashMap::new(),
         }
     }
@@ -165,6 +169,7 @@ impl RelayEnd {
                 let time = now.duration_since(self.opened).as_millis();
                 self.ping = Some(Echo { time: u64::try_from(time).unwrap_or(u64::MAX) });
                 self.next_ping = now + timing.ping;
+                self.forget_answered(now);
             }
             Phase::Hello | Phase::Admitting | Phase::Open | Phase::Ending | Phase::Closed => {}
         }
@@ -225,12 +230,6 @@ impl RelayEnd {
         }
     }
 
-    /// Nobody waits for the answer to this event any more.
-    pub fn handle_sender_gone(&mut self, id: EventId) {
-        self.awaited.remove(&id);
-        self.answering.remove(&id);
-    }
-
     /// The relay goes down: the client is told, and gets no new events.
     pub fn drain(&mut self, after: Duration) {
         if self.phase == Phase::Open {
@@ -274,7 +273,7 @@ impl RelayEnd {
     }
 
     /// The next frame to write; ask when the socket can take one.
-    pub fn poll_frame(&mut self) -> Option<Frame> {
+    pub fn poll_frame(&mut self, now: Instant) -> Option<Frame> {
         if let Some(frame) = self.control.pop_front() {
             // There are few of these in a session, and an idle one is to be small.
             self.control.shrink_to_fit();
@@ -289,9 +288,13 @@ impl RelayEnd {
         if let Some(echo) = self.ping.take() {
             return Some(Frame::Ping(echo));
         }
-        let (frame, last) = self.sending.as_mut()?.next();
+        let (mut frame, last) = self.sending.as_mut()?.next();
         if last {
             self.sending = None;
+        }
+        if let Frame::Event(header, _) = &mut frame {
+            let left = self.deadline.take().map(|deadline| deadline.saturating_duration_since(now));
+            header.deadline_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         }
         Some(frame)
     }
@@ -366,7 +369,7 @@ impl RelayEnd {
 
     fn result(&mut self, header: ResultHeader, headers: Bytes) {
         let id = header.id;
-        if !self.awaited.contains(&id) || self.answering.contains_key(&id) {
+        if !self.awaited.contains_key(&id) || self.answering.contains_key(&id) {
             return;
         }
         let answer = match header.kind {
@@ -402,6 +405,12 @@ impl RelayEnd {
         }
     }
 
+    /// Nobody waits for these any more, and a client need not answer.
+    fn forget_answered(&mut self, now: Instant) {
+        self.awaited.retain(|_, deadline| *deadline > now);
+        self.answering.retain(|id, _| self.awaited.contains_key(id));
+    }
+
     fn answer_when_whole(&mut self, id: EventId) {
         if self.answering.get(&id).is_some_and(|answering| answering.body.is_whole()) {
             let Some(Answering { status, headers, body, .. }) = self.answering.remove(&id) else { return };
@@ -422,11 +431,11 @@ impl RelayEnd {
         self.in_flight.insert((index, seq), event.id);
         self.sent.events += 1;
         self.sent.bytes += (event.head.len() + event.body.len()) as u64;
-        if deadline.is_some() {
-            self.awaited.insert(event.id);
+        if let Some(deadline) = deadline {
+            self.awaited.insert(event.id, deadline);
         }
-        let deadline_ms = deadline.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let header = EventHeader { meta: EventMeta::of(&event), seq, deadline_ms, missed };
+        self.deadline = deadline;
+        let header = EventHeader { meta: EventMeta::of(&event), seq, deadline_ms: None, missed };
         self.sending = Some(Sending::new(Frame::Event(header, event.head), event.id, event.body));
     }
 

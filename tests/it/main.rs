@@ -33,6 +33,7 @@ mod delivery;
 mod demo;
 mod disk_full;
 mod embedded;
+mod endpoints;
 mod exact_bytes;
 mod exchange;
 mod hold;
@@ -41,6 +42,7 @@ mod inspector;
 #[cfg(feature = "jq")]
 mod jq;
 mod kill;
+mod logs;
 mod middleman;
 mod notes;
 mod offline;

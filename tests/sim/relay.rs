@@ -301,7 +301,7 @@ impl Relay {
         if self.work(at, &mut link.to_client, time, model).is_break() {
             return Ok(());
         }
-        self.send(at, &mut link.to_client, arrives, model)?;
+        self.send(at, &mut link.to_client, (time, arrives), model)?;
         let driver = &mut self.sessions[at].driver;
         if driver.timeout().is_some_and(|due| time >= due) && driver.handle_timeout(time).is_break() {
             link.to_client.cut(true);
@@ -335,9 +335,15 @@ impl Relay {
         }
     }
 
-    fn send(&mut self, at: usize, way: &mut Way, arrives: Instant, model: &mut Model) -> Outcome {
+    fn send(
+        &mut self,
+        at: usize,
+        way: &mut Way,
+        (time, arrives): (Instant, Instant),
+        model: &mut Model,
+    ) -> Outcome {
         while way.has_room() {
-            let Some(mut frame) = self.sessions[at].driver.waits().end.poll_frame() else { break };
+            let Some(mut frame) = self.sessions[at].driver.waits().end.poll_frame(time) else { break };
             if let (Frame::Event(header, _), Some(Mutation::HideMissed)) = (&mut frame, self.mutation) {
                 header.missed = false;
             }

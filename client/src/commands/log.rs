@@ -9,7 +9,15 @@ use std::{
     sync::Mutex,
 };
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use inhaul_core::visible::TALKATIVE;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{LevelFilter, filter_fn},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
 use crate::{
     cli::{Cli, Command, OutputMode},
@@ -41,12 +49,20 @@ pub fn start(cli: &Cli) -> Result<(), Failure> {
         let data = DataDir::open(cli.data.as_deref())?;
         let path = data.path().join(FILE_NAME);
         let file = open(&path).map_err(|error| DataDirError::Io { path, error })?;
-        subscriber.with_ansi(false).with_writer(Mutex::new(file)).init();
+        begin(subscriber.with_ansi(false).with_writer(Mutex::new(file)).finish());
     } else {
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        subscriber.with_ansi(io::stderr().is_terminal() && !plain).with_writer(io::stderr).init();
+        begin(subscriber.with_ansi(io::stderr().is_terminal() && !plain).with_writer(io::stderr).finish());
     }
     Ok(())
+}
+
+/// Logs from now on, without what would give tokens and bodies away.
+fn begin(lines: impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static) {
+    let harmless = filter_fn(|metadata| {
+        *metadata.level() != Level::TRACE || !TALKATIVE.iter().any(|name| metadata.target().starts_with(name))
+    });
+    lines.with(harmless).init();
 }
 
 /// The relay's own log: what an operator wants to read.

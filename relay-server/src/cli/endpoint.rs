@@ -115,7 +115,10 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
 fn remove(args: &NameArgs) -> Result<(), Failure> {
     let (registry, _) = open(&args.data)?;
     registry.remove(&args.name)?;
-    eprintln!("removed {}", args.name);
+    eprintln!(
+        "removed {}; the relay drops what waits at it within a second, or when it starts, and logs how much",
+        args.name
+    );
     Ok(())
 }
 

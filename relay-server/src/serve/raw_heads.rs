@@ -11,19 +11,24 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{StatusCode, header::HOST, request::Parts};
-use inhaul_core::event::{Head, HeadError};
+use http::{StatusCode, header::HOST, request::Parts, uri::Authority};
+use inhaul_core::event::Head;
 use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 mod check;
 mod chunked;
+mod linger;
+mod waiting;
 
-use check::{Checked, Framing, check, for_hyper};
+use check::{Checked, Framing, check, check_h2, for_hyper};
 use chunked::Chunked;
+use linger::Linger;
+use waiting::Waiting;
 
 /// What hyper is given in place of a refused head.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
@@ -31,7 +36,7 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r
 /// How much is read from the connection at once.
 const READ_BYTES: usize = 8 * 1024;
 
-/// How large a head may be.
+/// How large a head may be, and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct RawHeadLimits {
     /// Request line and header lines.
@@ -40,6 +45,10 @@ pub struct RawHeadLimits {
     pub max_headers: usize,
     /// The request target.
     pub max_target_bytes: usize,
+    /// How long a head may take from its first byte, and the first one of a connection from the beginning.
+    pub head_timeout: Duration,
+    /// How long a connection may wait for the first byte of its next head.
+    pub idle_timeout: Duration,
 }
 
 /// The head of a request.
@@ -96,7 +105,9 @@ enum State {
     Chunked(Chunked),
     /// The bytes are no longer HTTP.
     Passthrough,
-    /// Nothing more is handed on.
+    /// Nothing more is handed on: it is not HTTP as it should be, and there may be more of it.
+    Refused,
+    /// Nothing more comes.
     Ended,
 }
 
@@ -112,6 +123,9 @@ pub struct RawHeads<IO> {
     looked_at: usize,
     /// To be handed on.
     output: Bytes,
+    waiting: Waiting,
+    /// What is done with the rest of a message after the connection was closed for writing.
+    linger: Option<Linger>,
 }
 
 impl<IO> RawHeads<IO> {
@@ -126,6 +140,8 @@ impl<IO> RawHeads<IO> {
             input: BytesMut::new(),
             looked_at: 0,
             output: Bytes::new(),
+            waiting: Waiting::default(),
+            linger: None,
         };
         (wrapped, tap)
     }
@@ -156,11 +172,11 @@ impl<IO> RawHeads<IO> {
                             self.state = State::Head;
                         }
                     }
-                    Err(chunked::Malformed) => self.state = State::Ended,
+                    Err(chunked::Malformed) => self.state = State::Refused,
                 }
             }
             State::Passthrough => self.output = self.input.split().freeze(),
-            State::Ended => {}
+            State::Refused | State::Ended => {}
         }
         true
     }
@@ -180,6 +196,7 @@ impl<IO> RawHeads<IO> {
             }
         };
         self.looked_at = 0;
+        self.waiting.head_came();
         let head = self.input.split_to(end).freeze();
         if head.len() > self.limits.max_head_bytes {
             self.refuse(too_large());
@@ -233,7 +250,7 @@ impl<IO> RawHeads<IO> {
         self.tap.put(Tapped::Refused(refusal));
         self.output = Bytes::from_static(STAND_IN);
         self.input.clear();
-        self.state = State::Ended;
+        self.state = State::Refused;
     }
 }
 
@@ -261,7 +278,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for RawHeads<IO> {
                 buffer.put_slice(&this.output.split_to(len));
                 return Poll::Ready(Ok(()));
             }
-            if matches!(this.state, State::Ended) {
+            if matches!(this.state, State::Refused | State::Ended) {
                 return Poll::Ready(Ok(()));
             }
             if matches!(this.state, State::Passthrough) && this.input.is_empty() {
@@ -270,7 +287,12 @@ impl<IO: AsyncRead + Unpin> AsyncRead for RawHeads<IO> {
             if !this.advance() {
                 let mut room = [MaybeUninit::uninit(); READ_BYTES];
                 let mut read = ReadBuf::uninit(&mut room);
-                ready!(Pin::new(&mut this.io).poll_read(context, &mut read))?;
+                let came = Pin::new(&mut this.io).poll_read(context, &mut read)?;
+                if came.is_pending() && matches!(this.state, State::Head) {
+                    ready!(this.waiting.for_head(!this.input.is_empty(), &this.limits, context))?;
+                } else {
+                    ready!(came);
+                }
                 if read.filled().is_empty() {
                     this.state = State::Ended;
                 } else {
@@ -281,7 +303,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for RawHeads<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for RawHeads<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RawHeads<IO> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(context, bytes)
     }
@@ -291,7 +313,15 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for RawHeads<IO> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
+        }
+        if matches!(this.state, State::Body { .. } | State::Chunked(_) | State::Refused) {
+            let linger = this.linger.get_or_insert_with(Linger::new);
+            ready!(linger.poll(&mut this.io, context));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write_vectored(
@@ -312,8 +342,8 @@ impl RequestHead {
     /// line and no spelling of names, so this is all there was.
     ///
     /// # Errors
-    /// When it cannot be written so.
-    pub fn of_h2(parts: &Parts) -> Result<Self, HeadError> {
+    /// When it is larger than it may be, or could be read in two ways.
+    pub fn of_h2(parts: &Parts, limits: &RawHeadLimits) -> Result<Self, Refusal> {
         let mut head = BytesMut::new();
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         head.extend_from_slice(format!("{} {target} HTTP/2\r\n", parts.method).as_bytes());
@@ -330,7 +360,7 @@ impl RequestHead {
         }
         head.extend_from_slice(b"\r\n");
         let bytes = head.freeze();
-        let parsed = Head::parse(&bytes)?;
+        let parsed = check_h2(&bytes, parts.uri.authority().map(Authority::as_str), limits)?;
         Ok(Self { bytes, parsed, body: None })
     }
 }

@@ -18,10 +18,10 @@ use inhaul_core::{
 
 use super::SessionContext;
 use crate::{
-    hub::{self, Calls, Seat, SessionOrder},
+    hub::{self, Asked, Calls, Patience, Seat, SessionOrder},
     ingest::now_millis,
     registry::OnAbsent,
-    spool::{JoinError, Next, Reader},
+    spool::{JoinError, Next, Reader, Spooled},
 };
 
 /// How long a closing session may take to send its last frames.
@@ -147,13 +147,17 @@ impl Driver {
     fn read(&mut self, endpoint: &EndpointName, next: Next, now: Instant) {
         let read = match next {
             Next::Event(spooled) => {
-                let deadline = self.context.hub.remaining(spooled.event.id, now);
-                Read::Event(Box::new(Outgoing {
-                    deadline,
-                    seq: spooled.seq,
-                    missed: spooled.missed,
-                    event: spooled.event,
-                }))
+                let Spooled { event, seq, missed } = *spooled;
+                let (deadline, missed) = match self.context.hub.patience(event.id, now) {
+                    Patience::Until(deadline) => (Some(deadline), missed),
+                    Patience::Over(on_absent) => (None, missed || on_absent == OnAbsent::Refuse),
+                    // Its sender may have been told to come again while it was read.
+                    Patience::Nobody => {
+                        let reader = self.reader(endpoint);
+                        (None, missed || reader.is_some_and(|reader| reader.is_missed(seq)))
+                    }
+                };
+                Read::Event(Box::new(Outgoing { event, seq, deadline, missed }))
             }
             Next::Empty => Read::Empty,
             Next::TooLarge => Read::TooLarge,
@@ -235,9 +239,12 @@ impl Driver {
             may_join.map_err(|error| cannot_join(&endpoint.name, error))?;
             endpoints.push(endpoint);
         }
-        let asked = hello.endpoints.iter().map(|asked| asked.sharing);
-        let names = endpoints.iter().map(|endpoint| endpoint.name.clone()).zip(asked).collect();
-        let seat = hub.seat(client, names)?;
+        let asked = endpoints.iter().zip(&hello.endpoints).map(|(endpoint, asked)| Asked {
+            name: endpoint.name.clone(),
+            token: endpoint.token_digest(),
+            sharing: asked.sharing,
+        });
+        let seat = hub.seat(client, asked.collect())?;
         let (mut readers, mut lanes) =
             (Vec::with_capacity(endpoints.len()), Vec::with_capacity(endpoints.len()));
         for (endpoint, asked) in endpoints.iter().zip(&hello.endpoints) {
@@ -326,3 +333,6 @@ fn unknown_sharing(name: &EndpointName) -> SessionError {
         retry_after_ms: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

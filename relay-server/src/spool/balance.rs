@@ -95,6 +95,11 @@ impl Lane {
         given
     }
 
+    /// The spool's number of an event that a session has taken.
+    pub(super) fn taken_as(&self, taker: u64, number: u64) -> Option<u64> {
+        self.takers.get(&taker)?.taken.get(&number).copied()
+    }
+
     /// An event that was taken could not be read where it was: it is nobody's again, wherever it is now.
     pub(super) fn untake(&mut self, taker: u64, number: u64) {
         let seq = self.takers.get_mut(&taker).and_then(|taker| taker.taken.remove(&number));

@@ -2,6 +2,7 @@
 //! event goes to one.
 
 use std::{
+    io,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Backlog, Expired, Next, Spool, Spooled,
+    Backlog, Expired, Next, Spool, Spooled, Unread,
     balance::{Take, Taker},
     lane::{Lane, Waiting},
     sharing::Client,
@@ -28,6 +29,12 @@ pub const SHARED_CLIENTS_MAX: usize = 64;
 /// How long a session leaves a balanced event to another one that has less to do. That one was woken at the same time, so this is far
 /// longer than it takes; should it not come, the event is not held up by more than this.
 const COURTESY: Duration = Duration::from_millis(2);
+
+/// How long to wait when the system refuses to read an event that is there.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often to try when the device itself fails to read: then the event is damaged, and those behind it go on.
+const READ_TRIES: u32 = 60;
 
 /// Why a session cannot read an endpoint as it wants to.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -219,11 +226,11 @@ impl Reader {
     }
 
     /// The first event behind a number, if it is not larger than `max_bytes`. An event whose record is damaged is skipped and
-    /// logged. Balanced events have their numbers from here, so for them `after` counts for nothing.
+    /// logged; while the system refuses to read one, it is tried again. Balanced events have their numbers from here, so for them `after` counts for nothing.
     pub fn next(&self, after: u64, max_bytes: u64) -> impl Future<Output = Next> + Send + use<> {
         let (spool, endpoint, way) = (self.spool.clone(), self.endpoint.clone(), self.way);
         async move {
-            let mut courteous = true;
+            let (mut courteous, mut tries) = (true, 0);
             loop {
                 let picked = {
                     let mut lanes = spool.lanes();
@@ -242,17 +249,43 @@ impl Reader {
                 };
                 match spool.read(location).await {
                     Ok(event) => return Next::Event(Box::new(Spooled { event, seq: number, missed })),
-                    Err(reason) => {
+                    Err(unread) => {
                         if let Way::Balanced { taker, .. } = way
                             && let Some(lane) = spool.lanes().by_name.get_mut(&endpoint)
                         {
                             lane.untake(taker, number);
                         }
-                        spool.skip_damaged(&endpoint, seq, location, &reason);
+                        match unread {
+                            Unread::Damaged(reason) => spool.skip_damaged(&endpoint, seq, location, &reason),
+                            Unread::Later(error) if is_of_the_medium(&error) && tries >= READ_TRIES => {
+                                spool.skip_damaged(&endpoint, seq, location, &error.to_string());
+                            }
+                            Unread::Later(error) => {
+                                if tries == 0 {
+                                    tracing::error!(%endpoint, seq, %error, "a stored event cannot be read now");
+                                }
+                                tries += 1;
+                                tokio::time::sleep(READ_AGAIN).await;
+                                continue;
+                            }
+                        }
+                        tries = 0;
                     }
                 }
             }
         }
+    }
+
+    /// Whether the sender of an event that waits, of this number, was told to come again.
+    pub fn is_missed(&self, number: u64) -> bool {
+        let lanes = self.spool.lanes();
+        lanes.by_name.get(&self.endpoint).is_some_and(|lane| {
+            let seq = match self.way {
+                Way::Alone | Way::Shared(_) => Some(number),
+                Way::Balanced { taker, .. } => lane.taken_as(taker, number),
+            };
+            seq.and_then(|seq| lane.waiting.get(&seq)).is_some_and(|waiting| waiting.missed)
+        })
     }
 
     /// The client has everything up to a number, and some beyond it.
@@ -286,6 +319,10 @@ impl Reader {
         let mut lanes = self.spool.lanes();
         lanes.by_name.get_mut(&self.endpoint).map(|lane| change(lane)).unwrap_or_default()
     }
+}
+
+fn is_of_the_medium(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 impl Drop for Reader {

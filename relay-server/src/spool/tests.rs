@@ -15,6 +15,7 @@ use super::{
     *,
 };
 
+mod reads;
 mod retention;
 mod sharing;
 
@@ -73,6 +74,21 @@ async fn waiting(reader: &Reader, mut after: u64) -> Vec<(u64, u8, bool)> {
         found.push((spooled.seq, spooled.event.id.0.as_bytes()[15], spooled.missed));
     }
     found
+}
+
+#[test]
+fn what_follows_a_stored_event_is_done_though_its_sender_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = stepped(directory.path());
+    let done = Arc::new(AtomicU64::new(0));
+    let counting = Arc::clone(&done);
+    let event = event(1, 10);
+    let then = move || _ = counting.fetch_add(1, Ordering::Relaxed);
+    assert!(spool.append_then(&event, false, ROOMY, then).now_or_never().is_none(), "it waits for the disk");
+    assert_eq!(done.load(Ordering::Relaxed), 0);
+    while spool.step() {}
+    assert_eq!(done.load(Ordering::Relaxed), 1);
+    assert_eq!(spool.backlog(&orders()).events, 1);
 }
 
 #[tokio::test]
@@ -317,4 +333,31 @@ async fn a_spool_of_the_first_release_is_read() {
     let shared = share(&spool, 1);
     assert_eq!(waiting(&shared, 0).await, left, "who shares first has what waits");
     assert_eq!(spool.append(&event(7, 10), false, ROOMY).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn what_waits_at_an_endpoint_that_is_removed_is_for_nobody_also_after_a_restart() {
+    for shared in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut spool, _) = Spool::open(directory.path()).unwrap();
+        if shared {
+            drop(share(&spool, 1));
+        }
+        spool.append(&event(1, 100), false, ROOMY).await.unwrap();
+        spool.append(&event(2, 100), false, ROOMY).await.unwrap();
+        let gone = spool.remove_endpoint(&orders());
+        assert_eq!(gone.events, 2);
+        assert!(spool.shared_clients().is_empty());
+        let seq = spool.append(&event(3, 100), false, ROOMY).await.unwrap();
+        assert!(seq > 2, "numbers are not given again");
+        for _start in 0..2 {
+            assert_eq!(spool.backlog(&orders()).events, 1);
+            let reader = alone(&spool);
+            let Next::Event(first) = reader.next(reader.start(), u64::MAX).await else { panic!("one waits") };
+            assert_eq!(first.event, event(3, 100));
+            drop(reader);
+            spool.close().unwrap();
+            spool = Spool::open(directory.path()).unwrap().0;
+        }
+    }
 }

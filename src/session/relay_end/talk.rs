@@ -1,6 +1,6 @@
 //! What the relay's end tells its driver, and what the driver tells it.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -107,8 +107,8 @@ pub struct Outgoing {
     pub event: Event,
     /// Its number in the spool of its endpoint.
     pub seq: u64,
-    /// The sender waits this long from now.
-    pub deadline: Option<Duration>,
+    /// The sender waits until then.
+    pub deadline: Option<Instant>,
     /// The sender was told to come again.
     pub missed: bool,
 }

@@ -59,7 +59,7 @@ fn begun(now: Instant) -> (RelayEnd, ClientEnd) {
     relay.handle_frame(client.poll_frame().unwrap(), now);
     assert!(matches!(relay.poll_command(), Some(RelayCommand::Admit(_))));
     relay.handle_admitted(admitted(0));
-    client.handle_frame(relay.poll_frame().unwrap(), now);
+    client.handle_frame(relay.poll_frame(now).unwrap(), now);
     (relay, client)
 }
 
@@ -113,14 +113,14 @@ proptest! {
                     RelayCommand::Answer { .. } => prop_assert!(false, "nobody waits"),
                     RelayCommand::Admit(_) | RelayCommand::Close => {}
                 }
-                while let Some(frame) = relay.poll_frame() {
+                while let Some(frame) = relay.poll_frame(now) {
                     sent += u64::from(matches!(frame, Frame::Event(..)));
                 }
             }
             prop_assert!(stored <= sent, "{stored} is forgotten, {sent} were sent");
             // One may go when nothing is in flight, so at most one for each that is stored.
             prop_assert!(sent <= granted.events.max(stored) + 1, "{sent} sent, {granted:?}, {stored} stored");
-            while relay.poll_frame().is_some() {}
+            while relay.poll_frame(now).is_some() {}
             now = after(now, seconds);
             relay.handle_timeout(now);
         }

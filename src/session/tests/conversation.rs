@@ -5,7 +5,7 @@ use super::*;
 /// Moves every frame that is ready from one end to the other, until both are quiet; commands are left where they are.
 fn exchange(relay: &mut RelayEnd, client: &mut ClientEnd, now: Instant) {
     loop {
-        let to_client = relay.poll_frame();
+        let to_client = relay.poll_frame(now);
         let to_relay = client.poll_frame();
         if to_client.is_none() && to_relay.is_none() {
             return;
@@ -172,8 +172,7 @@ fn the_apps_answer_comes_back_whole_and_once() {
     let now = Instant::now();
     let (mut relay, mut client) = open(now);
     reads(&mut relay);
-    let waiting =
-        Outgoing { event: event(1, vec![]), seq: 1, deadline: Some(Duration::from_secs(8)), missed: false };
+    let waiting = Outgoing { event: event(1, vec![]), seq: 1, deadline: Some(after(now, 8)), missed: false };
     relay.handle_read(&orders(), Read::Event(Box::new(waiting)));
     exchange(&mut relay, &mut client, now);
     let delivery = store(&mut client);
@@ -201,16 +200,33 @@ fn the_apps_answer_comes_back_whole_and_once() {
 }
 
 #[test]
+fn the_client_is_told_what_is_left_of_the_deadline_when_its_frame_goes() {
+    let now = Instant::now();
+    for (later, left) in [(0, 8000), (5, 3000), (9, 0)] {
+        let (mut relay, _) = open(now);
+        reads(&mut relay);
+        let event = event(1, vec![]);
+        let waiting = Outgoing { event, seq: 1, deadline: Some(after(now, 8)), missed: false };
+        relay.handle_read(&orders(), Read::Event(Box::new(waiting)));
+        // The socket takes no frame before that.
+        let Some(Frame::Event(header, _)) = relay.poll_frame(after(now, later)) else {
+            panic!("EVENT is due")
+        };
+        assert_eq!(header.deadline_ms, Some(left));
+    }
+}
+
+#[test]
 fn control_goes_before_data() {
     let now = Instant::now();
     let (mut relay, _) = open(now);
     reads(&mut relay);
     relay.handle_read(&orders(), outgoing(1, vec![0; 300_000]));
-    assert!(matches!(relay.poll_frame(), Some(Frame::Event(..))));
-    assert!(matches!(relay.poll_frame(), Some(Frame::Chunk(..))));
+    assert!(matches!(relay.poll_frame(now), Some(Frame::Event(..))));
+    assert!(matches!(relay.poll_frame(now), Some(Frame::Chunk(..))));
     relay.handle_frame(Frame::Ping(Echo { time: 4 }), now);
-    assert_eq!(relay.poll_frame(), Some(Frame::Pong(Echo { time: 4 })));
-    assert!(matches!(relay.poll_frame(), Some(Frame::Chunk(..))));
+    assert_eq!(relay.poll_frame(now), Some(Frame::Pong(Echo { time: 4 })));
+    assert!(matches!(relay.poll_frame(now), Some(Frame::Chunk(..))));
 }
 
 #[test]
@@ -219,11 +235,11 @@ fn silence_ends_both_sides_with_a_reason() {
     let (mut relay, mut client) = open(now);
     relay.handle_timeout(after(now, 24));
     client.handle_timeout(after(now, 24));
-    assert!(matches!(relay.poll_frame(), Some(Frame::Ping(_))));
+    assert!(matches!(relay.poll_frame(now), Some(Frame::Ping(_))));
     assert!(matches!(client.poll_frame(), Some(Frame::Ping(_))));
     relay.handle_timeout(after(now, 25));
     client.handle_timeout(after(now, 25));
-    let Some(Frame::Error(error)) = relay.poll_frame() else { panic!("an ERROR is due") };
+    let Some(Frame::Error(error)) = relay.poll_frame(now) else { panic!("an ERROR is due") };
     assert_eq!(error.code, ErrorCode::Silent);
     assert!(matches!(relay.poll_command(), Some(RelayCommand::Close)));
     assert!(relay.poll_command().is_none());
@@ -237,7 +253,7 @@ fn no_hello_and_no_welcome_end_in_time() {
     let (mut relay, mut client) = (relay(now), client(now, WINDOW, None));
     assert_eq!(relay.poll_timeout(), Some(after(now, 10)));
     relay.handle_timeout(after(now, 10));
-    assert!(matches!(relay.poll_frame(), Some(Frame::Error(_))));
+    assert!(matches!(relay.poll_frame(now), Some(Frame::Error(_))));
     client.poll_frame();
     client.handle_timeout(after(now, 10));
     client.poll_frame();
@@ -250,7 +266,7 @@ fn the_round_trip_is_measured() {
     let (mut relay, mut client) = open(now);
     client.handle_timeout(now);
     relay.handle_frame(client.poll_frame().unwrap(), now);
-    let pong = std::iter::from_fn(|| relay.poll_frame()).find(|frame| matches!(frame, Frame::Pong(_)));
+    let pong = std::iter::from_fn(|| relay.poll_frame(now)).find(|frame| matches!(frame, Frame::Pong(_)));
     client.handle_frame(pong.unwrap(), now + Duration::from_millis(40));
     match client.poll_command() {
         Some(ClientCommand::RoundTrip(time)) => assert_eq!(time, Duration::from_millis(40)),
@@ -281,7 +297,7 @@ fn who_breaks_the_protocol_is_told_why() {
     ] {
         let (mut relay, _) = open(now);
         relay.handle_frame(frame, now);
-        let Some(Frame::Error(error)) = relay.poll_frame() else { panic!("an ERROR is due for {words}") };
+        let Some(Frame::Error(error)) = relay.poll_frame(now) else { panic!("an ERROR is due for {words}") };
         assert!(error.text.contains(words), "{}", error.text);
     }
 }
@@ -404,4 +420,21 @@ fn after_a_sleep_the_client_asks_at_once_and_gives_up_soon() {
     exchange(&mut relay, &mut client, woken);
     client.handle_timeout(woken + interval);
     assert!(!client.is_ending());
+}
+
+#[test]
+fn an_answer_that_never_comes_is_forgotten_after_its_deadline() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    reads(&mut relay);
+    let waiting = Outgoing { event: event(1, vec![]), seq: 1, deadline: Some(after(now, 1)), missed: false };
+    relay.handle_read(&orders(), Read::Event(Box::new(waiting)));
+    exchange(&mut relay, &mut client, now);
+    store(&mut client);
+    client.handle_stored(&orders(), 1);
+    exchange(&mut relay, &mut client, now);
+    assert!(!relay.is_idle(), "an answer is awaited");
+    let later = now + Timing::default().ping;
+    relay.handle_timeout(later);
+    assert!(relay.is_idle());
 }

@@ -72,7 +72,7 @@ impl World {
                 self.relay.handle_news(&orders());
             }
             Step::ToClient => {
-                self.to_client.extend(self.relay.poll_frame().map(|frame| frame.encode()));
+                self.to_client.extend(self.relay.poll_frame(self.now).map(|frame| frame.encode()));
                 if let Some(bytes) = self.to_client.pop_front() {
                     self.client.handle_frame(Frame::decode(bytes).unwrap().unwrap(), self.now);
                 }

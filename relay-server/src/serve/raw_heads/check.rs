@@ -7,7 +7,7 @@ use inhaul_core::{
     wire::ATTACH_PATH,
 };
 
-use super::{RawHeadLimits, Refusal, bad_request};
+use super::{RawHeadLimits, Refusal, bad_request, too_large};
 
 /// Where the message of a head ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,27 @@ pub(super) fn check(head: &Bytes, limits: &RawHeadLimits) -> Result<Checked, Ref
         && parsed.header("upgrade").is_some();
     let framing = if framing == Framing::None && attaches { Framing::Attach } else { framing };
     Ok(Checked { parsed, framing })
+}
+
+/// Checks a head that was written from the fields of HTTP/2, where `:authority` and `host` are the same (RFC 9113 §8.3.1).
+pub(super) fn check_h2(
+    head: &Bytes,
+    authority: Option<&str>,
+    limits: &RawHeadLimits,
+) -> Result<Head, Refusal> {
+    if head.len() > limits.max_head_bytes {
+        return Err(too_large());
+    }
+    let parsed = Head::parse(head).map_err(|error| unreadable(head, &error))?;
+    check_sizes(&parsed, limits)?;
+    check_no_connect(&parsed)?;
+    let host = one_host(&parsed)?.ok_or_else(|| bad_request("the request names no host"))?;
+    match authority {
+        Some(authority) if !host.eq_ignore_ascii_case(authority.as_bytes()) => {
+            Err(bad_request("the request is for another host than its Host header says"))
+        }
+        Some(_) | None => Ok(parsed),
+    }
 }
 
 /// What hyper is given in place of a head. The service has the whole head, and often the body too, so hyper gets what it needs for the
@@ -165,19 +186,28 @@ fn check_request_line(head: &Head) -> Result<(), Refusal> {
     if any(&head.target, is_control) {
         return Err(bad_request("the request line has a control character"));
     }
+    check_no_connect(head)
+}
+
+fn check_no_connect(head: &Head) -> Result<(), Refusal> {
     if head.method.eq_ignore_ascii_case(b"CONNECT") {
         return Err(Refusal { status: StatusCode::NOT_IMPLEMENTED, text: "CONNECT is for proxies" });
     }
     Ok(())
 }
 
+/// What the one `Host` says, if there is one.
+fn one_host(head: &Head) -> Result<Option<&Bytes>, Refusal> {
+    let mut hosts = head.headers.iter().filter(|header| header.is("host")).map(|header| &header.value);
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err(bad_request("the request has two Host headers")),
+        (host, None) => Ok(host),
+    }
+}
+
 /// One `Host` (RFC 9112 §3.2); an absolute target names the same.
 fn check_host(head: &Head) -> Result<(), Refusal> {
-    let mut hosts = head.headers.iter().filter(|header| header.is("host")).map(|header| &header.value);
-    let (host, second) = (hosts.next(), hosts.next());
-    if second.is_some() {
-        return Err(bad_request("the request has two Host headers"));
-    }
+    let host = one_host(head)?;
     if host.is_none() && head.version == HttpVersion::Http11 {
         return Err(bad_request("the request has no Host header"));
     }

@@ -11,7 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
 
-const LIMITS: RawHeadLimits = RawHeadLimits { max_head_bytes: 4096, max_headers: 20, max_target_bytes: 500 };
+const LIMITS: RawHeadLimits = RawHeadLimits {
+    max_head_bytes: 4096,
+    max_headers: 20,
+    max_target_bytes: 500,
+    head_timeout: Duration::from_secs(3600),
+    idle_timeout: Duration::from_secs(3600),
+};
 
 type Seen = Arc<Mutex<Vec<(Tapped, Bytes)>>>;
 
@@ -214,7 +220,7 @@ async fn after_a_client_attached_the_bytes_pass_unchanged() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0..300_usize) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let cut = cut.min(bytes.len());
         runtime.block_on(send(&[&bytes[..cut], &bytes[cut..]]));
     }
