@@ -9,6 +9,7 @@ use inhaul_relay::registry::AnswerMode;
 mod support {
     pub(crate) mod bare;
     pub(crate) mod cpu;
+    pub(crate) mod disk;
     pub(crate) mod figures;
     pub(crate) mod load;
     pub(crate) mod relay;
@@ -19,6 +20,7 @@ mod support {
 use support::{
     bare::{self, Bare},
     cpu::cpu_time,
+    disk::sync_time,
     figures::print,
     load::{Figures, Load, webhook},
     relay::{Relay, add_endpoint},
@@ -97,8 +99,9 @@ fn main() {
 
 fn run(case: &Case) {
     println!("\n{}, bodies of {BODY_BYTES} bytes", case.name);
-    let (mut bare, mut relay) = (Vec::new(), Vec::new());
+    let (mut bare, mut relay, mut disk) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
+        disk.push(sync_time(scratch().path()).as_secs_f64() * 1e6);
         if round % 2 == 0 {
             bare.push(bare_server(case));
             relay.push(durable_relay(case));
@@ -107,6 +110,7 @@ fn run(case: &Case) {
             bare.push(bare_server(case));
         }
     }
+    print("  the disk alone: µs for 16 KiB and its sync", disk, "");
     for (figure, of) in FIGURES {
         print(&format!("  bare server: {figure}"), bare.iter().map(of).collect(), "");
         print(&format!("  relay:       {figure}"), relay.iter().map(of).collect(), "");
