@@ -56,10 +56,10 @@ impl World {
             disk: SimDisk::new(rng.u64(..)),
             records: Records::default(),
             next: 0,
-            segment_bytes: [8 << 10, 16 << 10, 32 << 10][rng.usize(..3)],
+            segment_bytes: [8 << 10, 16 << 10, 24 << 10, 32 << 10][rng.usize(..4)],
             prefill: rng.bool(),
             keep_free: rng.usize(..3),
-            moves: rng.bool(),
+            moves: rng.u8(..4) > 0,
             in_order: rng.bool(),
             journal: None,
             rng,
@@ -81,7 +81,7 @@ impl World {
         };
         Options {
             segment_bytes: self.segment_bytes,
-            queue_records: 8,
+            queue_records: 24,
             queue_bytes: 64 << 10,
             prefill: self.prefill,
             keep_free: self.keep_free,
@@ -194,6 +194,14 @@ impl World {
         }
     }
 
+    /// Many records are not needed any more, so others are moved.
+    fn give_space_back(&mut self) {
+        for _ in 0..self.rng.u32(1..6) {
+            (0..self.rng.u32(..8)).for_each(|_| self.release());
+            self.journal.iter().for_each(|journal| drop(journal.step()));
+        }
+    }
+
     fn read(&mut self) -> Outcome {
         let Some((number, place)) = self.any() else { return Ok(()) };
         let Some(journal) = &self.journal else { return Ok(()) };
@@ -217,18 +225,27 @@ impl World {
     fn step(&mut self) -> Outcome {
         match self.rng.u32(..100) {
             0..38 => {
-                let bytes = match self.rng.u32(..40) {
-                    0 => self.rng.usize(..40_000),
-                    1..10 => self.rng.usize(..4000),
-                    _ => self.rng.usize(..300),
+                let (count, bytes) = match self.rng.u32(..40) {
+                    0 => (1, 40_000),
+                    1..10 => (self.rng.u32(1..4), 4000),
+                    _ => (self.rng.u32(1..16), 400),
                 };
-                self.append(bytes);
+                for _ in 0..count {
+                    let bytes = self.rng.usize(..bytes);
+                    self.append(bytes);
+                }
             }
             38..62 => drop(self.journal.as_ref().map(Journal::step)),
-            62..82 => self.release(),
+            62..82 => (0..self.rng.u32(1..9)).for_each(|_| self.release()),
             82..88 => self.read()?,
-            88..90 => self.disk.fail_writes(self.rng.u32(1..4)),
-            90..92 => self.disk.fail_syncs(self.rng.u32(1..4)),
+            88..90 => {
+                self.disk.fail_writes(self.rng.u32(..6), self.rng.u32(1..4));
+                self.give_space_back();
+            }
+            90..92 => {
+                self.disk.fail_syncs(self.rng.u32(..6), self.rng.u32(1..4));
+                self.give_space_back();
+            }
             92 => self.disk.fill(self.rng.u64(..50_000)),
             93..95 => self.disk.heal(),
             95..97 => self.disk.end_run_after(self.rng.u32(..20)),
