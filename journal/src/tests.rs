@@ -3,6 +3,7 @@
 mod damage;
 mod erase;
 mod moving;
+mod scan;
 
 use std::{
     fs::{self, OpenOptions},
