@@ -221,7 +221,9 @@ pub(crate) struct Scanned {
 /// Reads every whole frame of a segment.
 pub(crate) fn scan(file: &dyn DiskFile, file_bytes: u64, nonce: u64) -> io::Result<Scanned> {
     let mut scanned = Scanned { entries: Vec::new(), gaps: Vec::new(), end: FIRST_FRAME };
-    let mut scanner = Scanner { file, file_bytes, nonce, block: Vec::new(), block_at: FIRST_FRAME };
+    let block = Vec::new();
+    let mut scanner =
+        Scanner { file, file_bytes, nonce, block, block_at: FIRST_FRAME, torn_left: file_bytes };
     let mut offset = FIRST_FRAME;
     while let Some(found) = scanner.next_frame(offset)? {
         let (at, header, tag) = found;
@@ -243,6 +245,8 @@ struct Scanner<'a> {
     /// What is loaded of the file, and from where on. Bytes that look like frames may be many; what they are in is read once.
     block: Vec<u8>,
     block_at: u64,
+    /// So many more bytes may headers speak of that are not whole.
+    torn_left: u64,
 }
 
 impl Scanner<'_> {
@@ -293,22 +297,37 @@ impl Scanner<'_> {
 
     fn frame_at(&mut self, offset: u64) -> io::Result<Option<(FrameHeader, Vec<u8>)>> {
         let place = Place { nonce: self.nonce, offset };
+        let Some(&bytes) = self.bytes_from(offset, HEADER_BYTES)?.first_chunk() else { return Ok(None) };
         // Its checksum covers the lengths, the place and the nonce: nothing that is no frame of this segment has its body read.
-        let header = FrameHeader::decode(self.bytes_from(offset, HEADER_BYTES)?, place);
-        let Some(header) = header else { return Ok(None) };
+        let whole = FrameHeader::decode(&bytes, place);
+        let header = whole.unwrap_or_else(|| FrameHeader::unchecked(&bytes));
         let body_start = offset + HEADER_BYTES as u64;
-        if body_start + header.body_bytes() > self.file_bytes {
+        if body_start + header.body_bytes() > self.file_bytes
+            || (whole.is_none() && !self.may_be_torn(&bytes, place))
+        {
             return Ok(None);
         }
         let tag_len = usize::from(header.tag_len);
-        let bytes = self.bytes_from(body_start, tag_len)?;
-        let Some(tag) = bytes.get(..tag_len).map(<[u8]>::to_vec) else { return Ok(None) };
+        let Some(tag) = self.bytes_from(body_start, tag_len)?.get(..tag_len).map(<[u8]>::to_vec) else {
+            return Ok(None);
+        };
+        let Some(header) = whole.or_else(|| FrameHeader::decode_torn(&bytes, place, &tag)) else {
+            return Ok(None);
+        };
         let body_crc = if header.erased == Erased::No {
             self.body_crc(place, &tag, header.payload_len)?
         } else {
             Some(place.erased_body_crc(&tag, header.payload_len))
         };
         Ok((body_crc == Some(header.body_crc)).then_some((header, tag)))
+    }
+
+    /// Whether a header that is not whole is worth a look: of such, as many are as have the bytes of the file together.
+    fn may_be_torn(&mut self, header: &[u8; HEADER_BYTES], place: Place) -> bool {
+        let body_bytes = FrameHeader::unchecked(header).body_bytes();
+        let left = self.torn_left.checked_sub(body_bytes).filter(|_| place.may_be_torn(header));
+        self.torn_left = left.unwrap_or(self.torn_left);
+        left.is_some()
     }
 
     fn body_crc(&mut self, place: Place, tag: &[u8], payload_len: u32) -> io::Result<Option<u32>> {
