@@ -280,7 +280,7 @@ impl Journal {
 
     /// Overwrites the payloads of records of the kinds that are `wanted`: they are gone from the device when this returns, the first of each tag
     /// last. The records stay, each with an empty payload when it is read. Blocks on the disk; any thread may, as long as nobody reads these
-    /// records meanwhile.
+    /// records meanwhile. A journal that moves records ([`Options::on_moved`]) may have copies of them, of which this knows nothing.
     ///
     /// # Errors
     /// When the disk refuses. What was not erased then, or before the process or the power ended, is erased when this is done again; what was

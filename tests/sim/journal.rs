@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use fastrand::Rng;
-use inhaul_journal::{AppendError, Journal, Location, Options};
+use inhaul_journal::{AppendError, Erasure, Journal, Location, Options};
 
 use crate::{
     disk::SimDisk,
@@ -27,6 +27,28 @@ struct Known {
     /// It was acknowledged, or an opening said that it is there.
     acknowledged: bool,
     released: bool,
+    erased: Erased,
+}
+
+/// Whether a record was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Erased {
+    No,
+    /// That was begun, and not said to be done.
+    Perhaps,
+    Yes,
+}
+
+impl Known {
+    /// Whether this is what it may be read as.
+    fn is_read_as(&self, number: u64, read: &[u8]) -> bool {
+        let is_whole = read == payload(number, self.bytes);
+        match self.erased {
+            Erased::No => is_whole,
+            Erased::Perhaps => is_whole || read.is_empty(),
+            Erased::Yes => read.is_empty(),
+        }
+    }
 }
 
 /// Records by number, shared with what the journal calls.
@@ -59,7 +81,7 @@ impl World {
             segment_bytes: [8 << 10, 16 << 10, 24 << 10, 32 << 10][rng.usize(..4)],
             prefill: rng.bool(),
             keep_free: rng.usize(..3),
-            moves: rng.u8(..4) > 0,
+            moves: rng.u8(..3) > 0,
             in_order: rng.bool(),
             journal: None,
             rng,
@@ -127,7 +149,7 @@ impl World {
                 journal.release(place);
             }
             let record = journal.read(place)?;
-            ensure!(record.payload == payload(number, known.bytes), "{number} is another record");
+            ensure!(known.is_read_as(number, &record.payload), "{number} is another record");
         }
         for (number, known) in records.iter_mut() {
             let place = places.get(number).copied();
@@ -149,10 +171,10 @@ impl World {
         let number = self.next;
         self.next += 1;
         let records = Arc::clone(&self.records);
-        records
-            .lock()
-            .unwrap()
-            .insert(number, Known { bytes, place: None, acknowledged: false, released: false });
+        records.lock().unwrap().insert(
+            number,
+            Known { bytes, place: None, acknowledged: false, released: false, erased: Erased::No },
+        );
         let (disk, payload) = (self.disk.clone(), payload(number, bytes));
         let appended = journal.append(1, &number.to_be_bytes(), vec![payload.into()], move |written| {
             // What is said after the end is heard by nobody.
@@ -198,16 +220,38 @@ impl World {
     fn give_space_back(&mut self) {
         for _ in 0..self.rng.u32(1..6) {
             (0..self.rng.u32(..8)).for_each(|_| self.release());
-            self.journal.iter().for_each(|journal| drop(journal.step()));
+            self.journal.iter().for_each(|journal| {
+                journal.step();
+            });
+        }
+    }
+
+    /// Some records are erased, and at times the run ends meanwhile. What was copied is not, so only where nothing is moved.
+    fn erase(&mut self) {
+        let some: Vec<(u64, Location)> = (0..self.rng.usize(1..5)).filter_map(|_| self.any()).collect();
+        if self.rng.u8(..3) == 0 {
+            self.disk.end_run_after(self.rng.u32(..12));
+        }
+        let erasure = |&(number, place): &(u64, Location)| Erasure {
+            range: place..=place,
+            tag: number.to_be_bytes().to_vec().into(),
+        };
+        let erasures: Vec<Erasure> = some.iter().map(erasure).collect();
+        let Some(journal) = self.journal.as_ref().filter(|_| !self.moves) else { return };
+        let erased = journal.erase(&erasures, &|_| true).is_ok() && !self.disk.is_over();
+        let mut records = self.records.lock().unwrap();
+        for (number, _) in &some {
+            let known = records.get_mut(number).unwrap();
+            known.erased = if erased || known.erased == Erased::Yes { Erased::Yes } else { Erased::Perhaps };
         }
     }
 
     fn read(&mut self) -> Outcome {
         let Some((number, place)) = self.any() else { return Ok(()) };
         let Some(journal) = &self.journal else { return Ok(()) };
-        let bytes = self.records.lock().unwrap()[&number].bytes;
+        let known = self.records.lock().unwrap()[&number];
         let record = journal.read(place).with_context(|| format!("{number} is not read"))?;
-        ensure!(record.payload == payload(number, bytes), "{number} is read as another");
+        ensure!(known.is_read_as(number, &record.payload), "{number} is read as another");
         Ok(())
     }
 
@@ -237,7 +281,8 @@ impl World {
             }
             38..62 => drop(self.journal.as_ref().map(Journal::step)),
             62..82 => (0..self.rng.u32(1..9)).for_each(|_| self.release()),
-            82..88 => self.read()?,
+            82..86 => self.read()?,
+            86 | 87 => self.erase(),
             88..90 => {
                 self.disk.fail_writes(self.rng.u32(..6), self.rng.u32(1..4));
                 self.give_space_back();
