@@ -47,7 +47,7 @@ pub use facts::{Deletions, Facts, Found, Kept, Relation, Ruling, Status, Stored}
 pub(crate) use fold::row as arriving_row;
 pub use index::panic_is_contained;
 pub use lock::Holder;
-pub use upkeep::{Checked, PeriodInfo, Prune, Pruned};
+pub use upkeep::{Checked, PeriodInfo, Prune, Pruned, replaced_journals};
 
 use self::{
     lock::DataLock,

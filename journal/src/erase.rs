@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::{
     Location, ReadError,
     disk::DiskFile,
-    frame::{Erased, FrameHeader, HEADER_BYTES, Place},
+    frame::{Erased, FrameHeader, HEADER_BYTES, Place, SYNC},
     journal::{Shared, lock},
     segment::read_whole,
 };
@@ -57,7 +57,8 @@ impl Shared {
         Ok(targets)
     }
 
-    /// The record at a place, when it has the tag and is not erased already.
+    /// The record at a place, when it has the tag and is not erased already. One whose header is not whole, as a power cut or a failing
+    /// device leaves it that is rewriting it, gets a whole one.
     fn target(&self, location: Location, tag: &Bytes) -> Result<Option<Target>, ReadError> {
         let io = |source: io::Error| ReadError::Io { location, source };
         let segment = lock(&self.segments).get(&location.segment).cloned();
@@ -67,10 +68,12 @@ impl Shared {
         if !read_whole(&*segment.file, &mut bytes, location.offset).map_err(io)? {
             return Ok(None);
         }
-        let header = FrameHeader::decode(&bytes, place).filter(|header| {
-            let is_of_tag = usize::from(header.tag_len) == tag.len() && bytes[HEADER_BYTES..] == *tag;
-            is_of_tag && header.erased != Erased::Done
-        });
+        let Some((header, found_tag)) = bytes.split_first_chunk() else { return Ok(None) };
+        let is_here = found_tag == tag.as_ref() && header.starts_with(&SYNC);
+        let header = FrameHeader::decode(header, place)
+            .or_else(|| is_here.then(|| FrameHeader { erased: Erased::No, ..FrameHeader::unchecked(header) }))
+            .filter(|header| is_here && usize::from(header.tag_len) == tag.len())
+            .filter(|header| header.payload_len == location.len && header.erased != Erased::Done);
         let target = |header| Target { location, file: segment.file, place, header, tag: tag.clone() };
         Ok(header.map(target))
     }

@@ -20,6 +20,9 @@ pub(crate) const HEADER_BYTES: usize = 24;
 /// Frames begin at multiples of this.
 pub(crate) const ALIGN: u64 = 8;
 
+/// What a device writes whole or not at all.
+const SECTOR: u64 = 512;
+
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
@@ -81,17 +84,57 @@ impl FrameHeader {
         if bytes[..4] != SYNC {
             return None;
         }
-        let stored = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
-        let mut blank = *bytes;
-        blank[12..16].fill(0);
-        (stored == place.header_crc(&blank)).then_some(Self {
+        let header = Self::unchecked(bytes);
+        let stored = header_crc_in(bytes);
+        (place.header_crc(&blanked(bytes)) == stored).then_some(header)
+    }
+
+    /// Reads a header of which a power cut left one part as it was and the other as it was to be when its record was erased: it crosses the
+    /// border of two sectors. `None` when it is no such header.
+    pub(crate) fn decode_torn(bytes: &[u8; HEADER_BYTES], place: Place, tag: &[u8]) -> Option<Self> {
+        let found = Self::unchecked(bytes);
+        if !place.may_be_torn(bytes) || usize::from(found.tag_len) != tag.len() {
+            return None;
+        }
+        let is_whole = |header: &Self| header_crc_in(&header.encode(place)) == header_crc_in(bytes);
+        match place.offset % SECTOR {
+            // The checksums are in the second sector.
+            504 => [Erased::No, Erased::Begun, Erased::Done]
+                .map(|erased| Self { erased, ..found })
+                .into_iter()
+                .find(is_whole),
+            // So is the one of the body alone.
+            496 => {
+                let body_crc = place.erased_body_crc(tag, found.payload_len);
+                let begun = Self { erased: Erased::Begun, body_crc, ..found };
+                let first_is_old = found.erased == Erased::No && found.body_crc == body_crc;
+                (first_is_old || is_whole(&begun)).then_some(begun)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the bytes of a header say, right or wrong.
+    pub(crate) fn unchecked(bytes: &[u8; HEADER_BYTES]) -> Self {
+        Self {
             kind: bytes[4],
             tag_len: bytes[5],
             payload_len: u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
             body_crc: u32::from_be_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]),
             erased: Erased::from_byte(bytes[6]),
-        })
+        }
     }
+}
+
+fn header_crc_in(bytes: &[u8; HEADER_BYTES]) -> u32 {
+    u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])
+}
+
+/// A header as its checksum counts it.
+fn blanked(bytes: &[u8; HEADER_BYTES]) -> [u8; HEADER_BYTES] {
+    let mut blank = *bytes;
+    blank[12..16].fill(0);
+    blank
 }
 
 /// The length of a frame with its filling.
@@ -107,6 +150,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether a header here crosses the border of two sectors.
+    pub(crate) fn may_be_torn(self, header: &[u8; HEADER_BYTES]) -> bool {
+        self.offset % SECTOR > SECTOR - HEADER_BYTES as u64 && header.starts_with(&SYNC)
+    }
+
     fn seed(self) -> u32 {
         let mut seed = [0; 16];
         seed[..8].copy_from_slice(&self.nonce.to_be_bytes());

@@ -280,7 +280,7 @@ impl Journal {
 
     /// Overwrites the payloads of records of the kinds that are `wanted`: they are gone from the device when this returns, the first of each tag
     /// last. The records stay, each with an empty payload when it is read. Blocks on the disk; any thread may, as long as nobody reads these
-    /// records meanwhile.
+    /// records meanwhile. A journal that moves records ([`Options::on_moved`]) may have copies of them, of which this knows nothing.
     ///
     /// # Errors
     /// When the disk refuses. What was not erased then, or before the process or the power ended, is erased when this is done again; what was
@@ -344,11 +344,8 @@ impl Shared {
         let io = |source: io::Error| ReadError::Io { location, source };
         let damaged = ReadError::Damaged(location);
         let place = Place { nonce: segment.nonce, offset: location.offset };
-        let mut bytes = [0; HEADER_BYTES];
-        if !read_whole(&*segment.file, &mut bytes, location.offset).map_err(io)? {
-            return Err(damaged);
-        }
-        let header = FrameHeader::decode(&bytes, place).filter(|header| header.payload_len == location.len);
+        let header = read_header(&*segment.file, place).map_err(io)?;
+        let header = header.filter(|header| header.payload_len == location.len);
         let Some(header) = header else { return Err(damaged) };
         let file_bytes = segment.file.bytes().map_err(io)?;
         if location.offset.saturating_add(header.frame_bytes()) > file_bytes.next_multiple_of(8) {
@@ -403,6 +400,19 @@ impl Shared {
             let _ = side_index::write(&*self.disk, &path, &bytes);
         }
     }
+}
+
+fn read_header(file: &dyn DiskFile, place: Place) -> io::Result<Option<FrameHeader>> {
+    let mut bytes = [0; HEADER_BYTES];
+    if !read_whole(file, &mut bytes, place.offset)? {
+        return Ok(None);
+    }
+    if let Some(header) = FrameHeader::decode(&bytes, place) {
+        return Ok(Some(header));
+    }
+    let mut tag = vec![0; usize::from(FrameHeader::unchecked(&bytes).tag_len)];
+    let is_there = read_whole(file, &mut tag, place.offset + HEADER_BYTES as u64)?;
+    Ok(if is_there { FrameHeader::decode_torn(&bytes, place, &tag) } else { None })
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

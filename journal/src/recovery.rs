@@ -221,7 +221,9 @@ pub(crate) struct Scanned {
 /// Reads every whole frame of a segment.
 pub(crate) fn scan(file: &dyn DiskFile, file_bytes: u64, nonce: u64) -> io::Result<Scanned> {
     let mut scanned = Scanned { entries: Vec::new(), gaps: Vec::new(), end: FIRST_FRAME };
-    let mut scanner = Scanner { file, file_bytes, nonce, block: vec![0; BLOCK] };
+    let block = Vec::new();
+    let mut scanner =
+        Scanner { file, file_bytes, nonce, block, block_at: FIRST_FRAME, torn_left: file_bytes };
     let mut offset = FIRST_FRAME;
     while let Some(found) = scanner.next_frame(offset)? {
         let (at, header, tag) = found;
@@ -240,74 +242,109 @@ struct Scanner<'a> {
     file: &'a dyn DiskFile,
     file_bytes: u64,
     nonce: u64,
+    /// What is loaded of the file, and from where on. Bytes that look like frames may be many; what they are in is read once.
     block: Vec<u8>,
+    block_at: u64,
+    /// So many more bytes may headers speak of that are not whole.
+    torn_left: u64,
 }
 
 impl Scanner<'_> {
     /// The first whole frame at or behind an offset, with its tag.
     fn next_frame(&mut self, offset: u64) -> io::Result<Option<(u64, FrameHeader, Vec<u8>)>> {
-        if let Some((header, tag)) = self.frame_at(offset)? {
-            return Ok(Some((offset, header, tag)));
-        }
-        let mut from = offset + ALIGN;
+        let mut at = offset;
         loop {
-            let Some(at) = self.next_sync(from)? else { return Ok(None) };
             if let Some((header, tag)) = self.frame_at(at)? {
                 return Ok(Some((at, header, tag)));
             }
-            from = at + ALIGN;
+            match self.next_sync(at + ALIGN)? {
+                Some(next) => at = next,
+                None => return Ok(None),
+            }
         }
+    }
+
+    /// The bytes from an offset on, as far as they are loaded: as many as are wanted, at most a block, unless the file ends before.
+    fn bytes_from(&mut self, offset: u64, wanted: usize) -> io::Result<&[u8]> {
+        let loaded = self.block_at..self.block_at + self.block.len() as u64;
+        if offset < loaded.start || offset + wanted as u64 > loaded.end {
+            let left = self.file_bytes.saturating_sub(offset);
+            self.block.resize(usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK)), 0);
+            self.block_at = offset;
+            if !read_whole(self.file, &mut self.block, offset)? {
+                self.block.clear();
+            }
+        }
+        let skipped = usize::try_from(offset - self.block_at).unwrap_or(BLOCK);
+        Ok(self.block.get(skipped..).unwrap_or_default())
     }
 
     /// The first place at or behind an offset where a frame could begin.
     fn next_sync(&mut self, mut from: u64) -> io::Result<Option<u64>> {
-        while from + HEADER_BYTES as u64 <= self.file_bytes {
-            let len = usize::try_from(self.file_bytes - from).map_or(BLOCK, |left| left.min(BLOCK));
-            let len = len - len % usize::try_from(ALIGN).unwrap_or(1);
-            if len == 0 || !read_whole(self.file, &mut self.block[..len], from)? {
+        loop {
+            let bytes = self.bytes_from(from, HEADER_BYTES)?;
+            if bytes.len() < HEADER_BYTES {
                 return Ok(None);
             }
             let step = usize::try_from(ALIGN).unwrap_or(1);
-            let found = (0..len).step_by(step).find(|&at| self.block[at..].starts_with(&SYNC));
-            if let Some(at) = found {
+            let places = (0..bytes.len() - HEADER_BYTES + 1).step_by(step);
+            if let Some(at) = places.clone().find(|&at| bytes[at..].starts_with(&SYNC)) {
                 return Ok(Some(from + at as u64));
             }
-            from += len as u64;
+            from += (places.len() * step) as u64;
         }
-        Ok(None)
     }
 
     fn frame_at(&mut self, offset: u64) -> io::Result<Option<(FrameHeader, Vec<u8>)>> {
-        let mut bytes = [0; HEADER_BYTES];
-        if offset + HEADER_BYTES as u64 > self.file_bytes || !read_whole(self.file, &mut bytes, offset)? {
-            return Ok(None);
-        }
         let place = Place { nonce: self.nonce, offset };
-        let Some(header) = FrameHeader::decode(&bytes, place) else { return Ok(None) };
+        let Some(&bytes) = self.bytes_from(offset, HEADER_BYTES)?.first_chunk() else { return Ok(None) };
+        // Its checksum covers the lengths, the place and the nonce: nothing that is no frame of this segment has its body read.
+        let whole = FrameHeader::decode(&bytes, place);
+        let header = whole.unwrap_or_else(|| FrameHeader::unchecked(&bytes));
         let body_start = offset + HEADER_BYTES as u64;
-        if body_start + header.body_bytes() > self.file_bytes {
+        if body_start + header.body_bytes() > self.file_bytes
+            || (whole.is_none() && !self.may_be_torn(&bytes, place))
+        {
             return Ok(None);
         }
+        let tag_len = usize::from(header.tag_len);
+        let Some(tag) = self.bytes_from(body_start, tag_len)?.get(..tag_len).map(<[u8]>::to_vec) else {
+            return Ok(None);
+        };
+        let Some(header) = whole.or_else(|| FrameHeader::decode_torn(&bytes, place, &tag)) else {
+            return Ok(None);
+        };
+        let body_crc = if header.erased == Erased::No {
+            self.body_crc(place, &tag, header.payload_len)?
+        } else {
+            Some(place.erased_body_crc(&tag, header.payload_len))
+        };
+        Ok((body_crc == Some(header.body_crc)).then_some((header, tag)))
+    }
+
+    /// Whether a header that is not whole is worth a look: of such, as many are as have the bytes of the file together.
+    fn may_be_torn(&mut self, header: &[u8; HEADER_BYTES], place: Place) -> bool {
+        let body_bytes = FrameHeader::unchecked(header).body_bytes();
+        let left = self.torn_left.checked_sub(body_bytes).filter(|_| place.may_be_torn(header));
+        self.torn_left = left.unwrap_or(self.torn_left);
+        left.is_some()
+    }
+
+    fn body_crc(&mut self, place: Place, tag: &[u8], payload_len: u32) -> io::Result<Option<u32>> {
         let mut crc = place.body_crc();
-        let mut tag = vec![0; usize::from(header.tag_len)];
-        if !read_whole(self.file, &mut tag, body_start)? {
-            return Ok(None);
-        }
-        if header.erased != Erased::No {
-            let crc = place.erased_body_crc(&tag, header.payload_len);
-            return Ok((crc == header.body_crc).then_some((header, tag)));
-        }
-        crc.add(&tag);
-        let (mut at, mut left) = (body_start + tag.len() as u64, header.payload_len as usize);
+        crc.add(tag);
+        let mut at = place.offset + (HEADER_BYTES + tag.len()) as u64;
+        let mut left = payload_len as usize;
         while left > 0 {
-            let len = left.min(BLOCK);
-            if !read_whole(self.file, &mut self.block[..len], at)? {
+            let bytes = self.bytes_from(at, 1)?;
+            let len = left.min(bytes.len());
+            if len == 0 {
                 return Ok(None);
             }
-            crc.add(&self.block[..len]);
+            crc.add(&bytes[..len]);
             at += len as u64;
             left -= len;
         }
-        Ok((crc.0 == header.body_crc).then_some((header, tag)))
+        Ok(Some(crc.0))
     }
 }

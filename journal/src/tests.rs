@@ -2,6 +2,8 @@
 
 mod damage;
 mod erase;
+mod moving;
+mod scan;
 
 use std::{
     fs::{self, OpenOptions},
@@ -409,18 +411,23 @@ fn a_full_queue_refuses_at_once() {
     assert!(matches!(journal.append(1, &[0; 256], vec![], |_| ()), Err(AppendError::TooLarge)));
 }
 
-/// A disk that fails the next so many writes or syncs, or has room for so many bytes of segments.
+/// A disk that fails the next so many writes, or so many syncs after some that it makes, or has room for so many bytes of segments.
 #[derive(Clone, Default)]
 struct Failing {
     room: Option<u64>,
     writes: Arc<AtomicU32>,
+    syncs_before: Arc<AtomicU32>,
     syncs: Arc<AtomicU32>,
+}
+
+/// Counts one down; false when there was none left.
+fn count_down(counter: &AtomicU32) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 impl Failing {
     fn fails(counter: &AtomicU32) -> io::Result<()> {
-        let left = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if left.is_ok() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if count_down(counter) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
 
@@ -488,7 +495,9 @@ impl DiskFile for FailingFile {
         self.file.set_len(bytes)
     }
     fn sync_data(&self) -> io::Result<()> {
-        Failing::fails(&self.disk.syncs)?;
+        if !count_down(&self.disk.syncs_before) {
+            Failing::fails(&self.disk.syncs)?;
+        }
         self.file.sync_data()
     }
 }

@@ -258,10 +258,14 @@ impl Writer {
         if needs.may_use_reserve { 0 } else { self.options.segment_bytes / RESERVED_SHARE }
     }
 
-    /// Makes sure that the next frame has a segment to go to. The one before is not given up for one that cannot be made.
+    /// Makes sure that the next frame has a segment to go to. What is in the one before is on the device first, and that one is not given
+    /// up for one that cannot be made.
     fn make_room(&mut self, needs: Needs) -> io::Result<()> {
         if self.has_room(needs) {
             return Ok(());
+        }
+        if self.current.as_ref().is_some_and(|current| current.synced < current.end) {
+            self.sync()?;
         }
         match self.begin(needs.frame) {
             Ok(next) => {
@@ -435,11 +439,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the current segment for good: its mark says so, and it gets a side index.
+    /// Ends the current segment, all of which is on the device, for good: its mark says so, and it gets a side index.
     fn seal(&mut self) -> io::Result<()> {
-        if self.current.as_ref().is_some_and(|current| current.synced < current.end) {
-            self.sync()?;
-        }
         let Some(current) = self.current.as_mut() else { return Ok(()) };
         let mark = current.mark.next(current.synced, true);
         mark.write(&*current.file, current.header.nonce)?;

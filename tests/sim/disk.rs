@@ -38,8 +38,8 @@ struct State {
     locks: BTreeSet<PathBuf>,
     /// So many more bytes may files grow by.
     room: Option<u64>,
-    failing_writes: u32,
-    failing_syncs: u32,
+    writes: Failures,
+    syncs: Failures,
     /// So many more changes are made, then the run is over.
     changes_left: Option<u32>,
     over: bool,
@@ -49,6 +49,26 @@ struct State {
     troubled: bool,
     /// Says of every sync that it was made, and makes none.
     lies: bool,
+}
+
+/// Which of the next calls of one kind fail.
+#[derive(Clone, Copy, Default)]
+struct Failures {
+    /// So many go well before.
+    after: u32,
+    count: u32,
+}
+
+impl Failures {
+    /// Whether the call that is made now fails.
+    fn hit(&mut self) -> bool {
+        let hits = self.after == 0 && self.count > 0;
+        if hits {
+            self.count -= 1;
+        }
+        self.after = self.after.saturating_sub(1);
+        hits
+    }
 }
 
 /// A change of a directory, not synced yet.
@@ -175,8 +195,8 @@ impl SimDisk {
             files: Vec::new(),
             locks: BTreeSet::new(),
             room: None,
-            failing_writes: 0,
-            failing_syncs: 0,
+            writes: Failures::default(),
+            syncs: Failures::default(),
             changes_left: None,
             over: false,
             suspect: false,
@@ -238,17 +258,17 @@ impl SimDisk {
         self.lock().suspect
     }
 
-    /// The next writes fail.
-    pub fn fail_writes(&self, count: u32) {
+    /// So many writes fail, once as many others were made.
+    pub fn fail_writes(&self, after: u32, count: u32) {
         let mut state = self.lock();
-        state.failing_writes = count;
+        state.writes = Failures { after, count };
         state.troubled = true;
     }
 
-    /// The next syncs fail.
-    pub fn fail_syncs(&self, count: u32) {
+    /// So many syncs fail, once as many others were made.
+    pub fn fail_syncs(&self, after: u32, count: u32) {
         let mut state = self.lock();
-        state.failing_syncs = count;
+        state.syncs = Failures { after, count };
         state.troubled = true;
     }
 
@@ -279,8 +299,8 @@ impl SimDisk {
     pub fn heal(&self) {
         let mut state = self.lock();
         state.room = None;
-        state.failing_writes = 0;
-        state.failing_syncs = 0;
+        state.writes = Failures::default();
+        state.syncs = Failures::default();
         state.changes_left = None;
     }
 
@@ -320,7 +340,7 @@ impl SimDisk {
 
 impl State {
     fn is_failing(&self) -> bool {
-        self.room.is_some() || self.failing_writes + self.failing_syncs > 0
+        self.room.is_some() || self.writes.count + self.syncs.count > 0
     }
 
     fn name(&mut self, naming: Naming) {
@@ -339,8 +359,7 @@ impl State {
 
     /// Fails when a sync is to fail; what it was to write is on the device or lost for good then.
     fn sync(&mut self, file: usize) -> io::Result<()> {
-        if self.failing_syncs > 0 {
-            self.failing_syncs -= 1;
+        if self.syncs.hit() {
             self.suspect = true;
             self.files[file].lose(&mut self.rng);
             return Err(io::Error::other("the device failed"));
@@ -401,8 +420,7 @@ impl Disk for SimDisk {
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         let mut state = self.change()?;
-        if state.failing_syncs > 0 {
-            state.failing_syncs -= 1;
+        if state.syncs.hit() {
             return Err(io::Error::other("the device failed"));
         }
         if !state.lies {
@@ -464,7 +482,7 @@ impl DiskFile for SimFile {
         let mut state = self.disk.change()?;
         let length = state.files[self.file].now.len() as u64;
         let growth = (offset + bytes.len() as u64).saturating_sub(length);
-        let fails = state.failing_writes > 0;
+        let fails = state.writes.hit();
         let fits = state.room.is_none_or(|room| growth <= room);
         let end = offset + bytes.len() as u64;
         let end = match state.room {
@@ -479,7 +497,6 @@ impl DiskFile for SimFile {
         let change = Change::Write { at: offset, bytes: bytes[..written].to_vec() };
         state.files[self.file].change(change);
         if fails {
-            state.failing_writes -= 1;
             return Err(io::Error::other("the device failed"));
         }
         if fits { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }

@@ -291,8 +291,8 @@ impl World {
             2..6 => disk.end_run_after(changes),
             6 => self.close_relay()?,
             7 => self.close_client(at)?,
-            8 => disk.fail_writes(writes),
-            9 => disk.fail_syncs(writes),
+            8 => disk.fail_writes(0, writes),
+            9 => disk.fail_syncs(0, writes),
             10 => disk.fill(self.rng.u64(..60_000)),
             11..13 => disk.heal(),
             13 => {

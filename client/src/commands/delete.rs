@@ -11,7 +11,8 @@ use crate::{
     access::Access,
     cli::DeleteArgs,
     commands::{Exit, Failure, events, lookup},
-    history::{Deletions, Found},
+    data_dir::DataDir,
+    history::{Deletions, Found, replaced_journals},
     output::count_text,
 };
 
@@ -40,6 +41,16 @@ pub async fn run(data: Option<&Path>, args: &DeleteArgs) -> anyhow::Result<Exit>
         let _ = writeln!(io::stderr(), "not deleted: {}", visible(&kept.reason));
     }
     let _ = writeln!(io::stderr(), "{} deleted", count_text(deletions.deleted.len() as u64, "event"));
+    if !deletions.deleted.is_empty() {
+        for journal in replaced_journals(&DataDir::open(data)?) {
+            let journal = journal.display().to_string();
+            let _ = writeln!(
+                io::stderr(),
+                "note: {} is as a repair left it and may still have them; it may be deleted",
+                visible(&journal)
+            );
+        }
+    }
     Ok(if deletions.kept.is_empty() { Exit::Success } else { Exit::No })
 }
 

@@ -163,14 +163,18 @@ impl OpenPeriod {
         Ok(entry)
     }
 
-    /// Overwrites every record of these events but those of their deletions.
+    /// Overwrites every record of these events but those of their deletions. An index that was set aside may have rows of them, and goes.
     pub(super) fn erase_records(&self, entries: &[Indexed]) -> Result<(), ReadError> {
         let erasure = |entry: &Indexed| Erasure {
             range: entry.location..=entry.latest,
             tag: Bytes::copy_from_slice(entry.row.id.0.as_bytes()),
         };
         let erasures: Vec<Erasure> = entries.iter().map(erasure).collect();
-        self.journal.erase(&erasures, &|kind| kind != DELETION)
+        self.journal.erase(&erasures, &|kind| kind != DELETION)?;
+        if let Err(error) = rebuild::remove_set_aside(&self.directory) {
+            tracing::warn!(%error, "an index that was set aside stays, and may hold rows of deleted events");
+        }
+        Ok(())
     }
 
     /// Puts an entry in the place of that of the same event.

@@ -147,6 +147,20 @@ fn open_journal(directory: &Path, options: &Options) -> Result<OpenJournal, Hist
     Ok((journal, records, !recovery.problems().is_empty()))
 }
 
+/// Begins the name of a journal that a repair replaced.
+const REPLACED: &str = "journal.damaged-";
+
+/// The journals that repairs replaced. What is deleted later on may still be in them.
+pub fn replaced_journals(data: &DataDir) -> Vec<PathBuf> {
+    let inside = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_replaced =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(REPLACED));
+    let mut journals: Vec<PathBuf> =
+        inside(&data.history()).flat_map(|period| inside(&period)).filter(is_replaced).collect();
+    journals.sort();
+    journals
+}
+
 /// Replaces a journal by one of its readable records; what was there stays under a name that says so.
 fn repair_journal(directory: &Path, options: &Options) -> Result<PathBuf, HistoryError> {
     let io_error = |path: &Path| {
@@ -162,7 +176,7 @@ fn repair_journal(directory: &Path, options: &Options) -> Result<PathBuf, Histor
     close(damaged);
     let whole = directory.join("journal.repaired");
     let stamp: String = (options.clock)().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-    let kept = directory.join(format!("journal.damaged-{stamp}"));
+    let kept = directory.join(format!("{REPLACED}{stamp}"));
     // The repaired one has its name before the damaged one gives way, so a start in between finds it.
     fs::rename(&unfinished, &whole)
         .and_then(|()| sync_parent(&whole))

@@ -31,6 +31,7 @@ fn an_erased_record_is_gone_and_the_others_stay_also_after_an_opening() {
         let padding: Vec<Location> = (0..9).map(|number| append(&journal, number, 9000)).collect();
         let last = write(2, b"one", "later secret of one");
         let kept = write(7, b"one", "no secret of one");
+        assert!(holds(dir.path(), b"secret of onesecret") && holds(dir.path(), b"later secret"));
         let all = first..=kept;
         journal.erase(&[erasure(all.clone(), b"one")], &|kind| kind != 7).unwrap();
         journal.erase(&[erasure(all.clone(), b"one")], &|kind| kind != 7).unwrap();
@@ -45,7 +46,8 @@ fn an_erased_record_is_gone_and_the_others_stay_also_after_an_opening() {
             assert_eq!(journal.read(other).unwrap().payload, "secret of two".repeat(500));
             assert_eq!(journal.read(kept).unwrap().payload, "no secret of one".repeat(500));
             padding.iter().for_each(|place| drop(journal.read(*place).unwrap()));
-            assert!(!holds(dir.path(), b"et of oneset of one") && !holds(dir.path(), b"later secret"));
+            // What stays says "no secret of one", and never this.
+            assert!(!holds(dir.path(), b"secret of onesecret") && !holds(dir.path(), b"later secret"));
         };
         is_right(&journal);
         append(&journal, 10, 100);
@@ -65,6 +67,29 @@ fn an_erased_record_is_gone_and_the_others_stay_also_after_an_opening() {
     }
 }
 
+/// Whether a file here can give blocks in its middle back.
+fn has_holes(directory: &Path) -> bool {
+    let path = directory.join("holes");
+    fs::write(&path, vec![1; 1 << 20]).unwrap();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.sync_all().unwrap();
+    let before = file.metadata().unwrap().blocks();
+    let has = punch(&file) && file.metadata().unwrap().blocks() < before;
+    fs::remove_file(path).unwrap();
+    has
+}
+
+#[cfg(target_os = "linux")]
+fn punch(file: &fs::File) -> bool {
+    use rustix::fs::{FallocateFlags, fallocate};
+    fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, 1 << 19).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn punch(_: &fs::File) -> bool {
+    false
+}
+
 #[test]
 fn a_large_record_gives_its_blocks_back() {
     let dir = tempdir().unwrap();
@@ -77,7 +102,11 @@ fn a_large_record_gives_its_blocks_back() {
     let before = blocks();
     journal.erase(&[erasure(location..=location, &1_u64.to_be_bytes())], &|_| true).unwrap();
     // Where the file system has no holes it is overwritten, and as large as before.
-    assert!(blocks() <= before);
+    if has_holes(dir.path()) {
+        assert!(blocks() + (4 << 20) / 512 <= before + 16, "{} blocks, {before} before", blocks());
+    } else {
+        println!("skipped: the file system has no holes");
+    }
     assert_eq!(journal.read(location).unwrap().payload, Bytes::new());
     journal.close().unwrap();
 }
@@ -106,6 +135,77 @@ fn what_was_begun_is_ended_when_it_is_done_again() {
     journal.erase(&[erasure(location..=location, b"one")], &|_| true).unwrap();
     assert!(!holds(dir.path(), b"a secret"));
     journal.close().unwrap();
+}
+
+/// A journal's file with three records, the header of the second across two sectors, and where that is. Its nonce.
+fn across_sectors(at: u64) -> (TempDir, PathBuf, Location, u64) {
+    let dir = tempdir().unwrap();
+    let (journal, ..) = open(dir.path(), small());
+    let filling = usize::try_from(at).unwrap() - 2 * (24 + 8);
+    append(&journal, 1, 512 - 24 - 8);
+    append(&journal, 2, filling + 24 + 8);
+    let location = append(&journal, 3, 1000);
+    append(&journal, 4, 100);
+    journal.close().unwrap();
+    assert_eq!(location.offset % 512, at);
+    let path = crate::segment::path(dir.path(), location.segment);
+    let nonce = u64::from_be_bytes(fs::read(&path).unwrap()[16..24].try_into().unwrap());
+    (dir, path, location, nonce)
+}
+
+/// The power goes while a header is rewritten that two sectors have: one of them is as before.
+#[test]
+fn a_header_that_a_power_cut_tore_is_read_and_its_record_is_erased_when_that_is_done_again() {
+    for at in [496, 504] {
+        for (from, to) in [(Erased::No, Erased::Begun), (Erased::Begun, Erased::Done)] {
+            for first_is_new in [false, true] {
+                let (dir, path, location, nonce) = across_sectors(at);
+                let place = Place { nonce, offset: location.offset };
+                let mut bytes = fs::read(&path).unwrap();
+                let start = usize::try_from(location.offset).unwrap();
+                let whole = FrameHeader::decode(&bytes[start..], place).unwrap();
+                let body_crc = place.erased_body_crc(&3_u64.to_be_bytes(), location.len);
+                let state = |erased| match erased {
+                    Erased::No => whole.encode(place),
+                    Erased::Begun | Erased::Done => FrameHeader { erased, body_crc, ..whole }.encode(place),
+                };
+                let (first, second) = if first_is_new { (to, from) } else { (from, to) };
+                let border = 512 - usize::try_from(at).unwrap();
+                bytes[start..start + border].copy_from_slice(&state(first)[..border]);
+                bytes[start + border..start + HEADER_BYTES].copy_from_slice(&state(second)[border..]);
+                if to == Erased::Done {
+                    bytes[start + HEADER_BYTES + 8..start + HEADER_BYTES + 8 + 1000].fill(0);
+                }
+                fs::write(&path, bytes).unwrap();
+                let (journal, recovery, found) = open(dir.path(), small());
+                assert_eq!((recovery.problems(), found.len()), (vec![], 4), "{at} {from:?} {first_is_new}");
+                let read = journal.read(location).unwrap().payload;
+                assert!(read.is_empty() || (from == Erased::No && read == payload(3, 1000)));
+                journal.erase(&[erasure(location..=location, &3_u64.to_be_bytes())], &|_| true).unwrap();
+                assert_eq!(journal.read(location).unwrap().payload, Bytes::new());
+                assert!(!holds(dir.path(), &[3; 20]));
+                journal.close().unwrap();
+                let (journal, recovery, _) = open(dir.path(), small());
+                assert_eq!(recovery.problems(), Vec::<String>::new());
+                assert_eq!(journal.read(location).unwrap().payload, Bytes::new());
+            }
+        }
+    }
+}
+
+/// The place and the length are known, so what the header was to say is too.
+#[test]
+fn a_record_with_a_damaged_header_is_erased() {
+    let dir = tempdir().unwrap();
+    let (journal, ..) = open(dir.path(), small());
+    let location = append(&journal, 3, 1000);
+    let segment = crate::segment::path(dir.path(), location.segment);
+    let file = OpenOptions::new().write(true).open(segment).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4], location.offset + 12).unwrap();
+    assert!(matches!(journal.read(location), Err(ReadError::Damaged(_))));
+    journal.erase(&[erasure(location..=location, &3_u64.to_be_bytes())], &|_| true).unwrap();
+    assert!(!holds(dir.path(), &[3; 20]));
+    assert_eq!(journal.read(location).unwrap().payload, Bytes::new());
 }
 
 proptest! {

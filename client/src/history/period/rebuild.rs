@@ -155,17 +155,26 @@ pub(super) fn replace(
     }
 }
 
-/// Renames the index's directory; of those set aside before, none is kept.
-fn set_aside(directory: &Path, options: &Options) -> io::Result<Option<String>> {
-    let damaged = format!("{INDEX}.damaged-");
+/// What is behind the name of an index that was set aside, before the time.
+const SET_ASIDE: &str = ".damaged-";
+
+/// Removes the indexes that were set aside in a period: the journal has all that they have.
+pub(super) fn remove_set_aside(directory: &Path) -> io::Result<()> {
+    let damaged = format!("{INDEX}{SET_ASIDE}");
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(&damaged) {
             fs::remove_dir_all(entry.path())?;
         }
     }
+    Ok(())
+}
+
+/// Renames the index's directory; of those set aside before, none is kept.
+fn set_aside(directory: &Path, options: &Options) -> io::Result<Option<String>> {
+    remove_set_aside(directory)?;
     let stamp: String = (options.clock)().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-    let name = format!("{damaged}{stamp}");
+    let name = format!("{INDEX}{SET_ASIDE}{stamp}");
     match fs::rename(directory.join(INDEX), directory.join(&name)) {
         Ok(()) => Ok(Some(name)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

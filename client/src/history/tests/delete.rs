@@ -218,6 +218,23 @@ async fn a_history_of_nothing_but_deleted_events_goes_on() {
     assert_eq!(everything(&history).await.0.len(), 2);
 }
 
+#[tokio::test]
+async fn an_index_that_was_set_aside_goes_with_the_bytes_of_a_deleted_event() {
+    let world = World::new();
+    let history = world.open_well();
+    store(&history, 0..4).await;
+    let set_aside = world.periods()[0].join("index.sled.damaged-20261128T090000Z");
+    fs::create_dir(&set_aside).unwrap();
+    fs::write(set_aside.join("db"), secret(2)).unwrap();
+    history.delete(id(2)).await.unwrap();
+    assert!(set_aside.exists(), "it can still be taken back");
+    world.advance(undo_time() + 1);
+    erased(&world, &history, 2).await;
+    history.close().await.unwrap();
+    assert!(!set_aside.exists());
+    assert!(world.periods()[0].join("index.sled").exists());
+}
+
 /// What a repair writes again of an erased record is empty, and means the same.
 #[tokio::test]
 async fn a_repair_leaves_deleted_events_deleted() {
@@ -235,6 +252,8 @@ async fn a_repair_leaves_deleted_events_deleted() {
         }
     }
     History::repair(&world.path(), &world.options(), &mut |_| {}).unwrap();
+    let replaced = replaced_journals(&DataDir::open(Some(&world.path())).unwrap());
+    assert!(replaced.len() == 1 && replaced[0].starts_with(&world.periods()[0]), "{replaced:?}");
     let history = world.open_well();
     let ids: Vec<EventId> = everything(&history).await.0.iter().map(|row| row.id).collect();
     assert_eq!(ids, [id(0), id(1)]);
