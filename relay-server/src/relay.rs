@@ -32,7 +32,7 @@ use crate::{
     serve::{self, Server},
     session::SessionContext,
     spool::{Backlog, Dropped, Spool, SpoolOpenError, Why},
-    tls::{self, TlsError, TlsMode},
+    tls::{self, CertificateFiles, TlsError, TlsMode},
 };
 
 /// How long requests and sessions may go on after the relay was told to stop.
@@ -136,7 +136,7 @@ impl Relay {
         }
         let listener = bind(config.listen).await?;
         let listen = listener.local_addr().unwrap_or(config.listen);
-        let tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
+        let mut tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
         let public_url = public_url(&config, listen, tls.is_some());
         let registry = Registry::open(&config.data)?;
         let (spool, recovered) = open_spool(config.data.join("spool")).await?;
@@ -146,6 +146,7 @@ impl Relay {
         let (stop_accepting, stop_now) = (CancellationToken::new(), CancellationToken::new());
         let hub = Hub::default();
         let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone());
+        let certificates = tls.as_mut().and_then(|tls| tls.files.take());
         let sessions = Arc::new(SessionContext {
             registry: registry.clone(),
             spool: spool.clone(),
@@ -167,7 +168,7 @@ impl Relay {
         let watched = Arc::clone(&server.sessions);
         registry.watch(move |endpoints, removed| let_go(&watched, endpoints, removed));
         let watching =
-            watch_endpoints(Arc::clone(&server), config.limits.retention, Board::new(&config.data));
+            watch(Arc::clone(&server), config.limits.retention, Board::new(&config.data), certificates);
         let watching = tokio::spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
@@ -263,8 +264,13 @@ impl Drop for RelayHandle {
 }
 
 /// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, keeps the figures of
-/// the backlog current, and writes again what a full disk did not take.
-async fn watch_endpoints(server: Arc<Server>, retention: Option<Duration>, mut board: Board) {
+/// the backlog current, writes again what a full disk did not take, and takes renewed certificates.
+async fn watch(
+    server: Arc<Server>,
+    retention: Option<Duration>,
+    mut board: Board,
+    mut certificates: Option<CertificateFiles>,
+) {
     let SessionContext { registry, hub, spool, metrics, .. } = &*server.sessions;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -276,6 +282,9 @@ async fn watch_endpoints(server: Arc<Server>, retention: Option<Duration>, mut b
             report(&endpoint, dropped, metrics);
         }
         server.ingest.rate.forget_idle();
+        if let Some(certificates) = &mut certificates {
+            certificates.look();
+        }
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();
