@@ -130,10 +130,8 @@ impl Relay {
     /// # Errors
     /// When an address, a certificate or the data directory cannot be used.
     pub async fn spawn(mut config: RelayConfig) -> Result<RelayHandle, SpawnError> {
+        not_readable_by_all(&config)?;
         limit_connections(&mut config.limits);
-        if matches!(config.tls, TlsMode::Off) && !config.listen.ip().is_loopback() && !config.behind_proxy {
-            return Err(SpawnError::PlainHttp(config.listen));
-        }
         let listener = bind(config.listen).await?;
         let listen = listener.local_addr().unwrap_or(config.listen);
         let mut tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
@@ -167,8 +165,8 @@ impl Relay {
         let (connections, clients) = (server.connections.clone(), server.clients.clone());
         let watched = Arc::clone(&server.sessions);
         registry.watch(move |endpoints, removed| let_go(&watched, endpoints, removed));
-        let watching =
-            watch(Arc::clone(&server), config.limits.retention, Board::new(&config.data), certificates);
+        let board = Board::new(&config.data);
+        let watching = watch(Arc::clone(&server), config.limits.retention, board, certificates);
         let watching = tokio::spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
@@ -337,6 +335,16 @@ fn remove_clients(endpoint: &Endpoint, registry: &Registry, spool: &Spool) {
     }
     if let Err(error) = registry.clients_removed(name, remove_clients) {
         tracing::debug!(%error, "the list of clients to remove cannot be written");
+    }
+}
+
+/// Plain HTTP stays on this machine, unless a proxy in front speaks TLS.
+fn not_readable_by_all(config: &RelayConfig) -> Result<(), SpawnError> {
+    match config.tls {
+        TlsMode::Off if !config.listen.ip().is_loopback() && !config.behind_proxy => {
+            Err(SpawnError::PlainHttp(config.listen))
+        }
+        TlsMode::Off | TlsMode::SelfSigned | TlsMode::Files { .. } => Ok(()),
     }
 }
 
