@@ -17,7 +17,7 @@ use hyper::body::{Body, Incoming};
 use inhaul_core::{
     event::{Event, EventId, Head, Peer, UnixMillis},
     session::AppAnswer,
-    signature::{ChallengeAnswer, Delivery, challenge},
+    signature::ChallengeAnswer,
     visible::visible,
 };
 use sha2::{Digest, Sha256};
@@ -34,6 +34,10 @@ use crate::{
     spool::{BacklogLimits, Spool, SpoolError},
 };
 
+mod question;
+
+use question::Question;
+
 /// Names the event an answer is about.
 pub const EVENT_ID_HEADER: HeaderName = HeaderName::from_static("x-inhaul-event-id");
 
@@ -45,9 +49,6 @@ pub const INGEST_PREFIX: &[u8] = b"/in/";
 
 /// What a sender is asked to wait after a refusal that time alone heals.
 const RETRY_SOON: Duration = Duration::from_secs(5);
-
-/// Largest body in which a provider's question to the endpoint is looked for.
-const QUESTION_MAX_BYTES: usize = 64 * 1024;
 
 /// A body that comes with its head as a rule: a refused one is read to its end, and the connection is kept.
 const SHORT_BYTES: u64 = 4 * 1024;
@@ -445,33 +446,6 @@ impl Ingest {
                 relay_answer(StatusCode::UNAUTHORIZED, "the signature of this webhook is not valid\n")
             }
         }
-    }
-}
-
-/// A provider's question to the endpoint, before it sends to it.
-enum Question {
-    /// It can be answered here.
-    Answered(ChallengeAnswer),
-    /// The answer takes a secret, which only the client has.
-    ForClient,
-}
-
-impl Question {
-    fn in_event(event: &Event, head: &Head) -> Option<Self> {
-        if event.body.len() > QUESTION_MAX_BYTES {
-            return None;
-        }
-        let target = std::str::from_utf8(&head.target).ok()?;
-        let delivery = Delivery {
-            method: &head.method,
-            // Only the query counts for what can be answered here.
-            url: Some(target),
-            headers: &head.headers,
-            body: &event.body,
-            received_at: event.received_at,
-        };
-        let asked = challenge(&delivery)?;
-        Some(asked.answer(&delivery, &[]).map_or(Self::ForClient, Self::Answered))
     }
 }
 

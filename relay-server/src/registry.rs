@@ -148,7 +148,7 @@ struct State {
 
 /// What tells that a file is another one than before.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     inode: u64,
     modified_ns: i128,
     bytes: u64,
@@ -352,7 +352,7 @@ impl Registry {
     /// Reads the file again if it is another one. A broken file leaves what is known, and is reported once.
     fn reload(&self, state: &mut State) {
         state.looked = Instant::now();
-        let stamp = fs::metadata(&self.shared.file).ok().map(|data| Stamp::of(&data));
+        let stamp = Stamp::of_file(&self.shared.file);
         if stamp == state.seen || (stamp.is_some() && stamp == state.reported) {
             return;
         }
@@ -413,6 +413,11 @@ impl State {
 }
 
 impl Stamp {
+    /// The file's, when it is there.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|data| Self::of(&data))
+    }
+
     fn of(data: &Metadata) -> Self {
         let modified_ns = i128::from(data.mtime()) * 1_000_000_000 + i128::from(data.mtime_nsec());
         Self { inode: data.ino(), modified_ns, bytes: data.len() }

@@ -32,7 +32,7 @@ use crate::{
     serve::{self, Server},
     session::SessionContext,
     spool::{Backlog, Dropped, Spool, SpoolOpenError, Why},
-    tls::{self, TlsError, TlsMode},
+    tls::{self, CertificateFiles, TlsError, TlsMode},
 };
 
 /// How long requests and sessions may go on after the relay was told to stop.
@@ -130,13 +130,11 @@ impl Relay {
     /// # Errors
     /// When an address, a certificate or the data directory cannot be used.
     pub async fn spawn(mut config: RelayConfig) -> Result<RelayHandle, SpawnError> {
+        not_readable_by_all(&config)?;
         limit_connections(&mut config.limits);
-        if matches!(config.tls, TlsMode::Off) && !config.listen.ip().is_loopback() && !config.behind_proxy {
-            return Err(SpawnError::PlainHttp(config.listen));
-        }
         let listener = bind(config.listen).await?;
         let listen = listener.local_addr().unwrap_or(config.listen);
-        let tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
+        let mut tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
         let public_url = public_url(&config, listen, tls.is_some());
         let registry = Registry::open(&config.data)?;
         let (spool, recovered) = open_spool(config.data.join("spool")).await?;
@@ -146,6 +144,7 @@ impl Relay {
         let (stop_accepting, stop_now) = (CancellationToken::new(), CancellationToken::new());
         let hub = Hub::default();
         let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone());
+        let certificates = tls.as_mut().and_then(|tls| tls.files.take());
         let sessions = Arc::new(SessionContext {
             registry: registry.clone(),
             spool: spool.clone(),
@@ -166,8 +165,8 @@ impl Relay {
         let (connections, clients) = (server.connections.clone(), server.clients.clone());
         let watched = Arc::clone(&server.sessions);
         registry.watch(move |endpoints, removed| let_go(&watched, endpoints, removed));
-        let watching =
-            watch_endpoints(Arc::clone(&server), config.limits.retention, Board::new(&config.data));
+        let board = Board::new(&config.data);
+        let watching = watch(Arc::clone(&server), config.limits.retention, board, certificates);
         let watching = tokio::spawn(until(stop_now.clone(), watching));
         let accepting = tokio::spawn(serve::run(server, listener));
         ready.store(true, Ordering::Release);
@@ -263,8 +262,13 @@ impl Drop for RelayHandle {
 }
 
 /// Ends the sessions of endpoints that are removed or whose token changed, drops events that waited too long, keeps the figures of
-/// the backlog current, and writes again what a full disk did not take.
-async fn watch_endpoints(server: Arc<Server>, retention: Option<Duration>, mut board: Board) {
+/// the backlog current, writes again what a full disk did not take, and takes renewed certificates.
+async fn watch(
+    server: Arc<Server>,
+    retention: Option<Duration>,
+    mut board: Board,
+    mut certificates: Option<CertificateFiles>,
+) {
     let SessionContext { registry, hub, spool, metrics, .. } = &*server.sessions;
     let mut tick = tokio::time::interval(REGISTRY_CHECK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -276,6 +280,9 @@ async fn watch_endpoints(server: Arc<Server>, retention: Option<Duration>, mut b
             report(&endpoint, dropped, metrics);
         }
         server.ingest.rate.forget_idle();
+        if let Some(certificates) = &mut certificates {
+            certificates.look();
+        }
         let total = spool.total();
         metrics.backlog(total.events, total.bytes);
         let known = registry.list();
@@ -328,6 +335,16 @@ fn remove_clients(endpoint: &Endpoint, registry: &Registry, spool: &Spool) {
     }
     if let Err(error) = registry.clients_removed(name, remove_clients) {
         tracing::debug!(%error, "the list of clients to remove cannot be written");
+    }
+}
+
+/// Plain HTTP stays on this machine, unless a proxy in front speaks TLS.
+fn not_readable_by_all(config: &RelayConfig) -> Result<(), SpawnError> {
+    match config.tls {
+        TlsMode::Off if !config.listen.ip().is_loopback() && !config.behind_proxy => {
+            Err(SpawnError::PlainHttp(config.listen))
+        }
+        TlsMode::Off | TlsMode::SelfSigned | TlsMode::Files { .. } => Ok(()),
     }
 }
 

@@ -14,11 +14,16 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::{ServerConfig, crypto::aws_lc_rs};
+use rustls::{ServerConfig, crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use thiserror::Error;
 
 use crate::registry::{make_directory, replace_file};
+
+mod renewal;
+
+pub use renewal::CertificateFiles;
+use renewal::Current;
 
 /// Where certificates come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,8 @@ pub struct TlsSetup {
     pub config: Arc<ServerConfig>,
     /// What clients must trust, when the relay is its own authority.
     pub ca_file: Option<PathBuf>,
+    /// The files that may be renewed, when it comes from files.
+    pub files: Option<CertificateFiles>,
 }
 
 /// Why there are no certificates.
@@ -78,20 +85,24 @@ pub enum TlsError {
 /// # Errors
 /// When files cannot be read, or do not belong together.
 pub fn server_config(mode: &TlsMode, data: &Path, names: &[String]) -> Result<Option<TlsSetup>, TlsError> {
-    let (chain, key, ca_file) = match mode {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let (current, files, ca_file) = match mode {
         TlsMode::Off => return Ok(None),
         TlsMode::SelfSigned => {
             let (chain, key, ca_file) = self_signed(&data.join("tls"), names)?;
-            (chain, key, Some(ca_file))
+            (Current::new(CertifiedKey::from_der(chain, key, &provider)?), None, Some(ca_file))
         }
-        TlsMode::Files { cert, key } => (read_chain(cert)?, read_key(key)?, None),
+        TlsMode::Files { cert, key } => {
+            let (files, current) = CertificateFiles::open(cert.clone(), key.clone())?;
+            (current, Some(files), None)
+        }
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_cert_resolver(current);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(TlsSetup { config: Arc::new(config), ca_file }))
+    Ok(Some(TlsSetup { config: Arc::new(config), ca_file, files }))
 }
 
 type Chain = Vec<CertificateDer<'static>>;
@@ -228,6 +239,40 @@ mod tests {
         }
         let mode = fs::metadata(data.path().join("tls/ca.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn renewed_files_are_taken_and_broken_ones_change_nothing() {
+        let data = tempfile::tempdir().unwrap();
+        let path = |name: &str| data.path().join(name);
+        let renew = |name: &str| {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            let pem = params.self_signed(&key).unwrap().pem();
+            fs::write(path(name), &pem).unwrap();
+            replace_file(&path("cert.pem"), pem.as_bytes(), 0o600).unwrap();
+            key.serialize_pem()
+        };
+        fs::write(path("key.pem"), renew("one.example")).unwrap();
+        let mode = TlsMode::Files { cert: path("cert.pem"), key: path("key.pem") };
+        let mut setup = server_config(&mode, data.path(), &[]).unwrap().unwrap();
+        let mut files = setup.files.take().unwrap();
+        let is_for = |name: &str| handshake(&setup, &path(name), name).is_ok();
+        assert!(is_for("one.example"));
+        let key = renew("two.example");
+        for _ in 0..3 {
+            files.look();
+            assert!(is_for("one.example"), "the key is not there yet");
+        }
+        replace_file(&path("key.pem"), key.as_bytes(), 0o600).unwrap();
+        files.look();
+        assert!(is_for("one.example"), "it may be on its way still");
+        files.look();
+        assert!(is_for("two.example"));
+        fs::remove_file(path("cert.pem")).unwrap();
+        files.look();
+        files.look();
+        assert!(is_for("two.example"));
     }
 
     #[test]

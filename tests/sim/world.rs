@@ -194,8 +194,12 @@ impl World {
     }
 
     fn start_relay(&mut self) -> Outcome {
-        let started = Relay::start(&self.relay_disk, &self.registry, &mut self.model, self.mutation)
-            .context("the relay starts")?;
+        let started = {
+            // A disk that refuses to read is tried again later.
+            let _entered = self.runtime.enter();
+            Relay::start(&self.relay_disk, &self.registry, &mut self.model, self.mutation)
+        };
+        let started = started.context("the relay starts")?;
         if started.is_none() {
             self.relay_disk.heal();
             self.relay_disk = self.relay_disk.kill();
