@@ -130,7 +130,11 @@ impl From<DataDirError> for HistoryError {
     fn from(error: DataDirError) -> Self {
         match error {
             DataDirError::Io { path, error } => Self::io(&path, &error),
-            DataDirError::ClientId { ref path } => Self::Io { path: path.clone(), reason: error.to_string() },
+            DataDirError::OfAnother { ref path, .. }
+            | DataDirError::OpenToOthers { ref path, .. }
+            | DataDirError::ClientId { ref path } => {
+                Self::Io { path: path.clone(), reason: error.to_string() }
+            }
             DataDirError::NoHome => Self::Io { path: PathBuf::from("~"), reason: error.to_string() },
         }
     }
