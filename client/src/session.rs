@@ -329,11 +329,14 @@ impl Session<'_> {
             Report::Stored { session, endpoint, seq } if session == self.number => {
                 self.end.handle_stored(&endpoint, seq);
             }
+            Report::NotStored { session, endpoint, seq } if session == self.number => {
+                self.end.handle_not_stored(&endpoint, seq);
+            }
             Report::Result { session, header, headers, body } if session == self.number => {
                 self.end.handle_result(header, headers, body);
             }
             // The relay sends what was not acknowledged again; an answer to an earlier session comes too late.
-            Report::Stored { .. } | Report::Result { .. } => {}
+            Report::Stored { .. } | Report::NotStored { .. } | Report::Result { .. } => {}
         }
     }
 

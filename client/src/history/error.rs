@@ -44,6 +44,17 @@ pub enum HistoryError {
         /// What the journal says.
         reason: String,
     },
+    /// What is on record of one event cannot be looked up or read, because an old period cannot be opened, or the system refuses. The
+    /// others can be.
+    #[error("the event {id} cannot be looked up: {reason}")]
+    Unreadable {
+        /// Which event.
+        id: EventId,
+        /// The directory of the period it is in, or may be in.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A record did not reach the disk.
     #[error("not stored: {reason}")]
     NotStored {
@@ -107,6 +118,10 @@ impl HistoryError {
             ),
             Self::Journal { path, .. } => Some(format!(
                 "nothing was changed. Move `{}` elsewhere to go on without the events in it",
+                path.display()
+            )),
+            Self::Unreadable { path, .. } => Some(format!(
+                "nothing was changed. Where `{}` stays as it is, moving it elsewhere lets everything go on without the events in it",
                 path.display()
             )),
             Self::NotStored { .. } => {

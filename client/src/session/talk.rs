@@ -52,6 +52,15 @@ pub enum Report {
         /// Its number.
         seq: u64,
     },
+    /// An event cannot be stored now, and those behind it can. The relay keeps it.
+    NotStored {
+        /// The session it came by.
+        session: u64,
+        /// Its endpoint.
+        endpoint: EndpointName,
+        /// Its number.
+        seq: u64,
+    },
     /// What the app answered to an event whose sender waits.
     Result {
         /// The session it came by.

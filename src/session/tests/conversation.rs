@@ -75,6 +75,39 @@ fn an_event_is_forgotten_only_after_it_is_stored() {
     }
 }
 
+/// It keeps its place at the relay, and makes room for another.
+#[test]
+fn what_cannot_be_stored_is_passed_by() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    let (last, mut told) = (3 * WINDOW.events, Vec::new());
+    for seq in 1..=last {
+        exchange(&mut relay, &mut client, now);
+        loop {
+            match relay.poll_command() {
+                Some(RelayCommand::Forget(stored)) => {
+                    assert_eq!(stored.up_to, 0);
+                    told.extend(stored.plus);
+                }
+                Some(RelayCommand::ReadNext { .. }) => break,
+                other => panic!("{seq}: {other:?}"),
+            }
+        }
+        relay.handle_read(&orders(), outgoing(seq, vec![1]));
+        exchange(&mut relay, &mut client, now);
+        store(&mut client);
+        if seq % 2 == 1 {
+            client.handle_not_stored(&orders(), seq);
+            client.handle_not_stored(&orders(), seq);
+        } else {
+            client.handle_stored(&orders(), seq);
+        }
+    }
+    let stored: Vec<u64> = (1..last).filter(|seq| seq % 2 == 0).collect();
+    assert_eq!(told, stored, "each once");
+    assert_eq!(client.resume()[0].resume, Some(Cursor { spool: SPOOL, up_to: 0 }));
+}
+
 #[test]
 fn stored_out_of_order_is_told_in_plus() {
     let now = Instant::now();
