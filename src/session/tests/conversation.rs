@@ -438,3 +438,23 @@ fn after_a_sleep_the_client_asks_at_once_and_gives_up_soon() {
     client.handle_timeout(woken + interval);
     assert!(!client.is_ending());
 }
+
+/// Half a frame is a sign of life, for either end.
+#[test]
+fn bytes_that_are_no_whole_frame_yet_count_as_life() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    let dead = Timing::default().dead;
+    let heard_at = now + dead / 2;
+    relay.handle_heard(heard_at);
+    client.handle_heard(heard_at);
+    // One that was noted before something else was heard takes nothing back.
+    relay.handle_heard(now);
+    client.handle_heard(now);
+    relay.handle_timeout(now + dead);
+    client.handle_timeout(now + dead);
+    assert!(!relay.is_ending() && !client.is_ending());
+    relay.handle_timeout(heard_at + dead);
+    client.handle_timeout(heard_at + dead);
+    assert!(relay.is_ending() && client.is_ending());
+}
