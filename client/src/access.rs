@@ -116,6 +116,7 @@ impl Access {
                 HistoryError::Io { .. }
                 | HistoryError::LaterRelease { .. }
                 | HistoryError::Journal { .. }
+                | HistoryError::Unreadable { .. }
                 | HistoryError::NotStored { .. }
                 | HistoryError::Unknown(_)
                 | HistoryError::NotHeld(_)

@@ -16,13 +16,14 @@ use std::{
     io::{self, Read, Write},
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, OpenOptionsExt},
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
 };
 
 use aws_lc_rs::{digest, rand};
 use etcetera::{BaseStrategy, base_strategy::Xdg};
+use rustix::fs::OFlags;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -49,6 +50,22 @@ pub enum DataDirError {
         /// What the system says.
         error: io::Error,
     },
+    /// Another user has the directory, and could change what is in it.
+    #[error("{} belongs to another user (uid {owner})", path.display())]
+    OfAnother {
+        /// The directory.
+        path: PathBuf,
+        /// Who has it.
+        owner: u32,
+    },
+    /// Other users can make files in the directory, or lead ours elsewhere.
+    #[error("{} can be written by other users (mode {mode:03o})", path.display())]
+    OpenToOthers {
+        /// The directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// The file with the client's id holds something else.
     #[error("{}: not the id of a client", path.display())]
     ClientId {
@@ -66,6 +83,15 @@ impl DataDirError {
                 "`{}` must be a place you can write to; `--data DIR` names another directory",
                 path.display()
             ),
+            Self::OfAnother { path, .. } => format!(
+                "name a directory of your own with `--data DIR`, or one inside it: `--data {}`",
+                path.join("inhaul").display()
+            ),
+            Self::OpenToOthers { path, .. } => format!(
+                "`chmod go-w {}` closes it; where it must stay as it is, name one inside it: `--data {}`",
+                path.display(),
+                path.join("inhaul").display()
+            ),
             Self::ClientId { path } => {
                 format!("`rm {}` makes this client a new one to its relay", path.display())
             }
@@ -81,13 +107,15 @@ impl DataDir {
     /// The directory named, or `inhaul` in the user's XDG data directory; made, closed to other users, when missing.
     ///
     /// # Errors
-    /// When there is no such place, or it cannot be made.
+    /// When there is no such place, it cannot be made, or other users can write to it.
     pub fn open(named: Option<&Path>) -> Result<Self, DataDirError> {
         let path = match named {
             Some(path) => std::path::absolute(path).map_err(|error| DataDirError::io(path, error))?,
             None => Xdg::new().map_err(|_| DataDirError::NoHome)?.data_dir().join("inhaul"),
         };
         create_private_dir(&path).map_err(|error| DataDirError::io(&path, error))?;
+        let found = fs::metadata(&path).map_err(|error| DataDirError::io(&path, error))?;
+        check_private(path.clone(), found.uid(), found.mode(), rustix::process::geteuid().as_raw())?;
         Ok(Self { path })
     }
 
@@ -165,6 +193,18 @@ impl DataDir {
     }
 }
 
+/// Whether nobody but its owner can change what is in a directory, and that is `user`. Root's is anybody's: they can change everything anyway, and a volume
+/// of a container may be theirs. For the same reason root takes one of another user.
+fn check_private(path: PathBuf, owner: u32, mode: u32, user: u32) -> Result<(), DataDirError> {
+    if owner != user && owner != 0 && user != 0 {
+        return Err(DataDirError::OfAnother { path, owner });
+    }
+    if mode & 0o022 != 0 {
+        return Err(DataDirError::OpenToOthers { path, mode: mode & 0o7777 });
+    }
+    Ok(())
+}
+
 /// Makes a directory, and those above it, for this user only (0700); what exists keeps its mode.
 ///
 /// # Errors
@@ -173,12 +213,15 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Opens a file for reading and writing, made for this user only (0600) when missing.
+/// Opens a file for reading and writing, made for this user only (0600) when missing. A link that leads elsewhere is not followed.
 ///
 /// # Errors
 /// When it cannot be opened.
 pub fn open_private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let own = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(own);
+    options.open(path)
 }
 
 /// Writes a whole file for this user only (0600), so that whoever reads it sees all of it or the old one, also after
@@ -245,6 +288,38 @@ mod tests {
         assert_eq!(mode(data.path()), 0o700);
         assert_eq!(mode(&data.path().join("client_id")), 0o600);
         assert_eq!(fs::read_dir(data.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        for (mode, is_taken) in
+            [(0o700, true), (0o755, true), (0o775, false), (0o1777, false), (0o702, false)]
+        {
+            fs::set_permissions(temp.path(), fs::Permissions::from_mode(mode)).unwrap();
+            match DataDir::open(Some(temp.path())) {
+                Ok(_) => assert!(is_taken, "{mode:o}"),
+                Err(error) => {
+                    assert!(!is_taken, "{error}");
+                    assert!(error.to_string().ends_with(&format!("(mode {mode:03o})")), "{error}");
+                    assert!(error.hint().contains(&format!("`chmod go-w {}`", temp.path().display())));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_roots_directory_is_also_anothers() {
+        let (root, ada, bob) = (0, 1000, 1001);
+        for (owner, user, is_taken) in
+            [(ada, ada, true), (root, ada, true), (ada, root, true), (bob, ada, false)]
+        {
+            let checked = check_private(PathBuf::from("/data"), owner, 0o755, user);
+            assert_eq!(checked.is_ok(), is_taken, "{owner} {user}");
+            if let Err(error) = checked {
+                assert_eq!(error.to_string(), "/data belongs to another user (uid 1001)");
+            }
+        }
     }
 
     #[test]

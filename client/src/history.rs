@@ -188,6 +188,7 @@ impl History {
 
     /// Stores an event once: the answer comes when it is on disk. Events are in the order in which these calls were first
     /// polled: after one that was not stored none is, until that one is [stored again](Self::store_again) or the history is opened again.
+    /// Only one that may be in a period that cannot be opened, [`HistoryError::Unreadable`], holds up no other.
     ///
     /// # Errors
     /// When it could not be written; storing it again is safe.

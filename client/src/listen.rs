@@ -167,8 +167,8 @@ impl Listening {
         };
         let session =
             SessionConfig { relay: Relay { url: source.url, tls }, client_id, endpoint: source.endpoint };
-        let ports = SessionPorts { arrivals, reports: reported, news };
-        let Ordered { replays, plans, decisions } = ordered;
+        let Ordered { replays, plans, decisions, reconnect } = ordered;
+        let ports = SessionPorts { arrivals, reports: reported, news, reconnect };
         let listening = Self {
             replaying: tokio::spawn(replay(pipeline.clone(), replays, plans, stop.clone())),
             pipeline: tokio::spawn(pipeline.run(arrived, decisions, stop.clone())),

@@ -17,18 +17,18 @@
 //! others go through the lane of their route, in order; and so does one whose sender was told that it is taken, because the answer was late.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::{
-    Stream, StreamExt,
+    StreamExt,
     stream::{FuturesOrdered, FuturesUnordered},
 };
 use inhaul_core::{
     event::{EndpointName, Event, EventId, Head},
-    session::Delivery,
     wire::{ResultHeader, ResultKind},
 };
 use tokio::{
@@ -38,18 +38,19 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    cli::{CatchUp, Dedupe},
+    cli::CatchUp,
     config::{Route, Routes},
     control::Decision,
     draft::EditId,
     forward::{Answer, Forwarded, Forwarder, Target},
-    history::{Clock, Facts, History, HistoryError, Stored},
+    history::{Clock, History, HistoryError, Stored},
     hold::Hold,
     live::Live,
     row::{Attempt, AttemptCause, Changed, EventRow, EventState, FailureKind, Outcome},
     session::{Arrival, Report, WINDOW},
 };
 
+mod arrive;
 mod delivery;
 mod disk;
 mod lane;
@@ -65,8 +66,7 @@ pub use resign::Signing;
 pub use verify::sender_url;
 
 use lane::Lane;
-use place::place;
-use ruling::Senders;
+use ruling::{Edited, Senders};
 use verify::Recognised;
 
 /// An answer this short before the deadline may reach the relay behind it. Then sender and client may both try again, which is better than
@@ -123,6 +123,8 @@ struct Ready {
     cause: AttemptCause,
     /// Nobody else tries again.
     tries: bool,
+    /// How often it could not be read.
+    unread: u32,
     /// Nobody else does when the sender has no answer at the deadline.
     taken_when_late: bool,
     not_before: Option<tokio::time::Instant>,
@@ -151,6 +153,27 @@ struct Came {
     recognised: Recognised,
     /// Its route's place among the lanes; none when no route takes it.
     lane: Option<usize>,
+}
+
+impl Came {
+    /// On its way from step 5 to the targets of its route.
+    fn ready(self, lane: usize, rejected: bool) -> Ready {
+        let waits = self.deadline.is_some();
+        Ready {
+            session: self.session,
+            id: self.event.id,
+            lane,
+            edit: None,
+            deadline: self.deadline,
+            event: waits.then_some(self.event),
+            rejected,
+            cause: AttemptCause::Arrival,
+            tries: !waits,
+            unread: 0,
+            taken_when_late: self.taken_when_late,
+            not_before: None,
+        }
+    }
 }
 
 /// Where events whose senders wait are forwarded, beside each other.
@@ -186,7 +209,7 @@ impl Pipeline {
         let mut running = JoinSet::new();
         let open = |route: &Route| {
             let (lane, ready) = mpsc::channel(LANE_EVENTS);
-            let to_run = Lane { pipeline: self.clone(), route: route.clone() };
+            let to_run = Lane { pipeline: self.clone(), route: route.clone(), told_unread: false.into() };
             running.spawn(to_run.run(ready, stop.clone()));
             lane
         };
@@ -219,6 +242,7 @@ impl Pipeline {
         let at_once = AtOnce { tasks: at_once, room: Arc::new(Semaphore::new(CONCURRENT_FORWARDS)) };
         let mut senders = Senders::default();
         let mut storing = FuturesOrdered::new();
+        let mut told = HashSet::new();
         loop {
             let full = storing.len() as u64 >= WINDOW.events;
             let (came, stored) = tokio::select! {
@@ -236,7 +260,13 @@ impl Pipeline {
                     continue;
                 }
             };
-            let stored = stored?;
+            let stored = match stored {
+                Err(HistoryError::Unreadable { path, reason, .. }) => {
+                    self.leave(&came, &path, &reason, &mut told).await;
+                    continue;
+                }
+                stored => stored?,
+            };
             // 3
             self.report(Report::Stored {
                 session: came.session,
@@ -257,96 +287,13 @@ impl Pipeline {
                 continue;
             };
             let waits = came.deadline.is_some();
-            let ready = Ready {
-                session: came.session,
-                id: came.event.id,
-                lane,
-                edit: None,
-                deadline: came.deadline,
-                event: waits.then_some(came.event),
-                rejected,
-                cause: AttemptCause::Arrival,
-                tries: !waits,
-                taken_when_late: came.taken_when_late,
-                not_before: None,
-            };
+            let ready = came.ready(lane, rejected);
             if waits {
                 at_once.go(self, ready, &lanes);
             } else if lanes.0[lane].send(ready).await.is_err() {
                 return Ok(());
             }
         }
-    }
-
-    /// What is on its way to the disk when the client stops is acknowledged, so that the relay need not give it to anybody else. It stays
-    /// pending, and the next start goes on with it.
-    async fn acknowledge_all(
-        &self,
-        mut storing: impl Stream<Item = (Came, Result<Stored, HistoryError>)> + Unpin,
-    ) -> Result<(), HistoryError> {
-        while let Some((came, stored)) = storing.next().await {
-            stored?;
-            self.report(Report::Stored { session: came.session, endpoint: came.endpoint, seq: came.seq })
-                .await;
-        }
-        Ok(())
-    }
-
-    async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {
-        let Arrival { session, delivery, endpoint_url, taken_when_late, late } = arrival;
-        let Delivery { event, seq, deadline, missed } = *delivery;
-        let facts = Facts {
-            missed,
-            late,
-            sender_waits: deadline.is_some(),
-            taken_when_late,
-            forward: true,
-            ..Facts::default()
-        };
-        let (facts, recognised, lane) = match event.parsed_head() {
-            Ok(head) => {
-                let placed = place(&event, &head, &self.routes, &endpoint_url, &facts, (self.clock)());
-                let has_target = placed.lane.is_some() && !placed.route.targets.is_empty();
-                let forward = has_target && !missed && !(late && self.catch_up == CatchUp::Store);
-                let asks = late && self.catch_up == CatchUp::Ask;
-                let held = forward && (asks || self.is_held(&event, &facts, &placed));
-                let drop_repeats = placed.route.dedupe == Dedupe::Drop;
-                (Facts { forward, held, drop_repeats, ..facts }, placed.recognised, placed.lane)
-            }
-            // The relay sends none such; it is stored and shown as it is.
-            Err(_) => (Facts { forward: false, ..facts }, Recognised::nothing(), None),
-        };
-        let facts = Facts {
-            provider: recognised.provider.clone(),
-            event_type: recognised.event_type.clone(),
-            provider_event_id: recognised.provider_event_id.clone(),
-            object_id: recognised.object_id.clone(),
-            verdict: recognised.verdict.clone().map(Box::new),
-            ..facts
-        };
-        let stored = self.disk.store(&self.history, &event, &facts).await;
-        let endpoint = event.endpoint.clone();
-        let came =
-            Came { session, endpoint, seq, missed, deadline, taken_when_late, event, recognised, lane };
-        (came, stored)
-    }
-
-    /// Step 7 for an event that goes nowhere: its sender need not wait, and gets the answer to its question, if it asked one.
-    async fn answer_for_no_app(&self, came: &Came, rejected: bool) {
-        if came.deadline.is_none() {
-            return;
-        }
-        let (kind, headers, body) = match &came.recognised.answer {
-            _ if rejected => (ResultKind::Rejected, Bytes::new(), Bytes::new()),
-            None => (ResultKind::NoApp, Bytes::new(), Bytes::new()),
-            Some(answer) => {
-                let body_bytes = answer.body.len() as u64;
-                let kind = ResultKind::Answered { status: answer.status, body_bytes };
-                (kind, Head::write_headers(&answer.headers).into(), answer.body.clone().into())
-            }
-        };
-        let header = ResultHeader { id: came.event.id, kind, latency_ms: 0 };
-        self.report(Report::Result { session: came.session, header, headers, body }).await;
     }
 
     async fn forward_noting_failure(&self, ready: Ready, lane: mpsc::Sender<Ready>) {
@@ -357,10 +304,16 @@ impl Pipeline {
 
     /// Steps 5 to 8 for an event whose sender waits.
     async fn forward(&self, ready: Ready, lane: mpsc::Sender<Ready>) -> Result<(), HistoryError> {
-        let Some(event) = ready.event else { return Ok(()) };
+        let Some(event) = ready.event.clone() else { return Ok(()) };
         let (sent, changed) = match self.edited_now(&event, ready.edit).await {
-            Ok(edited) => edited,
-            Err(reason) => {
+            Ok(Ok(edited)) => edited,
+            Err(HistoryError::Closed) => return Err(HistoryError::Closed),
+            // Its lane tries that again, and its sender has waited long enough.
+            Err(_) => {
+                let _ = lane.send(Ready { event: None, deadline: None, ..ready }).await;
+                return Ok(());
+            }
+            Ok(Err(reason)) => {
                 self.disk.write(|| self.history.give_up(event.id, reason.clone())).await?;
                 return Ok(());
             }
@@ -463,17 +416,14 @@ impl Pipeline {
     }
 
     /// The event as it is sent now, when its sender waits.
-    async fn edited_now(
-        &self,
-        event: &Event,
-        edit: Option<EditId>,
-    ) -> Result<(Event, Option<Changed>), String> {
+    async fn edited_now(&self, event: &Event, edit: Option<EditId>) -> Result<Edited, HistoryError> {
         if edit.is_none() {
-            return Ok((event.clone(), None));
+            return Ok(Ok((event.clone(), None)));
         }
-        let found = self.history.event(event.id).await.map_err(|error| error.to_string())?;
-        let (_, row) = found.ok_or_else(|| "it is gone".to_owned())?;
-        self.as_edited(event, &row, edit).await
+        match self.history.event(event.id).await? {
+            Some((_, row)) => self.as_edited(event, &row, edit).await,
+            None => Ok(Err("it is gone".to_owned())),
+        }
     }
 
     async fn answer(&self, session: u64, id: EventId, outcome: Outcome, answer: Option<Answer>) {

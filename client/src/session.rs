@@ -25,14 +25,16 @@ use tokio_tungstenite::{
 use crate::{clock, connection::ConnectionState, random::random};
 
 mod dial;
+mod heard;
 mod proxy;
-mod sleep;
 mod talk;
+mod wake;
 
-use dial::Stream;
 pub use dial::{DialError, Relay};
-use sleep::Sleeps;
+use dial::{Dialled, Stream};
+use heard::LastByte;
 pub use talk::{Arrival, Report, SessionConfig, SessionNews, SessionPorts, SessionRefused};
+use wake::Wakes;
 
 /// How much may be on its way at one time. Many small events, or two of the largest a relay takes by default.
 pub const WINDOW: Credit = Credit { events: 256, bytes: 20 << 20 };
@@ -65,9 +67,9 @@ struct Ended {
 /// # Errors
 /// Always: with the reason there will be no more sessions.
 pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), SessionRefused> {
-    let SessionPorts { arrivals, mut reports, news } = ports;
+    let SessionPorts { arrivals, mut reports, news, reconnect } = ports;
     let (mut failures, mut number, mut ever_connected) = (0, 0, false);
-    let mut sleeps = Sleeps::new();
+    let mut wakes = Wakes::new(reconnect);
     loop {
         room_for_a_window(&arrivals, &mut reports).await?;
         let attempt = failures + 1;
@@ -76,13 +78,13 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
         let dialled = tokio::select! {
             dialled = dial::dial(&config.relay) => dialled,
             // What was begun before belongs to a network that may be another one now.
-            () = sleeps.slept() => continue,
+            () = wakes.woken() => continue,
         };
         let reason = match dialled {
-            Ok(socket) => {
+            Ok(dialled) => {
                 number += 1;
                 let mut session = Session::new(&config, number, &arrivals, &news);
-                let ended = session.drive(socket, &mut reports, &mut sleeps).await?;
+                let ended = session.drive(dialled, &mut reports, &mut wakes).await?;
                 config.endpoint = session.resume().unwrap_or(config.endpoint);
                 ever_connected |= session.opened;
                 if !ended.error.retryable {
@@ -109,7 +111,7 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
         tokio::select! {
             over = wait(retry_in, &mut reports) => over?,
             // The wait was for a relay or a network as they were before.
-            () = sleeps.slept() => failures = 0,
+            () = wakes.woken() => failures = 0,
         }
     }
 }
@@ -220,7 +222,7 @@ enum Woken {
     Message(Option<Result<Message, tungstenite::Error>>),
     Report(Option<Report>),
     Wrote(Result<(), tungstenite::Error>),
-    Slept,
+    Woke,
     Timer,
 }
 
@@ -228,9 +230,9 @@ impl Session<'_> {
     /// Moves frames until the session is over.
     async fn drive(
         &mut self,
-        socket: WebSocketStream<Stream>,
+        Dialled { socket, last_byte }: Dialled,
         reports: &mut mpsc::Receiver<Report>,
-        sleeps: &mut Sleeps,
+        wakes: &mut Wakes,
     ) -> Result<Ended, SessionRefused> {
         let (mut sink, mut stream) = socket.split();
         loop {
@@ -250,14 +252,14 @@ impl Session<'_> {
                 report = reports.recv() => Woken::Report(report),
                 message = stream.next() => Woken::Message(message),
                 wrote = write_next(&mut sink, &mut self.end) => Woken::Wrote(wrote),
-                () = sleeps.slept() => Woken::Slept,
+                () = wakes.woken() => Woken::Woke,
                 () = tokio::time::sleep_until(timeout.into()) => Woken::Timer,
             };
             if matches!(woken, Woken::Report(None)) {
                 self.leave(&mut sink).await;
                 return Err(SessionRefused::Stopping);
             }
-            if let Break(ended) = self.handle(woken) {
+            if let Break(ended) = self.handle(woken, &last_byte) {
                 return Ok(ended);
             }
         }
@@ -281,7 +283,7 @@ impl Session<'_> {
         let _ = tokio::time::timeout(CLOSE_GRACE, last_words).await;
     }
 
-    fn handle(&mut self, woken: Woken) -> ControlFlow<Ended> {
+    fn handle(&mut self, woken: Woken, last_byte: &LastByte) -> ControlFlow<Ended> {
         let now = Instant::now();
         match woken {
             Woken::Message(Some(Ok(message))) => return self.message(message, now),
@@ -291,11 +293,18 @@ impl Session<'_> {
             Woken::Message(None) => return Break(lost("the relay closed the connection".to_owned())),
             Woken::Report(Some(report)) => self.report(report),
             Woken::Report(None) | Woken::Wrote(Ok(())) => {}
-            Woken::Slept => self.end.handle_wake(now),
+            Woken::Woke => {
+                // What came before says nothing of the connection now.
+                let _ = last_byte.take();
+                self.end.handle_wake(now);
+            }
             Woken::Timer if self.closing_since.is_some_and(|since| now >= since + CLOSE_GRACE) => {
                 return Break(lost("the relay did not take the reason of the end".to_owned()));
             }
             Woken::Timer => {
+                if let Some(at) = last_byte.take() {
+                    self.end.handle_heard(at);
+                }
                 self.end.handle_timeout(now);
                 self.note_ending(now);
             }
@@ -329,11 +338,14 @@ impl Session<'_> {
             Report::Stored { session, endpoint, seq } if session == self.number => {
                 self.end.handle_stored(&endpoint, seq);
             }
+            Report::NotStored { session, endpoint, seq } if session == self.number => {
+                self.end.handle_not_stored(&endpoint, seq);
+            }
             Report::Result { session, header, headers, body } if session == self.number => {
                 self.end.handle_result(header, headers, body);
             }
             // The relay sends what was not acknowledged again; an answer to an earlier session comes too late.
-            Report::Stored { .. } | Report::Result { .. } => {}
+            Report::Stored { .. } | Report::NotStored { .. } | Report::Result { .. } => {}
         }
     }
 
@@ -442,3 +454,6 @@ async fn write_next(sink: &mut Sink, end: &mut ClientEnd) -> Result<(), tungsten
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     ingest::relay_answer,
     serve::Place,
-    session::{self, SessionContext},
+    session::{self, Heard, SessionContext},
 };
 
 /// Answers the WebSocket handshake (RFC 6455 §4.2) of a request over HTTP/1.1 and starts the session behind it, which keeps the connection's place.
@@ -44,9 +44,10 @@ pub fn attach<B: Send + 'static>(
             Err(error) => return tracing::debug!(%error, "a client's connection was not upgraded"),
         };
         let config = Some(session::websocket_config());
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
+        let (stream, last_byte) = Heard::new(TokioIo::new(upgraded));
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
         tokio::select! {
-            () = session::run(socket, context) => {}
+            () = session::run(socket, last_byte, context) => {}
             () = stop.cancelled() => {}
         }
         drop(place);

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod attach;
 pub mod cli;
 pub mod clients;
+pub mod data_dir;
 pub mod hub;
 pub mod ingest;
 pub mod limits;

@@ -17,6 +17,8 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::data_dir::{self, DataDirError};
+
 /// How long a file that was looked at counts as unchanged; a look costs a system call.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -93,6 +95,9 @@ pub enum RegistryError {
         /// Its version.
         version: u32,
     },
+    /// The data directory is not one to use.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// There is an endpoint of that name.
     #[error("there is an endpoint {0} already; `endpoint rotate-token {0}` makes a new token for it")]
     Exists(EndpointName),
@@ -182,9 +187,9 @@ impl Registry {
     /// Opens the list in a data directory; there need not be one yet.
     ///
     /// # Errors
-    /// When the file cannot be read or understood.
+    /// When the file cannot be read or understood, or others can write to the directory.
     pub fn open(data: &Path) -> Result<Self, RegistryError> {
-        make_directory(data).map_err(io_error("make", data))?;
+        data_dir::open(data)?;
         let file = data.join("endpoints.json");
         let (Stored { endpoints, removed, .. }, seen) = read(&file)?;
         let endpoints = shared(endpoints);
@@ -455,12 +460,6 @@ fn shared(endpoints: Vec<Endpoint>) -> Vec<Arc<Endpoint>> {
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
     let path = path.to_owned();
     move |source| RegistryError::Io { what, path, source }
-}
-
-/// Makes a directory, and those above it, for this user only; what exists keeps its mode.
-pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Replaces a file so that at any moment, and after a power cut, either the old or the new one is there.

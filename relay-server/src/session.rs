@@ -30,9 +30,11 @@ use crate::{
 };
 
 mod driver;
+mod heard;
 
 use driver::CLOSE_GRACE;
 pub use driver::{Doing, Done, Driver, Waits};
+pub use heard::{Heard, LastByte};
 
 /// What every session of a relay shares.
 pub struct SessionContext {
@@ -71,9 +73,10 @@ enum Woken {
     Timer,
 }
 
-/// Serves one client until its session ends.
+/// Serves one client until its session ends. `last_byte` says when bytes came from it.
 pub fn run<IO>(
     socket: WebSocketStream<IO>,
+    last_byte: LastByte,
     context: Arc<SessionContext>,
 ) -> impl Future<Output = ()> + use<IO>
 where
@@ -82,13 +85,14 @@ where
     let driver = Box::new(Driver::new(context, Instant::now()));
     let (sink, stream) = socket.split();
     // What a future is given it keeps beside what it makes of it, so it is given what is made already.
-    drive(driver, sink, stream)
+    drive(driver, sink, stream, last_byte)
 }
 
 async fn drive<IO>(
     mut driver: Box<Driver>,
     mut sink: SplitSink<WebSocketStream<IO>, Message>,
     mut stream: SplitStream<WebSocketStream<IO>>,
+    last_byte: LastByte,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -112,6 +116,11 @@ async fn drive<IO>(
             wrote = write_next(&mut sink, end) => Woken::Wrote(wrote),
             () = tokio::time::sleep_until(timeout.into()) => Woken::Timer,
         };
+        if let Woken::Timer = woken
+            && let Some(at) = last_byte.take()
+        {
+            driver.handle_heard(at);
+        }
         if handle(&mut driver, woken, Instant::now()).is_break() {
             return;
         }

@@ -18,7 +18,7 @@ use rustls::{ServerConfig, crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use thiserror::Error;
 
-use crate::registry::{make_directory, replace_file};
+use crate::{data_dir::make_directory, registry::replace_file};
 
 mod renewal;
 

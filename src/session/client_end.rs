@@ -179,6 +179,11 @@ impl ClientEnd {
         }
     }
 
+    /// Bytes came then, though perhaps no whole frame: on a slow link one takes longer than the silence after which a session ends.
+    pub fn handle_heard(&mut self, at: Instant) {
+        self.last_heard = self.last_heard.max(at);
+    }
+
     /// Bytes came that are no frame.
     pub fn handle_bad_frame(&mut self, reason: &str) {
         self.close(protocol_error(reason));
@@ -221,8 +226,20 @@ impl ClientEnd {
         }
         ledger.stored_beyond.insert(seq);
         ledger.changed = true;
-        self.finished.events += 1;
-        self.finished.bytes += self.sizes.remove(&(endpoint.clone(), seq)).unwrap_or(0);
+        self.make_room(endpoint, seq);
+    }
+
+    /// The event cannot be put on this client's disk now, and those behind it can: the relay keeps it for a later session, and another
+    /// one may come in its place.
+    pub fn handle_not_stored(&mut self, endpoint: &EndpointName, seq: u64) {
+        self.make_room(endpoint, seq);
+    }
+
+    fn make_room(&mut self, endpoint: &EndpointName, seq: u64) {
+        if let Some(bytes) = self.sizes.remove(&(endpoint.clone(), seq)) {
+            self.finished.events += 1;
+            self.finished.bytes += bytes;
+        }
     }
 
     /// What came of an event with a deadline: the app's header lines and body, both empty when it gave none.
@@ -434,11 +451,12 @@ impl ClientEnd {
 
     fn next_stored(&mut self) -> Option<Stored> {
         let (endpoint, ledger) = self.ledgers.iter_mut().find(|(_, ledger)| ledger.changed)?;
-        ledger.changed = false;
         let up_to = ledger.up_to();
         ledger.stored_beyond.retain(|&seq| seq > up_to);
-        // A frame has room for about 3,000 numbers; the rest is told once `up_to` has passed them.
-        let plus = ledger.stored_beyond.iter().copied().take(1000).collect();
+        // Each is told once. A frame has room for about 3,000 numbers; the rest goes into the next one.
+        let told = ledger.stored_beyond.len().min(1000);
+        let plus = std::iter::from_fn(|| ledger.stored_beyond.pop_first()).take(told).collect();
+        ledger.changed = !ledger.stored_beyond.is_empty();
         Some(Stored { endpoint: endpoint.clone(), up_to, plus })
     }
 

@@ -150,6 +150,11 @@ impl RelayEnd {
         }
     }
 
+    /// Bytes came then, though perhaps no whole frame: on a slow link one takes longer than the silence after which a session ends.
+    pub fn handle_heard(&mut self, at: Instant) {
+        self.last_heard = self.last_heard.max(at);
+    }
+
     /// Bytes came that are no frame.
     pub fn handle_bad_frame(&mut self, reason: &str) {
         self.close(protocol_error(reason));

@@ -6,6 +6,7 @@ use std::{borrow::Cow, io::Read};
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
+use subtle::ConstantTimeEq;
 
 use super::{
     Delivery, Secret,
@@ -115,8 +116,8 @@ fn token(case: &Case<'_>) -> Option<Wrong> {
     let mut pairs =
         case.secrets.iter().flat_map(|secret| case.signatures.iter().map(move |token| (secret, token)));
     pairs.find_map(|(secret, token)| {
-        let same = secret.text.as_bytes().trim_ascii() == token.trim_ascii();
-        same.then(|| surrounded(secret))
+        let same = secret.text.as_bytes().trim_ascii().ct_eq(token.trim_ascii());
+        bool::from(same).then(|| surrounded(secret))
     })
 }
 
@@ -133,7 +134,7 @@ fn encoding(case: &Case<'_>, key: &Key<'_>) -> Option<Wrong> {
         let written = |text: &str| {
             [(Encoding::Hex, "hex"), (Encoding::Base64, "base64")].into_iter().find(|(encoding, _)| {
                 let digest = encoding.decode(text.as_bytes()).filter(|digest| !digest.is_empty());
-                digest.is_some_and(|digest| made.contains(&digest))
+                digest.is_some_and(|digest| made.iter().any(|made| bool::from(made.ct_eq(&digest))))
             })
         };
         let expected = match case.rule.enc {

@@ -22,11 +22,13 @@ fn what_is_deleted_is_gone_and_does_not_come_back() {
     assert_eq!(world.fails(&["show", &one]).0, 1);
     assert!(client.program.stop().success());
 
+    world.stdout(&["tag", &three, &two]);
     let deleted = world.run(&["delete", "path:/two", "--yes"]);
     assert!(String::from_utf8_lossy(&deleted.stderr).contains("1 event deleted"), "{deleted:?}");
     assert_eq!(ids(&world, ""), std::slice::from_ref(&three));
     for (args, code, why) in [
-        (&["delete", "--yes", &two][..], 1, "no event passes the filter"),
+        (&["delete", "--yes", &two][..], 1, "there is no event"),
+        (&["delete", "--yes", &two, &two], 1, "there is no event"),
         (&["delete", "--yes", "path:/nowhere"], 1, "no event passes the filter"),
         (&["delete", "--yes", ""], 2, "an empty filter means every event"),
         (&["delete", "--yes", "is:marked"], 2, "marks are known to the inspector alone"),

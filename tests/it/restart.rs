@@ -125,7 +125,7 @@ async fn stay_connected(
             }
         }
     };
-    let ports = SessionPorts { arrivals, reports: reported, news };
+    let ports = SessionPorts { arrivals, reports: reported, news, reconnect: Default::default() };
     let (ended, ()) = tokio::join!(session::run(config, ports), telling);
     panic!("session {number} ended: {ended:?}");
 }

@@ -44,20 +44,23 @@ fn what_cannot_be_checked_is_told_from_what_is_not_valid() {
     let world = World::new();
     let body = world.write("body.json", BODY);
     let verify = ["verify", "--provider", "github", "--body-file", text(&body)];
+    let (secret, empty) = (world.write("secret", "s"), world.write("empty", ""));
+    let (secret, empty) = (text(&secret), text(&empty));
     for (more, code) in [
-        (&["--secret", ""][..], 2),
-        (&["--secret", "s", "--at", "noon"], 2),
-        (&["--secret", "s", "--header", "no colon"], 2),
+        (&["--secret-file", empty][..], 2),
+        (&["--secret-file", secret, "--at", "noon"], 2),
+        (&["--secret-file", secret, "--header", "no colon"], 2),
         (&[], 2),
-        (&["--secret", "s"], 1),
-        (&["--secret", "s", "--header", "X-Hub-Signature-256: sha256=00"], 1),
+        (&["--secret", "s"], 2),
+        (&["--secret-file", secret], 1),
+        (&["--secret-file", secret, "--header", "X-Hub-Signature-256: sha256=00"], 1),
     ] {
         assert_eq!(world.fails(&[&verify[..], more].concat()).0, code, "{more:?}");
     }
     let (code, said) =
-        world.fails(&["verify", "--provider", "githup", "--secret", "s", "--body-file", text(&body)]);
+        world.fails(&["verify", "--provider", "githup", "--secret-file", secret, "--body-file", text(&body)]);
     assert!(code == 2 && said.contains("did you mean \"github\""), "{code}: {said}");
-    let (code, said) = world.fails(&["verify", "--secret", "s", "--body-file", "no-such-file"]);
+    let (code, said) = world.fails(&["verify", "--secret-file", secret, "--body-file", "no-such-file"]);
     assert!(code == 2 && said.contains("no-such-file"), "{code}: {said}");
 }
 

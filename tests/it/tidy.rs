@@ -84,3 +84,26 @@ fn every_file_says_what_it_is_about() {
         }
     }
 }
+
+/// What says of a line of code that it compares a secret, or what is made with one, in a time that depends on how much of it is right.
+const HASTY_COMPARISON: &str = r"(?x)
+    \b(secret|digest|made|mac|signature|token)(\.\w+(\(\))?)*\s*[=!]=[^=>]
+    | [=!]=\s*[&*]?(secret|digest|made|mac|signature|token)\b
+    | \b(secrets|digests|made|macs|signatures|tokens)\.contains\(";
+
+#[test]
+fn secrets_and_digests_are_compared_in_constant_time() {
+    let hasty = regex::Regex::new(HASTY_COMPARISON).unwrap();
+    for line in
+        ["secret.text.as_bytes().trim_ascii() == token", "made.contains(&digest)", "if given != *digest {"]
+    {
+        assert!(hasty.is_match(line), "{line}");
+    }
+    for (path, text) in sources("src/signature") {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (at, line) in code.lines().enumerate().filter(|_| !is_test) {
+            assert!(!hasty.is_match(line), "{}:{}: {line}", path.display(), at + 1);
+        }
+    }
+}

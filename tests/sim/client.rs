@@ -324,13 +324,16 @@ impl Client {
             Report::Stored { session, endpoint, seq } if session == open.number => {
                 open.end.handle_stored(&endpoint, seq);
             }
+            Report::NotStored { session, endpoint, seq } if session == open.number => {
+                open.end.handle_not_stored(&endpoint, seq);
+            }
             Report::Result { session, header, headers, body } if session == open.number => {
                 if self.mutation != Some(Mutation::AnswerBeforeRecord) {
                     open.end.handle_result(header, headers, body);
                 }
             }
             // An earlier session's.
-            Report::Stored { .. } | Report::Result { .. } => {}
+            Report::Stored { .. } | Report::NotStored { .. } | Report::Result { .. } => {}
         }
     }
 

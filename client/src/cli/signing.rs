@@ -79,7 +79,7 @@ pub struct SignArgs {
     pub id: Option<String>,
 }
 
-/// Secrets, also as an argument: for requests that are tried by hand.
+/// Where secrets are. Other users of a machine can see the arguments of a command, so a secret is none.
 #[derive(Debug, Default, Args)]
 pub struct SecretArgs {
     /// Providers of your own [default: ./inhaul.toml, ~/.config/inhaul/inhaul.toml]
@@ -91,9 +91,6 @@ pub struct SecretArgs {
     /// File that holds a secret; repeatable
     #[arg(long, value_name = "FILE")]
     pub secret_file: Vec<PathBuf>,
-    /// The secret itself; other users of this machine can see arguments
-    #[arg(long, value_name = "SECRET")]
-    pub secret: Option<String>,
 }
 
 impl SecretArgs {

@@ -49,12 +49,18 @@ fn every_command_has_an_example_and_its_exit_status() {
 
 #[test]
 fn secrets_are_no_arguments() {
-    let mut command = Cli::command();
-    let listen = command.find_subcommand_mut("listen").unwrap();
-    for argument in listen.get_arguments() {
-        let name = argument.get_id().as_str();
-        assert!(!matches!(name, "token" | "secret" | "password"), "{name}");
+    fn check(command: &clap::Command) -> usize {
+        for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+            let name = argument.get_id().as_str();
+            let is_secret = |word: &str| matches!(word, "token" | "secret" | "password" | "key");
+            // What ends otherwise says where the secret is, or is no secret.
+            let last = name.rsplit(['_', '-']).next().unwrap_or(name);
+            let is_file = argument.get_value_names().is_some_and(|names| names == ["FILE"]);
+            assert!(!is_secret(last) || is_file, "{} {name}", command.get_name());
+        }
+        1 + command.get_subcommands().map(check).sum::<usize>()
     }
+    assert!(check(&Cli::command()) > 20);
 }
 
 #[test]
@@ -69,6 +75,7 @@ fn what_cannot_be_meant_is_refused() {
         ("listen --relay relay.example", ErrorKind::ValueValidation),
         ("listen --endpoint Orders", ErrorKind::ValueValidation),
         ("listen --token abc", ErrorKind::UnknownArgument),
+        ("verify 01 --secret abc", ErrorKind::UnknownArgument),
         ("listen --share --balance", ErrorKind::ArgumentConflict),
         ("show", ErrorKind::MissingRequiredArgument),
         ("show 01 --raw --json", ErrorKind::ArgumentConflict),

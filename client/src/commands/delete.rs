@@ -54,13 +54,16 @@ pub async fn run(data: Option<&Path>, args: &DeleteArgs) -> anyhow::Result<Exit>
     Ok(if deletions.kept.is_empty() { Exit::Success } else { Exit::No })
 }
 
-/// The events that are named by their ids or the beginnings of these; nothing when a word is no such thing, and so part of a filter.
+/// The events that are named by their ids or the beginnings of these; nothing when a word is no such thing, and so part of a filter. What
+/// looks like an id never is: deleting one event twice must not delete those that speak of it.
 async fn named(access: &Access, words: &[String]) -> Result<Option<Vec<EventId>>, Failure> {
     let mut ids = Vec::new();
     for word in words {
         match access.find(word).await? {
             Found::One(id) => ids.push(id),
-            Found::None if ids.is_empty() => return Ok(None),
+            Found::None if ids.is_empty() && !words.iter().all(|word| lookup::looks_like_an_id(word)) => {
+                return Ok(None);
+            }
             Found::None | Found::Many(_) => ids.push(lookup::event_id(access, word).await?),
         }
     }

@@ -37,6 +37,12 @@ pub async fn event_id(access: &Access, beginning: &str) -> Result<EventId, Failu
     one(beginning, found)
 }
 
+/// Whether a word is written as ids and their beginnings are, and is long enough to be meant as one.
+pub fn looks_like_an_id(word: &str) -> bool {
+    let is_written_so = word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_written_so && word.bytes().filter(u8::is_ascii_hexdigit).count() >= 8
+}
+
 /// Every event in a state, oldest first.
 ///
 /// # Errors
@@ -71,6 +77,16 @@ fn one(beginning: &str, found: Result<Found, AccessError>) -> Result<EventId, Fa
 mod tests {
     use super::*;
     use crate::commands::failure::report;
+
+    #[test]
+    fn a_word_of_eight_digits_looks_like_an_id() {
+        for word in ["0193586a", "0193586A-0000", "0193586a-0000-7000-8000-000000000001"] {
+            assert!(looks_like_an_id(word), "{word}");
+        }
+        for word in ["0193586", "type:ping", "-------8", "deadbeefs", "0193 586a", ""] {
+            assert!(!looks_like_an_id(word), "{word}");
+        }
+    }
 
     #[test]
     fn none_is_an_answer_and_several_are_a_question() {

@@ -7,10 +7,11 @@ use std::{
 };
 
 use crate::{
-    access::Access,
+    access::{Access, AccessError},
     cli::ReleaseArgs,
     commands::{Exit, Failure, lookup},
-    history::Ruling,
+    control::RemoteError,
+    history::{HistoryError, Ruling},
     row::EventState,
 };
 
@@ -34,8 +35,18 @@ pub async fn run(data: Option<&Path>, args: &ReleaseArgs) -> anyhow::Result<Exit
     if args.all {
         ids = lookup::ids_in_state(&access, EventState::Held).await?;
     }
+    let mut decided = 0_usize;
     for id in &ids {
-        access.decide(*id, ruling.clone()).await.map_err(Failure::from)?;
+        match access.decide(*id, ruling.clone()).await {
+            Ok(_) => decided += 1,
+            // Somebody else may have decided on one of many meanwhile.
+            Err(
+                AccessError::History(HistoryError::NotHeld(_)) | AccessError::Remote(RemoteError::Refused(_)),
+            ) if ids.len() > 1 => {
+                let _ = writeln!(io::stderr(), "not released: the event {id} is not held any more");
+            }
+            Err(error) => return Err(Failure::from(error).into()),
+        }
     }
     let what = match (args.drop, &access) {
         (true, _) => "kept in the history and not forwarded",
@@ -43,8 +54,8 @@ pub async fn run(data: Option<&Path>, args: &ReleaseArgs) -> anyhow::Result<Exit
         (false, Access::Direct(_)) => "forwarded when `inhaul listen` runs next",
     };
     access.close().await.map_err(Failure::from)?;
-    let _ = writeln!(io::stderr(), "events {what}: {}", ids.len());
-    Ok(Exit::Success)
+    let _ = writeln!(io::stderr(), "events {what}: {decided}");
+    Ok(if decided == ids.len() { Exit::Success } else { Exit::No })
 }
 
 /// Who decides, as the system calls them.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::Path,
 };
 
@@ -49,20 +49,9 @@ pub fn run(args: &SignArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Every secret that is given; one that stands in the arguments is taken with a warning.
+/// Every secret that is named.
 pub(super) fn secrets(args: &SecretArgs) -> Result<Vec<Secret>, Failure> {
-    let mut secrets = load_secrets(&args.named())?;
-    if let Some(secret) = &args.secret {
-        if secret.is_empty() {
-            return Err(Failure::new("--secret: the secret is empty"));
-        }
-        let _ = writeln!(
-            io::stderr(),
-            "warning: other users of this machine can see the arguments of a command; prefer --secret-env or --secret-file"
-        );
-        secrets.push(Secret::new("--secret", secret.as_str()));
-    }
-    Ok(secrets)
+    Ok(load_secrets(&args.named())?)
 }
 
 /// The body's exact bytes.

@@ -1,7 +1,9 @@
 //! What a person wants of the running client, on its way to whoever does it.
 
+use std::sync::Arc;
+
 use inhaul_core::event::EventId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
     history::Ruling,
@@ -71,6 +73,7 @@ pub struct Orders {
     pub decisions: mpsc::Sender<Decision>,
     /// Which events are held.
     pub hold: Hold,
+    reconnect: Arc<Notify>,
 }
 
 /// Where a person's wishes come out.
@@ -82,6 +85,8 @@ pub struct Ordered {
     pub plans: mpsc::Receiver<PlanRequest>,
     /// What becomes of held events.
     pub decisions: mpsc::Receiver<Decision>,
+    /// That a connection is wanted now.
+    pub reconnect: Arc<Notify>,
 }
 
 impl Orders {
@@ -89,8 +94,15 @@ impl Orders {
     pub fn new(hold: Hold) -> (Self, Ordered) {
         let ((replays, asked), (decisions, decided)) = (mpsc::channel(REPLAYS), mpsc::channel(DECISIONS));
         let (plans, planned) = mpsc::channel(PLANS);
-        let ordered = Ordered { replays: asked, plans: planned, decisions: decided };
-        (Self { replays, plans, decisions, hold }, ordered)
+        let reconnect = Arc::new(Notify::new());
+        let ordered =
+            Ordered { replays: asked, plans: planned, decisions: decided, reconnect: Arc::clone(&reconnect) };
+        (Self { replays, plans, decisions, hold, reconnect }, ordered)
+    }
+
+    /// Connects to the relay now, whatever the client waits for; where it is connected, it asks at once whether the connection lives.
+    pub fn reconnect_now(&self) {
+        self.reconnect.notify_waiters();
     }
 
     /// Has it decided what becomes of a held event, and waits until that is on record.

@@ -335,8 +335,8 @@ impl Remote {
     async fn ask_with(&self, request: &Request, parts: &[Bytes]) -> Result<(Answer, Bytes), RemoteError> {
         let exchange = self.exchange(request, parts);
         let exchanged = match request {
-            // It takes as long as the target takes, and the running process sees to the end of that.
-            Request::Replay { .. } => exchange.await,
+            // It takes as long as the target takes, or as there are periods to remove, and the running process sees to the end of that.
+            Request::Replay { .. } | Request::Prune(_) => exchange.await,
             Request::Rows { .. }
             | Request::Find { .. }
             | Request::Event { .. }
@@ -349,7 +349,6 @@ impl Remote {
             | Request::Related { .. }
             | Request::Import { .. }
             | Request::Periods
-            | Request::Prune(_)
             | Request::Status => {
                 timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or_else(|late| Err(late.into()))
             }

@@ -47,7 +47,7 @@ fn unwatched() -> mpsc::Sender<Live> {
 fn listening() -> Listening {
     let world = World::new();
     let history = world.open_well();
-    let (orders, Ordered { replays, plans, decisions }) = Orders::new(Hold::default());
+    let (orders, Ordered { replays, plans, decisions, .. }) = Orders::new(Hold::default());
     let (live, shown) = mpsc::channel(8);
     let server = serve(
         &history.data_dir().control_socket(),

@@ -1,6 +1,6 @@
 //! What leaves the machine without being asked for: secrets in headers, in the query, in forms and in configured members of JSON.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 use inhaul_core::{
@@ -46,6 +46,12 @@ const FIELDS: [&str; 10] = [
     "token",
 ];
 
+/// What stands before some texts, and belongs to no JSON (RFC 8259 section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// [`MASKED`] as a value of JSON.
+const MASKED_VALUE: &[u8] = b"\"***\"";
+
 /// What is masked.
 #[derive(Clone, Debug, Default)]
 pub struct Mask {
@@ -81,10 +87,7 @@ impl Mask {
         let head = event.parsed_head()?;
         let target = masked_query(&event.app_target(&head));
         let headers: Vec<Header> = head.headers.iter().map(|header| self.header(header)).collect();
-        let content_type = head.header("content-type").map(|value| value.to_ascii_lowercase());
-        let is_form =
-            content_type.is_some_and(|value| value.starts_with(b"application/x-www-form-urlencoded"));
-        let body = self.body(&event.body, is_form);
+        let body = self.body(&event.body, head.header("content-type").map(AsRef::as_ref));
         let mut line =
             [&head.method[..], b" ", &target, b" ", head.version.as_str().as_bytes(), b"\r\n"].concat();
         let same_words = headers == head.headers && target == event.app_target(&head);
@@ -107,32 +110,47 @@ impl Mask {
         Header { name: header.name.clone(), value }
     }
 
-    /// The body with the values replaced; nothing when there are none.
-    fn body(&self, body: &[u8], is_form: bool) -> Option<Vec<u8>> {
-        if is_form {
+    /// The body with the values replaced; nothing when there are none. What says that it is JSON and cannot be read as such is replaced as
+    /// a whole.
+    fn body(&self, body: &[u8], content_type: Option<&[u8]>) -> Option<Vec<u8>> {
+        let content_type = content_type.map(<[u8]>::to_ascii_lowercase).unwrap_or_default();
+        if content_type.starts_with(b"application/x-www-form-urlencoded") {
             let masked = masked_fields(body);
             return (masked != body).then(|| masked.into_owned());
         }
         if self.json.is_empty() {
             return None;
         }
-        let text = std::str::from_utf8(body).ok()?;
-        let node = match json_text::parse(text) {
-            Ok(node) => node,
-            Err(Unread::NotJson) => return None,
-            Err(Unread::TooLarge) => return Some(format!("\"{MASKED}\"").into_bytes()),
-        };
-        let mut spans = Vec::new();
-        node.visit(&self.json, &mut |found| spans.push(found.span.clone()));
-        let mut out = Vec::with_capacity(body.len());
-        let mut copied = 0;
-        for span in &spans {
-            out.extend_from_slice(&body[copied..span.start]);
-            out.extend_from_slice(format!("\"{MASKED}\"").as_bytes());
-            copied = span.end;
+        match self.spans(body) {
+            Ok(spans) if spans.is_empty() => None,
+            Ok(spans) => Some(without(body, &spans)),
+            Err(Unread::NotJson) if !is_json(&content_type) => None,
+            Err(Unread::NotJson | Unread::TooLarge) => Some(MASKED_VALUE.into()),
         }
-        out.extend_from_slice(&body[copied..]);
-        (!spans.is_empty()).then_some(out)
+    }
+
+    /// Where the values to replace are in a JSON document, or in one on each line, behind a byte order mark if there is one.
+    fn spans(&self, body: &[u8]) -> Result<Vec<Range<usize>>, Unread> {
+        let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+        let text = std::str::from_utf8(json).map_err(|_| Unread::NotJson)?;
+        let mut at = body.len() - json.len();
+        let mut spans = Vec::new();
+        let mut find = |text: &str, at: usize| -> Result<(), Unread> {
+            let document = json_text::parse(text)?;
+            document.visit(&self.json, &mut |found| spans.push(found.span.start + at..found.span.end + at));
+            Ok(())
+        };
+        match find(text, at) {
+            Err(Unread::NotJson) => {}
+            read => return read.map(|()| spans),
+        }
+        for line in text.split_inclusive('\n') {
+            if !line.trim().is_empty() {
+                find(line, at)?;
+            }
+            at += line.len();
+        }
+        Ok(spans)
     }
 
     fn row(&self, mut row: EventRow, head: &Head, event: &Event) -> EventRow {
@@ -142,20 +160,42 @@ impl Mask {
             let Outcome::Answered { headers, body_excerpt, body_bytes, .. } = &mut attempt.outcome else {
                 continue;
             };
+            let is_cut = (body_excerpt.len() as u64) < *body_bytes;
+            let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let content_type = content_type.map(|(_, value)| value.clone().into_bytes());
             for (name, value) in headers {
                 if self.is_secret(name.as_bytes()) {
                     MASKED.clone_into(value);
                 }
             }
-            if let Some(masked) = self.body(body_excerpt, false) {
-                *body_excerpt = masked;
-            } else if !self.json.is_empty() && (body_excerpt.len() as u64) < *body_bytes {
+            if is_cut && !self.json.is_empty() {
                 // The beginning of a document cannot be taken apart.
                 *body_excerpt = MASKED.into();
+            } else if let Some(masked) = self.body(body_excerpt, content_type.as_deref()) {
+                *body_excerpt = masked;
             }
         }
         row
     }
+}
+
+/// Whether a content type, in small letters, says JSON: `application/json`, `application/problem+json`, `application/x-ndjson` and the like.
+fn is_json(content_type: &[u8]) -> bool {
+    let kind = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    String::from_utf8_lossy(kind).contains("json")
+}
+
+/// A body with `"***"` in place of some values.
+fn without(body: &[u8], spans: &[Range<usize>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut copied = 0;
+    for span in spans {
+        out.extend_from_slice(&body[copied..span.start]);
+        out.extend_from_slice(MASKED_VALUE);
+        copied = span.end;
+    }
+    out.extend_from_slice(&body[copied..]);
+    out
 }
 
 /// A request target or URL with the secrets of its query replaced.

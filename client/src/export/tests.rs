@@ -354,6 +354,27 @@ fn answers_and_forms_are_masked_too() {
 }
 
 #[test]
+fn json_that_is_not_one_document_is_masked_line_by_line_or_as_a_whole() {
+    let masked_body = |content_type: &str, body: &str| {
+        let header = (b"Content-Type".to_vec(), content_type.as_bytes().to_vec());
+        masked(exported_of("POST", "/", &[header], body.as_bytes())).event.body
+    };
+    let one = r#"{"card":{"number":"s3cret"}}"#;
+    let masked_one = r#"{"card":{"number":"***"}}"#;
+    for (content_type, body, expected) in [
+        ("text/plain", format!("\u{feff}{one}"), format!("\u{feff}{masked_one}")),
+        ("text/plain", format!("{one}\r\n\n {one}"), format!("{masked_one}\r\n\n {masked_one}")),
+        ("application/x-ndjson", format!("{one}\n{one}\n"), format!("{masked_one}\n{masked_one}\n")),
+        ("application/json; charset=utf-8", format!("{one},"), "\"***\"".to_owned()),
+        ("Application/Problem+JSON", format!("{one}\n{{"), "\"***\"".to_owned()),
+        ("application/json", String::new(), String::new()),
+        ("text/plain", "the card's number\n".to_owned(), "the card's number\n".to_owned()),
+    ] {
+        assert_eq!(masked_body(content_type, &body), expected, "{content_type}: {body}");
+    }
+}
+
+#[test]
 fn an_event_without_secrets_is_left_as_it_is_but_for_its_endpoint() {
     let exported = exported_of("POST", "/a?b=1", &[(b"X-A".to_vec(), b"1".to_vec())], b"text");
     let masked = masked(exported.clone());

@@ -7,12 +7,18 @@
 //! | `Content-Length` is the body's when the body came in chunks | the body is whole now |
 //! | `Expect` is left out | the body follows at once |
 //! | `X-Inhaul-Event-Id` and `Connection: close` are added at the end | to find the event again; one connection an attempt |
+//! | the sender's own `X-Inhaul-Event-Id` is left out | a forger could name another event by it |
+//!
+//! The sender's `X-Forwarded-…` stay, as it or a proxy before the relay wrote them. They say what they say; behind them comes ours.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 use inhaul_core::event::{Event, Head, Header};
 
 use super::Target;
+
+/// Which event a request is.
+const EVENT_ID: &str = "X-Inhaul-Event-Id";
 
 /// Request line and header lines, with the empty line.
 pub(super) fn request_head(event: &Event, parsed: &Head, target: &Target) -> Bytes {
@@ -31,7 +37,7 @@ pub(super) fn request_head(event: &Event, parsed: &Head, target: &Target) -> Byt
             // The relay let one through at most, and counted.
             put_line(&mut out, &header.name, event.body.len().to_string().as_bytes());
             length_written = true;
-        } else if !header.is("expect") {
+        } else if !header.is("expect") && !header.is(EVENT_ID) {
             put_line(&mut out, &header.name, &header.value);
         }
     }
@@ -44,7 +50,7 @@ pub(super) fn request_head(event: &Event, parsed: &Head, target: &Target) -> Byt
     if let Some(original) = parsed.header("host") {
         put_line(&mut out, b"X-Forwarded-Host", original);
     }
-    put_line(&mut out, b"X-Inhaul-Event-Id", event.id.to_string().as_bytes());
+    put_line(&mut out, EVENT_ID.as_bytes(), event.id.to_string().as_bytes());
     put_line(&mut out, b"Connection", b"close");
     out.put_slice(b"\r\n");
     out.freeze()

@@ -63,7 +63,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 async fn a_target_gets_the_senders_own_bytes() {
     let every_byte: Vec<u8> = (0..=255).collect();
     let head = [
-        b"PUT /in/o-1/x?a=%2F&a=b+c&&= HTTP/1.1\r\nX-b: 1\r\nhOsT: relay.example\r\nx-a:  \xff\x80 \r\nX-B: 2\r\n".as_slice(),
+        b"PUT /in/o-1/x?a=%2F&a=b+c&&= HTTP/1.1\r\nX-b: 1\r\nhOsT: relay.example\r\nx-inhaul-event-id: forged\r\nx-a:  \xff\x80 \r\nX-B: 2\r\n".as_slice(),
         b"Connection: keep-alive, x-hop\r\nX-Hop: 1\r\nExpect: 100-continue\r\ncontent-length: 256\r\n\r\n",
     ]
     .concat();

@@ -116,7 +116,12 @@ impl Indexed {
 
     /// Whether it is deleted, and its bytes are still there.
     pub(super) fn is_erasable(&self) -> bool {
-        self.deleted.as_ref().is_some_and(|gone| !gone.is_erased)
+        self.erasable_since().is_some()
+    }
+
+    /// When it was deleted, if its bytes are still there.
+    pub(super) fn erasable_since(&self) -> Option<UnixMillis> {
+        self.deleted.as_ref().filter(|gone| !gone.is_erased).map(|gone| gone.deleted.at)
     }
 
     /// What is left of a deleted entry once its bytes are overwritten.

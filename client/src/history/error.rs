@@ -44,6 +44,17 @@ pub enum HistoryError {
         /// What the journal says.
         reason: String,
     },
+    /// What is on record of one event cannot be looked up or read, because an old period cannot be opened, or the system refuses. The
+    /// others can be.
+    #[error("the event {id} cannot be looked up: {reason}")]
+    Unreadable {
+        /// Which event.
+        id: EventId,
+        /// The directory of the period it is in, or may be in.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A record did not reach the disk.
     #[error("not stored: {reason}")]
     NotStored {
@@ -109,6 +120,10 @@ impl HistoryError {
                 "nothing was changed. Move `{}` elsewhere to go on without the events in it",
                 path.display()
             )),
+            Self::Unreadable { path, .. } => Some(format!(
+                "nothing was changed. Where `{}` stays as it is, moving it elsewhere lets everything go on without the events in it",
+                path.display()
+            )),
             Self::NotStored { .. } => {
                 Some("is the disk full? Events wait at the relay until there is room".to_owned())
             }
@@ -130,7 +145,11 @@ impl From<DataDirError> for HistoryError {
     fn from(error: DataDirError) -> Self {
         match error {
             DataDirError::Io { path, error } => Self::io(&path, &error),
-            DataDirError::ClientId { ref path } => Self::Io { path: path.clone(), reason: error.to_string() },
+            DataDirError::OfAnother { ref path, .. }
+            | DataDirError::OpenToOthers { ref path, .. }
+            | DataDirError::ClientId { ref path } => {
+                Self::Io { path: path.clone(), reason: error.to_string() }
+            }
             DataDirError::NoHome => Self::Io { path: PathBuf::from("~"), reason: error.to_string() },
         }
     }

@@ -4,6 +4,7 @@
 //! which find the control socket through it; it may be stale, and counts only while the lock is held.
 
 use std::{
+    ffi::OsString,
     fs::{File, TryLockError},
     io,
     os::unix::fs::FileExt,
@@ -12,18 +13,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::CommandFactory;
 use inhaul_core::event::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::{HistoryError, Options};
-use crate::data_dir::{DataDir, open_private_file, read_small_file};
+use crate::{
+    cli::Cli,
+    data_dir::{DataDir, open_private_file, read_small_file},
+};
 
 /// Who uses a data directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
-    /// The command it was started with.
+    /// The program, and the command it was given; no other arguments.
     pub command: String,
     /// When it took the lock.
     pub started_at: UnixMillis,
@@ -36,7 +41,7 @@ impl Holder {
     pub(super) fn this_process(options: &Options) -> Self {
         Self {
             pid: std::process::id(),
-            command: options.command.clone().unwrap_or_else(own_command),
+            command: options.command.clone().unwrap_or_else(|| own_command(std::env::args_os())),
             started_at: (options.clock)(),
             socket: None,
         }
@@ -112,12 +117,15 @@ fn read_holder(path: &Path) -> Option<Holder> {
     serde_json::from_slice(&read_small_file(path, HOLDER_MAX_BYTES).ok()?).ok()
 }
 
-/// This process's command line as people know it: the program's name without its directory, and its arguments.
-fn own_command() -> String {
-    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+/// This process as people know it: the program's name without its directory, and what it was told to do. Other arguments may be secret,
+/// such as a header to be sent, and anybody may read them here.
+fn own_command(words: impl IntoIterator<Item = OsString>) -> String {
+    let mut words = words.into_iter().map(|word| word.to_string_lossy().into_owned());
     let program = words.next().unwrap_or_default();
     let name = Path::new(&program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into());
-    let command = std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ");
+    let known = Cli::command();
+    let command = words.find(|word| known.get_subcommands().any(|command| command.get_name() == word));
+    let command = std::iter::once(name).chain(command).collect::<Vec<_>>().join(" ");
     command.chars().take(COMMAND_MAX_CHARS).collect()
 }
 
@@ -132,6 +140,32 @@ mod tests {
             started_at: UnixMillis(1_763_970_070_118),
             socket: Some("/s".into()),
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_process_holds_none_of_its_arguments() {
+        for (line, said) in [
+            ("/usr/bin/inhaul listen 3000 --secret-env STRIPE", "inhaul listen"),
+            ("inhaul --data s3cret replay 0197 --set-header Authorization:s3cret", "inhaul replay"),
+            ("./inhaul -v history prune --keep 2GiB", "inhaul history"),
+            ("target/debug/deps/it s3cret", "it"),
+            ("inhaul", "inhaul"),
+        ] {
+            assert_eq!(own_command(line.split(' ').map(OsString::from)), said);
+        }
+        assert_eq!(own_command([]), "");
+    }
+
+    #[test]
+    fn a_lock_file_that_leads_elsewhere_is_not_written() {
+        let temp = tempfile::tempdir().unwrap();
+        let data = DataDir::open(Some(&temp.path().join("data"))).unwrap();
+        let elsewhere = temp.path().join("elsewhere");
+        std::fs::write(&elsewhere, "dear").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, data.lock()).unwrap();
+        let error = DataLock::take(&data, holder("x"), Duration::ZERO).unwrap_err();
+        assert!(matches!(error, HistoryError::Io { .. }), "{error}");
+        assert_eq!(std::fs::read(&elsewhere).unwrap(), b"dear");
     }
 
     #[test]

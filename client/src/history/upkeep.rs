@@ -19,7 +19,7 @@ use super::{
     record::{Change, EVENT},
     worker::{check_format, period_names},
 };
-use crate::data_dir::{DataDir, sync_parent};
+use crate::data_dir::{DataDir, create_private_dir, sync_parent};
 
 /// A period, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,7 +205,7 @@ fn copy(
     options: &Options,
 ) -> Result<(), HistoryError> {
     let not_stored = |error: AppendError| HistoryError::NotStored { reason: error.to_string() };
-    fs::create_dir_all(to).map_err(|error| HistoryError::io(to, &error))?;
+    create_private_dir(to).map_err(|error| HistoryError::io(to, &error))?;
     let (journal, _) = Journal::open(to, journal_options(options, Role::Old), &mut |_, _, _| {})
         .map_err(|error| super::period::journal_error(to, error))?;
     let (sender, done) = mpsc::channel();

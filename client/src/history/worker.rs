@@ -276,7 +276,10 @@ impl Worker {
                 self.append(period, id, Change::Arrived(arrived, event), Reply::Stored(answer), room);
             }
             Err(error) => {
-                self.refused.get_or_insert_with(|| error.to_string());
+                // That one may be stored already; those behind it do not wait for it.
+                if !matches!(error, HistoryError::Unreadable { .. }) {
+                    self.refused.get_or_insert_with(|| error.to_string());
+                }
                 drop(answer.send(Err(error)));
             }
         }

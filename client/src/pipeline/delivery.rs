@@ -120,7 +120,7 @@ fn failures<'r>(row: &'r EventRow, target: &Target) -> impl DoubleEndedIterator<
     })
 }
 
-/// The wait until the next try, or why there is none.
+/// The wait until the next try, or why there is none. Asked for less than the schedule's, a target would use up all tries at once.
 fn by_schedule(
     row: &EventRow,
     target: &Target,
@@ -129,7 +129,7 @@ fn by_schedule(
 ) -> Result<Duration, String> {
     let asked = failures(row, target).next_back().and_then(asked_wait);
     match schedule.delay(failures(row, target).count(), random) {
-        Some(wait) => Ok(asked.unwrap_or(wait)),
+        Some(wait) => Ok(asked.map_or(wait, |asked| asked.max(wait))),
         None => Err(exhausted(row, target)),
     }
 }
@@ -265,12 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn a_target_says_when_to_come_again() {
+    fn a_target_may_ask_for_a_longer_wait_and_for_no_shorter_one() {
         for (value, seconds) in [
-            ("7", 7),
+            ("17", 17),
+            ("7", 10),
+            ("0", 10),
             ("999999", 86_400),
-            ("Mon, 24 Nov 2025 07:41:20 GMT", 10),
-            ("Mon, 24 Nov 2025 07:41:00 GMT", 0),
+            ("Mon, 24 Nov 2025 07:41:30 GMT", 20),
+            ("Mon, 24 Nov 2025 07:41:00 GMT", 10),
             ("soon", 10),
         ] {
             let answer = answered(503, &[("Retry-After", value)]);

@@ -181,7 +181,8 @@ impl Disk {
             return history.store(event.clone(), facts.clone()).await;
         }
         let stored = self.write(|| history.store_again(event.clone(), facts.clone())).await;
-        self.outage.line().is_over |= stored.is_err();
+        let is_over = matches!(&stored, Err(error) if !matches!(error, HistoryError::Unreadable { .. }));
+        self.outage.line().is_over |= is_over;
         stored
     }
 
@@ -197,6 +198,7 @@ fn may_change(error: &HistoryError) -> bool {
         HistoryError::NotStored { .. } | HistoryError::Io { .. } | HistoryError::Journal { .. } => true,
         HistoryError::Locked { .. }
         | HistoryError::LaterRelease { .. }
+        | HistoryError::Unreadable { .. }
         | HistoryError::Unknown(_)
         | HistoryError::NotHeld(_)
         | HistoryError::NotDeletable { .. }

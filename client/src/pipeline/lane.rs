@@ -4,7 +4,11 @@
 //! An event that fails steps aside until its next try, so that it does not stop the next one, unless the route asks for strict order. While
 //! the first target takes no connections, everything waits for it.
 
-use std::{collections::BTreeMap, pin::Pin};
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream::FuturesUnordered};
 use inhaul_core::{
@@ -32,6 +36,9 @@ use crate::{
 /// How often a target that takes no connections is asked whether it does.
 const ASKING: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(5) };
 
+/// How often an event that cannot be read now is looked up again.
+const READING: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
+
 /// What is left to do for an event.
 enum Next {
     Nothing,
@@ -46,6 +53,8 @@ enum Next {
 pub(super) struct Lane {
     pub(super) pipeline: Pipeline,
     pub(super) route: Route,
+    /// A person was told that events cannot be read.
+    pub(super) told_unread: AtomicBool,
 }
 
 /// Events that wait: by when they are due, and then by their turn.
@@ -133,8 +142,23 @@ impl Lane {
     }
 
     async fn deliver(&self, turn: u64, event: Ready) -> (u64, Ready, Result<Next, HistoryError>) {
-        let next = self.deliver_once(&event).await;
-        (turn, Ready { cause: AttemptCause::Retry, not_before: None, ..event }, next)
+        let next = match self.deliver_once(&event).await {
+            Err(error) if is_of_reading(&error) => {
+                self.tell_unread(&error).await;
+                let unread = event.unread.saturating_add(1);
+                let wait = READING.delay(unread, (self.pipeline.random)());
+                return (turn, Ready { unread, not_before: None, ..event }, Ok(Next::Again(wait)));
+            }
+            next => next,
+        };
+        (turn, Ready { cause: AttemptCause::Retry, not_before: None, unread: 0, ..event }, next)
+    }
+
+    async fn tell_unread(&self, error: &HistoryError) {
+        if !self.told_unread.swap(true, Ordering::Relaxed) {
+            let text = format!("{error}; it stays to be forwarded, and the others go on");
+            self.pipeline.show(Live::Notice(text)).await;
+        }
     }
 
     /// Steps 5 to 8 for the targets that are still to be tried.
@@ -143,7 +167,6 @@ impl Lane {
         let (event, mut row) = match history.event(ready.id).await {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Next::Nothing),
-            // One event that cannot be read must not stop the others.
             Err(error @ HistoryError::Damaged { .. }) => {
                 return self.give_up(ready, error.to_string()).await;
             }
@@ -152,7 +175,7 @@ impl Lane {
         let Route { targets, retry, .. } = &self.route;
         let once = Schedule::new(Vec::new());
         let open = open_targets(&row, targets, if ready.tries { retry } else { &once });
-        let (sent, changed) = match self.pipeline.as_edited(&event, &row, row.forwarded_as).await {
+        let (sent, changed) = match self.pipeline.as_edited(&event, &row, row.forwarded_as).await? {
             Ok(edited) => edited,
             Err(reason) => return self.give_up(ready, reason).await,
         };
@@ -199,6 +222,25 @@ impl Lane {
         disk.write(|| history.give_up(ready.id, reason.clone())).await?;
         self.pipeline.show(Live::Notice(text)).await;
         Ok(Next::Nothing)
+    }
+}
+
+/// Whether it is one event, or one period, that cannot be read now: others can be, and this one perhaps later.
+fn is_of_reading(error: &HistoryError) -> bool {
+    match error {
+        HistoryError::Unreadable { .. }
+        | HistoryError::Io { .. }
+        | HistoryError::Journal { .. }
+        | HistoryError::LaterRelease { .. } => true,
+        HistoryError::Locked { .. }
+        | HistoryError::NotStored { .. }
+        | HistoryError::Unknown(_)
+        | HistoryError::NotHeld(_)
+        | HistoryError::NotDeletable { .. }
+        | HistoryError::NotErased { .. }
+        | HistoryError::Annotation(_)
+        | HistoryError::Damaged { .. }
+        | HistoryError::Closed => false,
     }
 }
 

@@ -76,6 +76,7 @@ impl Pipeline {
             rejected: row.forwarded_as.is_none() && is_rejected(row, route),
             cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
             tries: !row.sender_waited || row.taken_when_late,
+            unread: 0,
             taken_when_late: false,
             not_before: self.next_try(row, route),
         }

@@ -13,7 +13,7 @@ use super::{AtOnce, Came, Lanes, Pipeline, Ready, place::row_with, resign::signe
 use crate::{
     control::Decision,
     draft::{self, Draft, EditId},
-    history::{Facts, Ruling},
+    history::{Facts, HistoryError, Ruling},
     live::Live,
     row::{Changed, EventRow},
 };
@@ -27,6 +27,9 @@ struct Sender {
     deadline: Instant,
     taken_when_late: bool,
 }
+
+/// An event as it is sent, and what is noted of that; or why it cannot be sent so.
+pub(super) type Edited = Result<(Event, Option<Changed>), String>;
 
 impl Senders {
     /// Notes that the sender of a held event waits.
@@ -123,25 +126,26 @@ impl Pipeline {
     }
 
     /// The event as the draft on record wants it, and what is noted of that; itself without one.
+    ///
+    /// # Errors
+    /// When the draft cannot be read now, and perhaps later.
     pub(super) async fn as_edited(
         &self,
         event: &Event,
         row: &EventRow,
         edit: Option<EditId>,
-    ) -> Result<(Event, Option<Changed>), String> {
-        let Some(edit) = edit else { return Ok((event.clone(), None)) };
-        let found = self.history.draft(row.id, edit).await.map_err(|error| error.to_string())?;
-        let edit = found.ok_or_else(|| "its edited form is not on record".to_owned())?;
-        self.with_draft(event, row, &edit.draft)
+    ) -> Result<Edited, HistoryError> {
+        let Some(edit) = edit else { return Ok(Ok((event.clone(), None))) };
+        Ok(match self.history.draft(row.id, edit).await {
+            Ok(Some(edit)) => self.with_draft(event, row, &edit.draft),
+            Ok(None) => Err("its edited form is not on record".to_owned()),
+            Err(error @ HistoryError::Damaged { .. }) => Err(error.to_string()),
+            Err(error) => return Err(error),
+        })
     }
 
     /// The event as a draft wants it, and what is noted of that.
-    pub(super) fn with_draft(
-        &self,
-        event: &Event,
-        row: &EventRow,
-        draft: &Draft,
-    ) -> Result<(Event, Option<Changed>), String> {
+    pub(super) fn with_draft(&self, event: &Event, row: &EventRow, draft: &Draft) -> Edited {
         if draft.is_empty() {
             return Ok((event.clone(), None));
         }

@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use inhaul_core::session::Delivery;
 use inhaul_journal::{Disk as JournalDisk, DiskFile, RealDisk};
 use tempfile::TempDir;
 use tokio::{
@@ -96,7 +97,7 @@ struct World {
     ended: Arc<AtomicBool>,
     runs_history: Option<thread::JoinHandle<()>>,
     _decisions: mpsc::Sender<Decision>,
-    _temp: TempDir,
+    temp: TempDir,
 }
 
 impl Drop for World {
@@ -108,10 +109,13 @@ impl Drop for World {
 
 impl World {
     fn new(targets: &[Target]) -> Self {
+        Self::with(targets, Options::default())
+    }
+
+    fn with(targets: &[Target], options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let syncs = Arc::new(AtomicU64::new(0));
-        let options =
-            Options { simulated: Some(Arc::new(Counting(Arc::clone(&syncs)))), ..Options::default() };
+        let options = Options { simulated: Some(Arc::new(Counting(Arc::clone(&syncs)))), ..options };
         let (opened, mut by_hand) = ByHand::open(&temp.path().join("data"), options).unwrap();
         let ended = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&ended);
@@ -151,24 +155,13 @@ impl World {
             ended,
             runs_history: Some(runs_history),
             _decisions: decisions,
-            _temp: temp,
+            temp,
         }
     }
 
     /// Gives the pipeline an event and waits until it has so many attempts with an outcome; its row then.
     async fn post(&mut self, sender_waits: bool, attempts: usize) -> EventRow {
-        self.next += 1;
-        let deadline = sender_waits.then(|| Instant::now() + Duration::from_secs(60));
-        let event = sample_event(self.next, b"body");
-        let delivery = Box::new(Delivery { event, seq: self.next, deadline, missed: false });
-        let arrival = Arrival {
-            session: 1,
-            delivery,
-            endpoint_url: "http://localhost/in/orders".into(),
-            taken_when_late: false,
-            late: false,
-        };
-        self.arrivals.send(arrival).await.unwrap();
+        self.give(sender_waits).await;
         loop {
             match self.live.recv().await.unwrap() {
                 Live::Event(row) => assert!(row.verdict.is_some(), "it is shown with its verdict"),
@@ -180,6 +173,41 @@ impl World {
                 | Live::Ready(_)
                 | Live::Connection(_)
                 | Live::Notice(_)
+                | Live::Told(_) => {}
+            }
+        }
+    }
+
+    /// Gives the pipeline an event.
+    async fn give(&mut self, sender_waits: bool) -> EventId {
+        self.next += 1;
+        let deadline = sender_waits.then(|| Instant::now() + Duration::from_secs(60));
+        let event = sample_event(self.next, b"body");
+        let id = event.id;
+        let delivery = Box::new(Delivery { event, seq: self.next, deadline, missed: false });
+        let arrival = Arrival {
+            session: 1,
+            delivery,
+            endpoint_url: "http://localhost/in/orders".into(),
+            taken_when_late: false,
+            late: false,
+        };
+        self.arrivals.send(arrival).await.unwrap();
+        id
+    }
+
+    /// The next event that is shown as stored, or that was delivered, with the notices before it.
+    async fn shown(&mut self) -> (EventId, Vec<String>) {
+        let mut notices = Vec::new();
+        loop {
+            match self.live.recv().await.unwrap() {
+                Live::Event(row) | Live::Attempt(row, _) => return (row.id, notices),
+                Live::Notice(text) => notices.push(text),
+                Live::Changed(_)
+                | Live::Gone(_)
+                | Live::Hold(_)
+                | Live::Ready(_)
+                | Live::Connection(_)
                 | Live::Told(_) => {}
             }
         }
@@ -271,6 +299,40 @@ async fn a_failed_attempt_settles_an_event_whose_sender_was_told() {
     // A sender that does not wait does not come again: it is to be tried again.
     let row = world.post(false, 1).await;
     assert_eq!(row.state, EventState::Pending);
+}
+
+/// Each event is a period of its own here.
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_looked_up_again_and_the_next_ones_go_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target: Target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let mut world = World::with(&[target], Options { period_bytes: 1, ..Options::default() });
+    let first = world.give(false).await;
+    assert_eq!(world.shown().await.0, first);
+    // The route is busy with the first one while the others are stored.
+    let (busy, _) = listener.accept().await.unwrap();
+    let (unread, next) = (world.give(false).await, world.give(false).await);
+    assert_eq!((world.shown().await.0, world.shown().await.0), (unread, next));
+    let periods = std::fs::read_dir(world.temp.path().join("data/history")).unwrap();
+    let mut periods: Vec<PathBuf> = periods.map(|entry| entry.unwrap().path()).collect();
+    periods.retain(|path| path.is_dir());
+    periods.sort();
+    let (journal, aside) = (periods[1].join("journal"), world.temp.path().join("aside"));
+    std::fs::rename(&journal, &aside).unwrap();
+    std::fs::write(&journal, "in the way").unwrap();
+    answer(busy).await;
+    assert_eq!(world.shown().await, (first, vec![]));
+    answer(listener.accept().await.unwrap().0).await;
+    let (delivered, notices) = world.shown().await;
+    assert_eq!(delivered, next);
+    assert!(
+        notices.len() == 1 && notices[0].starts_with(&format!("the event {unread} cannot be looked up: ")),
+        "{notices:?}"
+    );
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::rename(&aside, &journal).unwrap();
+    answer(listener.accept().await.unwrap().0).await;
+    assert_eq!(world.shown().await, (unread, vec![]));
 }
 
 #[tokio::test]

@@ -13,7 +13,10 @@ use tokio_tungstenite::{
     tungstenite::{self, handshake::client::generate_key, protocol::WebSocketConfig},
 };
 
-use super::proxy;
+use super::{
+    heard::{Heard, LastByte},
+    proxy,
+};
 use crate::config::RelayUrl;
 
 /// Time for connection, TLS and handshake together.
@@ -108,17 +111,25 @@ fn is_certificate(error: &io::Error) -> bool {
     matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }
 
+/// A socket that is open.
+pub(super) struct Dialled {
+    pub(super) socket: WebSocketStream<Stream>,
+    /// When bytes came from the relay, whatever they are.
+    pub(super) last_byte: LastByte,
+}
+
 /// Opens a socket: addresses looked up anew, a proxy if there is one, TLS, WebSocket.
-pub(super) async fn dial(relay: &Relay) -> Result<WebSocketStream<Stream>, DialError> {
+pub(super) async fn dial(relay: &Relay) -> Result<Dialled, DialError> {
     let dialled = tokio::time::timeout(DIAL_TIMEOUT, open(relay)).await;
     dialled.unwrap_or_else(|_| Err(DialError::TimedOut(relay.url.to_string())))
 }
 
-async fn open(relay: &Relay) -> Result<WebSocketStream<Stream>, DialError> {
+async fn open(relay: &Relay) -> Result<Dialled, DialError> {
     let url = &relay.url;
     let shown = || url.to_string();
     let failed = |error| DialError::Connect { relay: shown(), error };
-    let stream = proxy::connect(url).await.map_err(failed)?;
+    // Below TLS, whose records take their time too.
+    let (stream, last_byte) = Heard::new(proxy::connect(url).await.map_err(failed)?);
     let stream: Stream = match &relay.tls {
         Some(config) if url.is_tls() => {
             let failed = |error| DialError::Tls { relay: shown(), error };
@@ -130,7 +141,7 @@ async fn open(relay: &Relay) -> Result<WebSocketStream<Stream>, DialError> {
     let (socket, _) = client_async_with_config(handshake(url), stream, Some(socket_config()))
         .await
         .map_err(|error| refused(url, error))?;
-    Ok(socket)
+    Ok(Dialled { socket, last_byte })
 }
 
 fn refused(url: &RelayUrl, error: tungstenite::Error) -> DialError {

@@ -9,7 +9,7 @@ use inhaul_core::{
     wire::{HelloEndpoint, ResultHeader, SessionError, Welcome},
 };
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::{DialError, Relay};
@@ -45,6 +45,15 @@ pub struct Arrival {
 pub enum Report {
     /// An event is on this client's disk.
     Stored {
+        /// The session it came by.
+        session: u64,
+        /// Its endpoint.
+        endpoint: EndpointName,
+        /// Its number.
+        seq: u64,
+    },
+    /// An event cannot be stored now, and those behind it can. The relay keeps it.
+    NotStored {
         /// The session it came by.
         session: u64,
         /// Its endpoint.
@@ -105,4 +114,6 @@ pub struct SessionPorts {
     pub reports: mpsc::Receiver<Report>,
     /// What is shown. When it is full, whoever shows things holds the session up, not the memory.
     pub news: mpsc::Sender<SessionNews>,
+    /// A person wants a connection now: nothing is waited for, and one that is there is asked whether it lives.
+    pub reconnect: Arc<Notify>,
 }

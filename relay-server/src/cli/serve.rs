@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{EXIT_FAILED, ServeArgs, print_error, print_failure, url_file};
 use crate::{
+    data_dir::DataDirError,
     ready::Ready,
     registry::{RegistryError, replace_file},
     relay::{Relay, RelayHandle, SpawnError},
@@ -105,7 +106,7 @@ fn hint(error: &SpawnError) -> Option<&'static str> {
             OpenError::Io { .. } => Some(DATA_HINT),
         },
         SpawnError::Spool { source: SpoolOpenError::Append(_), .. }
-        | SpawnError::Registry(RegistryError::Io { .. })
+        | SpawnError::Registry(RegistryError::Io { .. } | RegistryError::DataDir(DataDirError::Io { .. }))
         | SpawnError::Tls(TlsError::Io { what: "make" | "write", .. }) => Some(DATA_HINT),
         SpawnError::Tls(_) => {
             Some("`--tls files` takes PEM: `--cert` with the chain, `--key` with its private key")

@@ -99,6 +99,11 @@ impl Driver {
         Continue(())
     }
 
+    /// Bytes came then, perhaps of a message that is not whole yet.
+    pub fn handle_heard(&mut self, at: Instant) {
+        self.end.handle_heard(at);
+    }
+
     /// A binary message came.
     pub fn handle_message(&mut self, bytes: Bytes, now: Instant) {
         match Frame::decode(bytes) {

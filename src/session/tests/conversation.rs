@@ -75,6 +75,39 @@ fn an_event_is_forgotten_only_after_it_is_stored() {
     }
 }
 
+/// It keeps its place at the relay, and makes room for another.
+#[test]
+fn what_cannot_be_stored_is_passed_by() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    let (last, mut told) = (3 * WINDOW.events, Vec::new());
+    for seq in 1..=last {
+        exchange(&mut relay, &mut client, now);
+        loop {
+            match relay.poll_command() {
+                Some(RelayCommand::Forget(stored)) => {
+                    assert_eq!(stored.up_to, 0);
+                    told.extend(stored.plus);
+                }
+                Some(RelayCommand::ReadNext { .. }) => break,
+                other => panic!("{seq}: {other:?}"),
+            }
+        }
+        relay.handle_read(&orders(), outgoing(seq, vec![1]));
+        exchange(&mut relay, &mut client, now);
+        store(&mut client);
+        if seq % 2 == 1 {
+            client.handle_not_stored(&orders(), seq);
+            client.handle_not_stored(&orders(), seq);
+        } else {
+            client.handle_stored(&orders(), seq);
+        }
+    }
+    let stored: Vec<u64> = (1..last).filter(|seq| seq % 2 == 0).collect();
+    assert_eq!(told, stored, "each once");
+    assert_eq!(client.resume()[0].resume, Some(Cursor { spool: SPOOL, up_to: 0 }));
+}
+
 #[test]
 fn stored_out_of_order_is_told_in_plus() {
     let now = Instant::now();
@@ -437,4 +470,24 @@ fn an_answer_that_never_comes_is_forgotten_after_its_deadline() {
     let later = now + Timing::default().ping;
     relay.handle_timeout(later);
     assert!(relay.is_idle());
+}
+
+/// Half a frame is a sign of life, for either end.
+#[test]
+fn bytes_that_are_no_whole_frame_yet_count_as_life() {
+    let now = Instant::now();
+    let (mut relay, mut client) = open(now);
+    let dead = Timing::default().dead;
+    let heard_at = now + dead / 2;
+    relay.handle_heard(heard_at);
+    client.handle_heard(heard_at);
+    // One that was noted before something else was heard takes nothing back.
+    relay.handle_heard(now);
+    client.handle_heard(now);
+    relay.handle_timeout(now + dead);
+    client.handle_timeout(now + dead);
+    assert!(!relay.is_ending() && !client.is_ending());
+    relay.handle_timeout(heard_at + dead);
+    client.handle_timeout(heard_at + dead);
+    assert!(relay.is_ending() && client.is_ending());
 }

@@ -139,6 +139,28 @@ async fn a_deletion_that_is_taken_back_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_second_deletion_can_be_taken_back_for_as_long_as_the_first() {
+    let world = World::new();
+    let history = world.open_well();
+    store(&history, 0..4).await;
+    history.delete(id(2)).await.unwrap();
+    history.restore(id(2)).await.unwrap();
+    world.advance(undo_time() - 1);
+    history.delete(id(2)).await.unwrap();
+    world.advance(1);
+    // Erased with whatever is due then: the first deletion of this one would be.
+    history.delete(id(3)).await.unwrap();
+    history.status().await.unwrap();
+    let row = history.restore(id(2)).await.unwrap();
+    assert_eq!(row.id, id(2));
+    let (event, _) = history.event(id(2)).await.unwrap().unwrap();
+    assert_eq!(event.body, secret(2));
+    history.delete(id(2)).await.unwrap();
+    world.advance(undo_time());
+    erased(&world, &history, 2).await;
+}
+
+#[tokio::test]
 async fn what_is_still_to_be_done_keeps_an_event() {
     let world = World::new();
     let history = world.open_well();

@@ -169,3 +169,44 @@ async fn an_old_period_that_cannot_be_opened_does_not_stop_the_others() {
     fs::rename(world.temp.path().join("journal"), &journal).unwrap();
     assert_eq!(world.open_well().rows(None, 100).await.unwrap().len(), 51);
 }
+
+/// Three days of which the second cannot be opened any more.
+async fn unreadable_second_day(world: &World, imported: Option<u64>) -> History {
+    let history = world.open_well();
+    busy_history(&history, 0..10).await;
+    world.advance(DAY);
+    store_all(&history, [DAY + 1, DAY + 3]).await;
+    if let Some(number) = imported {
+        let imported = Facts { imported: true, ..Facts::default() };
+        history.store(sample_event(number, b"from a file"), imported).await.unwrap();
+    }
+    world.advance(DAY);
+    busy_history(&history, 20..30).await;
+    history.close().await.unwrap();
+    let journal = world.periods()[1].join("journal");
+    fs::remove_dir_all(&journal).unwrap();
+    fs::write(&journal, "in the way").unwrap();
+    world.open_well()
+}
+
+#[tokio::test]
+async fn an_event_that_may_be_in_an_unreadable_period_holds_up_no_other() {
+    let world = World::new();
+    let history = unreadable_second_day(&world, None).await;
+    for number in [DAY + 1, DAY + 2] {
+        let error = history.store(sample_event(number, b"x"), forwarded()).await.unwrap_err();
+        let named = matches!(&error, HistoryError::Unreadable { id: unread, path, .. }
+            if *unread == id(number) && *path == world.periods()[1]);
+        assert!(named, "{error}");
+    }
+    let next = history.store(sample_event(2 * DAY + 2, b"x"), forwarded()).await.unwrap();
+    assert!(matches!(next, Stored::New(_)));
+}
+
+#[tokio::test]
+async fn an_imported_event_of_the_future_keeps_nothing_away_from_an_unreadable_period() {
+    let world = World::new();
+    let history = unreadable_second_day(&world, Some(30 * DAY)).await;
+    let stored = history.store(sample_event(3 * DAY, b"x"), forwarded()).await.unwrap();
+    assert!(matches!(stored, Stored::New(_)), "it is from more than a day later");
+}

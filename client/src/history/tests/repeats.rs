@@ -138,7 +138,7 @@ async fn a_repeat_is_dropped_only_when_an_earlier_one_reaches_its_target() {
 }
 
 #[tokio::test]
-async fn a_dropped_delivery_stands_for_those_before_it() {
+async fn a_delivery_is_known_behind_many_that_were_dropped() {
     let world = World::new();
     let history = world.open_well();
     let first = store(&history, 1, b"x", dropping("evt_1")).await;
@@ -150,6 +150,22 @@ async fn a_dropped_delivery_stands_for_those_before_it() {
         let repeat = row.repeat.unwrap();
         assert_eq!((u64::from(repeat.number), repeat.dropped), (number, true));
     }
+}
+
+#[tokio::test]
+async fn an_event_that_was_given_up_is_forwarded_when_it_comes_again() {
+    let world = World::new();
+    let history = world.open_well();
+    let first = store(&history, 1, b"x", dropping("evt_1")).await;
+    history.set_verdict(first.id, Verdict::Unsigned).await.unwrap();
+    for number in 2..5 {
+        let waiting = store(&history, number, b"x", dropping("evt_1")).await;
+        assert!(waiting.repeat.unwrap().dropped, "the first is tried again");
+        history.set_verdict(waiting.id, Verdict::Unsigned).await.unwrap();
+    }
+    history.give_up(first.id, "it answered 500".to_owned()).await.unwrap();
+    let again = store(&history, 5, b"x", dropping("evt_1")).await;
+    assert_eq!((again.repeat.unwrap().dropped, again.state), (false, EventState::Pending));
 }
 
 #[tokio::test]

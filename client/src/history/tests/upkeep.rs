@@ -1,5 +1,7 @@
 //! Looking after a history: what is checked, repaired and pruned.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::row::EventState;
 
@@ -70,6 +72,8 @@ async fn damage_is_named_and_a_repair_leaves_what_can_be_read() {
     let kept = repaired[0].kept.clone().unwrap();
     assert!(kept.file_name().unwrap().to_str().unwrap().starts_with("journal.damaged-"), "{kept:?}");
     assert!(kept.is_dir() && repaired[1].kept.is_none());
+    let mode = fs::metadata(kept.with_file_name("journal")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
     assert_eq!(problems(&look_after(&world, false)), Vec::<String>::new());
     let damaged = sample_event(7, b"").id;
     let left: Vec<EventRow> = rows.into_iter().filter(|row| row.id != damaged).collect();
@@ -129,6 +133,7 @@ async fn old_periods_go_whole_and_never_with_something_left_to_do() {
 
     // What a kill left of a period that was going is no period.
     history.close().await.unwrap();
+    assert_eq!(fs::read_dir(world.path().join("history")).unwrap().count(), 2, "`format`, and one period");
     fs::create_dir(world.path().join("history/pruned-2025-11-24.1")).unwrap();
     let history = world.open_well();
     assert!(!world.path().join("history/pruned-2025-11-24.1").exists());

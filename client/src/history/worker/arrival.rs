@@ -11,8 +11,9 @@ use super::{
 };
 use crate::row::{EventRow, EventState, Repeat};
 
-/// How many earlier deliveries of the same thing are looked at. Each of them knows what the ones before it were.
-const DELIVERIES_LOOKED_AT: usize = 16;
+/// How many earlier deliveries are looked at for one that reaches its target. Whoever repeats an event for ever must not make each repeat
+/// slower than the one before; beyond these, one is forwarded again.
+const DELIVERIES_LOOKED_AT: usize = 256;
 
 /// An event that is to be stored, as it stands.
 pub(super) enum Prepared {
@@ -57,17 +58,18 @@ impl Worker {
         event: &Event,
         facts: &mut Facts,
     ) -> Result<Option<Repeat>, HistoryError> {
-        let earlier = self.periods.deliveries(same, DELIVERIES_LOOKED_AT)?;
+        let same_id = facts.provider_event_id.is_some();
+        let may_drop = facts.drop_repeats && facts.forward && same_id;
+        // The last of them knows what the ones before it were.
+        let earlier = self.periods.deliveries(same, if may_drop { DELIVERIES_LOOKED_AT } else { 1 })?;
         let Some(last) = earlier.first() else { return Ok(None) };
         let (number, first, first_received_at) = match &last.repeat {
             Some(repeat) => (repeat.number.saturating_add(1), repeat.first, repeat.first_received_at),
             None => (2, last.id, last.received_at),
         };
-        let same_id = facts.provider_event_id.is_some();
         let same_body = !same_id
             || matches!(self.periods.event(first), Ok(Some((first, _))) if first.body_sha256 == event.body_sha256);
-        let dropped =
-            facts.drop_repeats && facts.forward && same_id && earlier.iter().any(reaches_its_target);
+        let dropped = may_drop && earlier.iter().any(reaches_its_target);
         if dropped {
             (facts.forward, facts.held) = (false, false);
         }
@@ -75,8 +77,9 @@ impl Worker {
     }
 }
 
-/// Whether this delivery reached its target, or will unless it is given up: then another one of the same event need not. One whose
-/// signature is wrong does not count, or whoever guesses an id could keep the true event away.
+/// Whether this delivery reached its target, or is still tried: then another one of the same event need not. One that was dropped says
+/// nothing, because the one it was dropped for may have been given up since. One whose signature is wrong does not count, or whoever
+/// guesses an id could keep the true event away.
 fn reaches_its_target(row: &EventRow) -> bool {
     let is_believed = match &row.verdict {
         None | Some(Verdict::Invalid { .. }) => false,
@@ -86,6 +89,5 @@ fn reaches_its_target(row: &EventRow) -> bool {
     };
     let was_delivered = row.attempts.iter().any(|attempt| attempt.outcome.is_success());
     let is_tried_again = row.state == EventState::Pending && !row.sender_waited;
-    let was_dropped = row.repeat.as_ref().is_some_and(|repeat| repeat.dropped);
-    is_believed && (was_delivered || is_tried_again || was_dropped)
+    is_believed && (was_delivered || is_tried_again)
 }

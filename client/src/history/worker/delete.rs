@@ -26,6 +26,8 @@ pub(super) struct Erasure {
     pub(super) due: UnixMillis,
     pub(super) period: u64,
     pub(super) id: EventId,
+    /// Which of its deletions: one that was taken back erases nothing.
+    pub(super) deleted_at: UnixMillis,
 }
 
 impl Worker {
@@ -75,7 +77,8 @@ impl Worker {
     /// An event is deleted on the disk. Its bytes stay until nobody can take that back.
     pub(super) fn deleted(&mut self, period: u64, id: EventId, at: UnixMillis) {
         let undo_ms = u64::try_from(UNDO_TIME.as_millis()).unwrap_or(u64::MAX);
-        self.erasures.push_back(Erasure { due: UnixMillis(at.0.saturating_add(undo_ms)), period, id });
+        let due = UnixMillis(at.0.saturating_add(undo_ms));
+        self.erasures.push_back(Erasure { due, period, id, deleted_at: at });
         self.periods.forget_summary(period);
     }
 
@@ -109,27 +112,27 @@ impl Worker {
         let Some(period) = self.erasures.front().map(|next| next.period) else { return };
         let is_next = |next: &&Erasure| next.period == period && next.due <= until;
         let count = self.erasures.iter().take(ERASED_AT_ONCE).take_while(is_next).count();
-        let ids: Vec<EventId> = self.erasures.drain(..count).map(|next| next.id).collect();
-        self.periods.erase(period, &ids);
+        let next: Vec<_> = self.erasures.drain(..count).map(|next| (next.id, next.deleted_at)).collect();
+        self.periods.erase(period, &next);
     }
 }
 
 impl Periods {
     /// Overwrites the bytes of events that are deleted. What cannot be overwritten now is at the next start.
-    fn erase(&mut self, number: u64, ids: &[EventId]) {
-        if let Err(error) = self.try_to_erase(number, ids)
+    fn erase(&mut self, number: u64, deletions: &[(EventId, UnixMillis)]) {
+        if let Err(error) = self.try_to_erase(number, deletions)
             && self.is_known(number)
         {
             self.note(format!("the bytes of deleted events are not overwritten yet: {error}"));
         }
     }
 
-    fn try_to_erase(&mut self, number: u64, ids: &[EventId]) -> Result<(), HistoryError> {
+    fn try_to_erase(&mut self, number: u64, deletions: &[(EventId, UnixMillis)]) -> Result<(), HistoryError> {
         let mut entries = Vec::new();
-        for id in ids {
+        for (id, at) in deletions {
             let entry = self.with(number, |period| period.index().get(*id))?;
-            // Some may have come back.
-            entries.extend(entry.filter(Indexed::is_erasable));
+            // Some may have come back, and may have been deleted again.
+            entries.extend(entry.filter(|entry| entry.erasable_since() == Some(*at)));
         }
         let erased = self.open(number)?.erase_records(&entries);
         erased.map_err(|error| HistoryError::NotErased { reason: with_causes(&error) })?;
@@ -143,8 +146,9 @@ impl Periods {
     pub(super) fn erase_leftovers(&mut self) {
         for number in self.with_erasures() {
             let left = self.with(number, |period| period.index().erasable()).unwrap_or_default();
-            let ids: Vec<EventId> = left.into_iter().map(|entry| entry.row.id).collect();
-            ids.chunks(ERASED_AT_ONCE).for_each(|ids| self.erase(number, ids));
+            let deletion = |entry: &Indexed| Some((entry.row.id, entry.erasable_since()?));
+            let left: Vec<_> = left.iter().filter_map(deletion).collect();
+            left.chunks(ERASED_AT_ONCE).for_each(|deletions| self.erase(number, deletions));
         }
     }
 }

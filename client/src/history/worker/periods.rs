@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    thread::JoinHandle,
 };
 
 use bytes::Bytes;
@@ -31,13 +32,15 @@ const FORMAT: &[u8] = b"1\n";
 pub(super) struct Periods {
     root: PathBuf,
     options: Options,
-    notes: Notes,
+    pub(super) notes: Notes,
     /// By number; the last one is the one that takes events.
     pub(super) known: Vec<Known>,
     /// By number; the one used last is at the end.
     open: Vec<(u64, OpenPeriod)>,
     /// No directory has this number yet, not even one that could not be opened.
     next_number: u64,
+    /// Removes what was pruned last.
+    pub(super) removal: Option<JoinHandle<()>>,
 }
 
 /// One period, open or not.
@@ -70,7 +73,7 @@ pub(super) enum Refused {
 impl Periods {
     /// The periods of the history in a directory; none are known before [`Periods::open_all`].
     pub(super) fn new(root: PathBuf, options: Options, notes: Notes) -> Self {
-        Self { root, options, notes, known: Vec::new(), open: Vec::new(), next_number: 1 }
+        Self { root, options, notes, known: Vec::new(), open: Vec::new(), next_number: 1, removal: None }
     }
 
     /// Finds out what there is, opens the last period, and says which arrival number was the last.
@@ -234,6 +237,7 @@ impl Periods {
         for (number, period) in std::mem::take(&mut self.open) {
             self.close(number, period);
         }
+        self.wait_for_removal();
     }
 
     /// Asks a period's index, and once more when it broke and was made again.

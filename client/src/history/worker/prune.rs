@@ -1,6 +1,6 @@
 //! Giving space back: a period goes whole, or not at all.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, path::PathBuf, thread};
 
 use inhaul_core::event::EventId;
 use uuid::Uuid;
@@ -36,8 +36,18 @@ impl Periods {
         Ok(self.known.iter().map(info).collect())
     }
 
-    /// Removes old periods, and says which, and which events went with them.
+    /// Removes old periods, and says which, and which events went with them. Their files go behind this: it takes its time, and others wait
+    /// for this thread.
     pub(super) fn prune(&mut self, prune: &Prune) -> Result<Pruned, HistoryError> {
+        let mut going = Vec::new();
+        let pruned = self.take_out(prune, &mut going);
+        if !going.is_empty() {
+            self.remove_behind(going);
+        }
+        pruned
+    }
+
+    fn take_out(&mut self, prune: &Prune, going: &mut Vec<PathBuf>) -> Result<Pruned, HistoryError> {
         let all = self.list()?;
         let mut left: u64 = all.iter().map(|period| period.bytes).sum();
         let first_day = prune.before.map(date_of);
@@ -52,7 +62,7 @@ impl Periods {
             }
             if !prune.dry_run {
                 pruned.events.extend(self.events_of(known.map(|known| known.name.number)));
-                self.remove(&period.name)?;
+                going.extend(self.set_aside(&period.name)?);
             }
             left -= period.bytes;
             pruned.periods.push(period);
@@ -68,10 +78,11 @@ impl Periods {
         all.and_then(Result::ok).unwrap_or_default()
     }
 
-    /// A period that is being removed has a name that is no period's, so what a crash leaves of it is not taken for one.
-    fn remove(&mut self, name: &str) -> Result<(), HistoryError> {
+    /// Takes a period out of the history; where it is now. A period that is being removed has a name that is no period's, so what a crash
+    /// leaves of it is not taken for one.
+    fn set_aside(&mut self, name: &str) -> Result<Option<PathBuf>, HistoryError> {
         let Some(at) = self.known.iter().position(|known| known.name.to_string() == name) else {
-            return Ok(());
+            return Ok(None);
         };
         let number = self.known[at].name.number;
         self.close_one(number);
@@ -81,6 +92,31 @@ impl Periods {
             .and_then(|()| sync_parent(&going))
             .map_err(|error| HistoryError::io(&directory, &error))?;
         self.known.remove(at);
-        fs::remove_dir_all(&going).map_err(|error| HistoryError::io(&going, &error))
+        Ok(Some(going))
+    }
+
+    /// Removes directories on a thread of its own, one prune after the other. [`Periods::close_all`] waits for it.
+    fn remove_behind(&mut self, going: Vec<PathBuf>) {
+        self.wait_for_removal();
+        let notes = self.notes.clone();
+        let remove = move || {
+            for directory in going {
+                if let Err(error) = fs::remove_dir_all(&directory) {
+                    notes.add(format!("{} stays until the next start: {error}", directory.display()));
+                }
+            }
+        };
+        match thread::Builder::new().name("inhaul-prune".into()).spawn(remove) {
+            Ok(removal) => self.removal = Some(removal),
+            Err(error) => self.note(format!("what was pruned stays until the next start: {error}")),
+        }
+    }
+
+    /// Waits until what was pruned is removed.
+    pub(super) fn wait_for_removal(&mut self) {
+        if let Some(removal) = self.removal.take() {
+            // A panic in it has been reported by its thread; what it left goes at the next start.
+            let _ = removal.join();
+        }
     }
 }

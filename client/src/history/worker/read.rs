@@ -1,6 +1,7 @@
 //! Questions about what is stored, answered over all periods.
 
-use inhaul_core::event::{Event, EventId};
+use inhaul_core::event::{Event, EventId, UnixMillis};
+use inhaul_journal::ReadError;
 use uuid::Uuid;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
         error::with_causes,
         fold::Indexed,
         index::{Extent, OpenEvents},
+        period::{PeriodName, ReadBackError, date_of},
         record::Change,
         same::SameKey,
     },
@@ -19,6 +21,9 @@ use crate::{
     row::{EventRow, EventState},
 };
 
+/// How far a relay's clock may be ahead.
+const CLOCK_DIFFERENCE_SECONDS: u64 = 24 * 60 * 60;
+
 /// How many of several events with the same beginning are named.
 const FOUND_MAX: usize = 20;
 
@@ -28,32 +33,52 @@ impl Periods {
         Ok(self.locate_any(id)?.filter(|(_, entry)| !entry.is_deleted()))
     }
 
-    /// As [`Periods::locate`], also of an event that is deleted. A period that cannot be opened now may hold it, so that is an error:
-    /// taken for unknown, the event would be stored a second time.
+    /// As [`Periods::locate`], also of an event that is deleted. When it is in none that can be opened and an old one that cannot may
+    /// hold it, that is [`HistoryError::Unreadable`]: taken for unknown, the event would be stored a second time.
     pub(super) fn locate_any(&mut self, id: EventId) -> Result<Option<(u64, Indexed)>, HistoryError> {
         let newest = self.newest();
         let may_hold = |known: &&Known| {
             Some(known.name.number) == newest || known.extent.is_some_and(|extent| extent.covers(id))
         };
-        let numbers: Vec<u64> =
-            self.known.iter().rev().filter(may_hold).map(|known| known.name.number).collect();
-        for number in numbers {
-            if let Some(entry) = self.with(number, |period| period.index().get(id))? {
-                return Ok(Some((number, entry)));
+        let names: Vec<PeriodName> =
+            self.known.iter().rev().filter(may_hold).map(|known| known.name.clone()).collect();
+        let mut unreadable = None;
+        for name in names {
+            match self.with(name.number, |period| period.index().get(id)) {
+                Ok(Some(entry)) => return Ok(Some((name.number, entry))),
+                Ok(None) => {}
+                Err(error) if Some(name.number) == newest => return Err(error),
+                Err(error) if may_have_been_delivered_in(&name, id) => {
+                    unreadable.get_or_insert_with(|| self.unreadable(id, &name, error.to_string()));
+                }
+                Err(_) => {}
             }
         }
-        Ok(None)
+        unreadable.map_or(Ok(None), Err)
+    }
+
+    fn unreadable(&self, id: EventId, name: &PeriodName, reason: String) -> HistoryError {
+        HistoryError::Unreadable { id, path: self.directory(name), reason }
+    }
+
+    /// Why what is at an event's place in a period is not what should be there.
+    fn misread(&self, number: u64, id: EventId, error: &ReadBackError) -> HistoryError {
+        let reason = with_causes(error);
+        let name = self.known.iter().map(|known| &known.name).find(|name| name.number == number);
+        match (error, name) {
+            (ReadBackError::Journal(ReadError::Io { .. }), Some(name)) => self.unreadable(id, name, reason),
+            _ => HistoryError::Damaged { id, reason },
+        }
     }
 
     /// One event whole.
     pub(super) fn event(&mut self, id: EventId) -> Result<Option<(Event, EventRow)>, HistoryError> {
         let Some((number, entry)) = self.locate(id)? else { return Ok(None) };
-        let reason = match self.open(number)?.read(entry.location) {
-            Ok(Some(Change::Arrived(_, event))) if event.id == id => return Ok(Some((event, entry.row))),
-            Ok(_) => "another record is in its place".to_owned(),
-            Err(error) => with_causes(&error),
-        };
-        Err(HistoryError::Damaged { id, reason })
+        match self.open(number)?.read(entry.location) {
+            Ok(Some(Change::Arrived(_, event))) if event.id == id => Ok(Some((event, entry.row))),
+            Ok(_) => Err(HistoryError::Damaged { id, reason: "another record is in its place".to_owned() }),
+            Err(error) => Err(self.misread(number, id, &error)),
+        }
     }
 
     /// One draft of an event; nothing when it is not among those that can be found.
@@ -65,7 +90,7 @@ impl Periods {
             Ok(_) => {
                 Err(HistoryError::Damaged { id, reason: "another record is in its draft's place".to_owned() })
             }
-            Err(error) => Err(HistoryError::Damaged { id, reason: with_causes(&error) }),
+            Err(error) => Err(self.misread(number, id, &error)),
         }
     }
 
@@ -215,6 +240,13 @@ impl Periods {
             }
         }
     }
+}
+
+/// Whether an event could have been delivered on the day of a period: its id, a UUIDv7, is not from behind that day, though the clock of
+/// its relay may be ahead by a day. An imported event may have any id, and must not keep away what is delivered later.
+fn may_have_been_delivered_in(period: &PeriodName, id: EventId) -> bool {
+    let Some((seconds, _)) = id.0.get_timestamp().map(|made_at| made_at.to_unix()) else { return true };
+    date_of(UnixMillis(seconds.saturating_sub(CLOCK_DIFFERENCE_SECONDS).saturating_mul(1000))) <= period.date
 }
 
 /// The lowest and the highest id that begin like this.

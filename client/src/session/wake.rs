@@ -1,9 +1,12 @@
-//! Notices that the machine slept, or that this process was stopped for a while.
+//! Notices that the machine slept, that this process was stopped for a while, or that a person wants a connection now.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::{
+    sync::Notify,
+    time::{Interval, MissedTickBehavior, interval},
+};
 
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -18,22 +21,32 @@ const CLOCK: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// Looks at the clock again and again.
-pub(super) struct Sleeps {
+/// Looks at the clock again and again, and listens to a person.
+pub(super) struct Wakes {
     looks: Interval,
     last: Duration,
+    wanted: Arc<Notify>,
 }
 
-impl Sleeps {
+impl Wakes {
     /// Looks from now on.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(wanted: Arc<Notify>) -> Self {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { looks, last: now() }
+        Self { looks, last: now(), wanted }
     }
 
-    /// Returns after the next sleep. Dropping the future forgets nothing: a sleep is noticed by the next call.
-    pub(super) async fn slept(&mut self) {
+    /// Returns after the next sleep, or when a person wants a connection. Dropping the future forgets no sleep: it is noticed by the next
+    /// call.
+    pub(super) async fn woken(&mut self) {
+        let wanted = Arc::clone(&self.wanted);
+        tokio::select! {
+            () = wanted.notified() => {}
+            () = self.slept() => {}
+        }
+    }
+
+    async fn slept(&mut self) {
         loop {
             self.looks.tick().await;
             let now = now();
