@@ -30,6 +30,9 @@ pub enum ListedWord {
 pub const REMARKS: [Flag; 7] =
     [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Imported, Flag::Repeat, Flag::Rejected];
 
+/// The words that find an attempt without an answer, as filters and lists have them.
+pub const FAILED: [&str; 2] = ["err", "ERR"];
+
 /// Fields of which a word by itself is looked for among the words of a vocabulary.
 const WORD_FIELDS: [TextField; 4] = [TextField::Type, TextField::Provider, TextField::Method, TextField::Tag];
 
@@ -95,7 +98,7 @@ fn node<'f>(expression: &'f Expression, vocabulary: &dyn Vocabulary) -> Node<'f>
             }
         }
         Expression::Test(Test::Word(pattern)) => {
-            let mut passes = |text: &str| pattern.is_in(text);
+            let mut passes = |text: &str| pattern.matches(text);
             let field = |field: TextField, passes: &mut dyn FnMut(&str) -> bool| {
                 Some((field.clone(), vocabulary.passing(&field, passes)?))
             };
@@ -103,13 +106,16 @@ fn node<'f>(expression: &'f Expression, vocabulary: &dyn Vocabulary) -> Node<'f>
             Node::Word(Box::new(Word {
                 fields,
                 statuses: (0..1000_u16).map(|status| passes(&status.to_string())).collect(),
-                failed: passes("err"),
+                failed: FAILED.into_iter().any(&mut passes),
                 signatures: SIGNATURES
                     .map(|(signature, _)| signature)
                     .into_iter()
                     .filter(|signature| passes(&signature.to_string()))
                     .collect(),
-                flags: REMARKS.into_iter().filter(|flag| passes(&flag.to_string())).collect(),
+                flags: REMARKS
+                    .into_iter()
+                    .filter(|flag| flag.words().iter().any(|word| passes(word)))
+                    .collect(),
             }))
         }
         Expression::Test(test) => Node::Test(test),

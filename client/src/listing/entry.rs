@@ -2,9 +2,11 @@
 
 use inhaul_core::{
     event::{EventId, UnixMillis},
-    filter::{Flag, Listed, ListedWord, NumberField, Outcome, Signature, Subject, TextField, Vocabulary},
+    filter::{
+        Flag, JsonPath, JsonValue, Listed, ListedWord, NumberField, Outcome, Signature, Subject, TextField,
+        Vocabulary,
+    },
 };
-use serde_json::Value;
 
 use super::words::{WordNumber, Words};
 use crate::{
@@ -327,7 +329,7 @@ impl Subject for Known<'_> {
         }
     }
 
-    fn json(&self, _passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool> {
+    fn any_json(&self, _: &JsonPath, _: &mut dyn FnMut(JsonValue<'_>) -> bool) -> Option<bool> {
         None
     }
 }
