@@ -26,10 +26,11 @@ mod time;
 pub use complete::{Candidate, Completion, Seen, complete};
 pub use field::{Flag, NumberField, Signature, TextField};
 pub use json::{JsonValue, Path as JsonPath, Place as JsonPlace};
-pub use pattern::quoted;
+pub use pattern::{in_quotes, quoted};
 pub use prepared::{FAILED, Listed, ListedWord, Prepared, REMARKS, Vocabulary};
 pub use saved::Saved;
 pub use subject::{Outcome, Subject};
+pub use time::moment;
 
 use number::Numbers;
 use pattern::Pattern;
@@ -93,7 +94,15 @@ impl Filter {
     /// # Errors
     /// At the first thing that is wrong, with its place.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let filter = Self::parse_with(text, &Saved::default())?;
+        Self::parse_deciding(text, &Saved::default())
+    }
+
+    /// As [`Filter::parse`], of a filter that may name saved ones.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`], and when no filter has the name.
+    pub fn parse_deciding(text: &str, saved: &Saved) -> Result<Self, FilterError> {
+        let filter = Self::parse_with(text, saved)?;
         if filter.jq_programs().is_empty() {
             return Ok(filter);
         }

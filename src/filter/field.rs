@@ -250,9 +250,21 @@ impl Flag {
         FLAGS.into_iter().map(|(flag, _)| flag)
     }
 
+    /// Its bit among those of all flags.
+    pub fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// The words that mean it behind `is:`, the first of them the usual one.
     pub fn words(self) -> &'static [&'static str] {
         FLAGS.iter().find(|(flag, _)| *flag == self).map_or(&[], |(_, words)| words)
+    }
+}
+
+impl Signature {
+    /// Its bit among those of all that a check can find.
+    pub(super) fn bit(self) -> u32 {
+        1 << self as u32
     }
 }
 

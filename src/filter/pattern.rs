@@ -115,7 +115,8 @@ fn word(text: &str) -> String {
     }
 }
 
-pub(super) fn in_quotes(text: &str) -> String {
+/// A text in quotes, which means just this text wherever a value or a word stands.
+pub fn in_quotes(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

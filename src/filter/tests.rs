@@ -574,6 +574,10 @@ fn a_saved_filter_means_what_it_says() {
         assert!(error.message.contains(said), "{text}: {error}");
         assert_eq!(error.span, 3..text.len(), "{text}");
     }
+    assert_eq!(Filter::parse_deciding("@slow late", &saved).unwrap().to_string(), "ms>500 late");
+    saved.insert("asked", "jq:.a");
+    let asked = Filter::parse_deciding("@asked", &saved);
+    assert!(asked.unwrap_err().message.contains("not decided by a program"));
     assert!(saved.check("bad").is_ok() && saved.check("a").is_err());
     assert!(Saved::is_name("my-filter_2") && !Saved::is_name("two words") && !Saved::is_name(""));
 }
@@ -595,6 +599,10 @@ impl Vocabulary for Account {
 }
 
 impl Listed for Sample {
+    fn flags(&self) -> u32 {
+        self.flags.iter().fold(0, |bits, flag| bits | flag.bit())
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
     fn word(&self, field: &TextField) -> ListedWord {
         match field {
