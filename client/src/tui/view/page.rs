@@ -13,7 +13,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{
     super::{
         keys::{BINDINGS, Binding, View},
-        scenario::Named,
+        named::Named,
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
