@@ -11,7 +11,9 @@ use std::{fmt, ops::Range, str::FromStr};
 use thiserror::Error;
 
 mod complete;
+mod decimal;
 mod field;
+mod json;
 mod number;
 mod pattern;
 mod prepared;
@@ -22,11 +24,13 @@ mod syntax;
 mod time;
 
 pub use complete::{Candidate, Completion, Seen, complete};
-pub use field::{Flag, NumberField, Path as JsonPath, Place as JsonPlace, Signature, TextField};
-pub use pattern::quoted;
-pub use prepared::{Listed, ListedWord, Prepared, REMARKS, Vocabulary};
+pub use field::{Flag, NumberField, Signature, TextField};
+pub use json::{JsonValue, Path as JsonPath, Place as JsonPlace};
+pub use pattern::{in_quotes, quoted};
+pub use prepared::{FAILED, Listed, ListedWord, Prepared, REMARKS, Vocabulary};
 pub use saved::Saved;
 pub use subject::{Outcome, Subject};
+pub use time::moment;
 
 use number::Numbers;
 use pattern::Pattern;
@@ -68,10 +72,10 @@ enum Test {
     Text(TextField, Vec<Pattern>),
     /// It has the text at all.
     Present(TextField),
-    /// One of the numbers is in the range.
-    Number(NumberField, Numbers),
-    /// The answer's status.
-    Status(field::Statuses),
+    /// One of the numbers is one of these.
+    Number(NumberField, Vec<Numbers<f64>>),
+    /// The last attempt ended in one of these ways.
+    Status(Vec<field::StatusTest>),
     /// One of these is true of it.
     Flags(Vec<Flag>),
     /// The signature check found one of these.
@@ -79,7 +83,7 @@ enum Test {
     /// It was received then.
     Received(Times),
     /// A value of its JSON body matches.
-    Json(field::Path, field::JsonTest),
+    Json(json::Path, json::JsonTest),
     /// A jq program finds something in its JSON body.
     Jq(String),
 }
@@ -90,7 +94,15 @@ impl Filter {
     /// # Errors
     /// At the first thing that is wrong, with its place.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let filter = Self::parse_with(text, &Saved::default())?;
+        Self::parse_deciding(text, &Saved::default())
+    }
+
+    /// As [`Filter::parse`], of a filter that may name saved ones.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`], and when no filter has the name.
+    pub fn parse_deciding(text: &str, saved: &Saved) -> Result<Self, FilterError> {
+        let filter = Self::parse_with(text, saved)?;
         if filter.jq_programs().is_empty() {
             return Ok(filter);
         }
@@ -202,21 +214,20 @@ fn decide(expressions: &[Expression], subject: &impl Subject, decisive: bool) ->
 impl Test {
     fn test(&self, subject: &impl Subject) -> Option<bool> {
         match self {
-            Self::Word(pattern) => subject.any_word(&mut |text| pattern.is_in(text)),
+            Self::Word(pattern) => subject.any_word(&mut |text| pattern.matches(text)),
             Self::Text(field, patterns) => {
                 subject.any_text(field, &mut |text| patterns.iter().any(|pattern| pattern.matches(text)))
             }
             Self::Present(field) => subject.any_text(field, &mut |_| true),
             Self::Number(field, numbers) => {
-                Some(subject.any_number(*field, &mut |number| numbers.hold(number)))
+                Some(subject.any_number(*field, &mut |number| numbers.iter().any(|one| one.hold(&number))))
             }
-            Self::Status(statuses) => Some(statuses.hold(subject.outcome())),
+            Self::Status(tests) => Some(tests.iter().any(|test| test.holds(subject.outcome()))),
             Self::Flags(flags) => Some(flags.iter().any(|flag| subject.has(*flag))),
             Self::Signature(signatures) => Some(signatures.contains(&subject.signature())),
             Self::Received(times) => Some(times.hold(subject.received_at(), subject.now())),
             Self::Jq(program) => subject.jq(program),
-            Self::Json(path, test) => subject
-                .json(&mut |json| json.is_some_and(|json| path.values(json).any(|value| test.holds(value)))),
+            Self::Json(path, test) => subject.any_json(path, &mut |value| test.holds(value)),
         }
     }
 }
@@ -269,8 +280,14 @@ impl fmt::Display for Test {
                 pattern::write_all(f, patterns)
             }
             Self::Present(field) => write!(f, "{field}"),
-            Self::Number(field, numbers) => write!(f, "{field}{numbers}"),
-            Self::Status(statuses) => write!(f, "status{statuses}"),
+            Self::Number(field, numbers) => {
+                write!(f, "{field}")?;
+                number::write_all(f, numbers)
+            }
+            Self::Status(tests) => {
+                f.write_str("status")?;
+                number::write_all(f, tests)
+            }
             Self::Flags(flags) => write!(f, "is:{}", names(flags)),
             Self::Signature(signatures) => write!(f, "sig:{}", names(signatures)),
             Self::Received(times) => write!(f, "{times}"),

@@ -1,19 +1,19 @@
 //! Events as filters see them: the row of a list, and the whole event once it has been read.
 
-use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, str};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, slice, str};
 
 use inhaul_core::{
     event::{Event, Head, UnixMillis},
     filter::{
-        Filter, FilterError, Flag, NumberField, Outcome as LastOutcome, REMARKS, Signature, Subject,
-        TextField,
+        FAILED, Filter, FilterError, Flag, JsonPath, JsonValue, NumberField, Outcome as LastOutcome, REMARKS,
+        Signature, Subject, TextField,
     },
     signature::Verdict,
 };
-use serde_json::Value;
 
 use crate::{
     jq::{self, Bounds, Jq},
+    json_text::{self, Kind, Node},
     row::{Attempt, AttemptCause, EventRow, EventState, Outcome},
 };
 
@@ -64,7 +64,7 @@ pub struct Filtered<'a> {
 struct Whole<'a> {
     event: &'a Event,
     head: Option<Head>,
-    json: OnceCell<Option<Value>>,
+    json: OnceCell<Option<Node>>,
 }
 
 impl<'a> Filtered<'a> {
@@ -111,6 +111,20 @@ impl Whole<'_> {
     fn body(&self) -> &[u8] {
         let body = &self.event.body;
         &body[..body.len().min(BODY_MAX_BYTES)]
+    }
+}
+
+/// Whether a value passes that stands in a text.
+fn passes_value(value: &Node, text: &str, passes: &mut dyn FnMut(JsonValue<'_>) -> bool) -> bool {
+    let written = &text[value.span.clone()];
+    match &value.kind {
+        Kind::Array(_) | Kind::Object(_) => passes(JsonValue::Nested),
+        Kind::Scalar if written.starts_with('"') => {
+            // A lone surrogate has no text; its escape stands for it.
+            let read = serde_json::from_str(written);
+            passes(JsonValue::Text(&read.unwrap_or_else(|_| written.trim_matches('"').to_owned())))
+        }
+        Kind::Scalar => passes(JsonValue::Plain(written)),
     }
 }
 
@@ -188,22 +202,22 @@ impl Subject for Filtered<'_> {
     fn any_word(&self, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
         let row = self.row;
         let id = row.id.to_string();
-        let status = match self.outcome() {
-            LastOutcome::Status(status) => Some(status.to_string()),
-            LastOutcome::Failed => Some("err".to_owned()),
-            LastOutcome::None => None,
+        let has_status = match self.outcome() {
+            LastOutcome::Status(status) => passes(&status.to_string()),
+            LastOutcome::Failed => FAILED.iter().any(|word| passes(word)),
+            LastOutcome::None => false,
         };
-        let mut given = [&row.event_type, &row.provider, &row.provider_event_id, &row.comment, &status]
-            .into_iter()
-            .flatten();
-        let found = given.any(|text| passes(text))
+        let mut given =
+            [&row.event_type, &row.provider, &row.provider_event_id, &row.comment].into_iter().flatten();
+        let found = has_status
+            || given.any(|text| passes(text))
             || row.tags.iter().any(|tag| passes(tag))
             || passes(&row.method)
             || passes(&row.target)
             || passes(&id)
             || passes(&self.signature().to_string())
             || row.given_up.as_ref().is_some_and(|given_up| passes(&given_up.reason))
-            || REMARKS.into_iter().any(|flag| self.has(flag) && passes(&flag.to_string()));
+            || REMARKS.into_iter().any(|flag| self.has(flag) && flag.words().iter().any(|word| passes(word)));
         Some(found)
     }
 
@@ -251,13 +265,13 @@ impl Subject for Filtered<'_> {
         })
     }
 
-    fn json(&self, passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool> {
+    fn any_json(&self, path: &JsonPath, passes: &mut dyn FnMut(JsonValue<'_>) -> bool) -> Option<bool> {
         let whole = self.whole.as_ref()?;
-        let json = whole.json.get_or_init(|| {
-            let body = str::from_utf8(whole.body()).ok()?;
-            serde_json::from_str(body).ok()
-        });
-        Some(passes(json.as_ref()))
+        let Ok(text) = str::from_utf8(whole.body()) else { return Some(false) };
+        let Some(node) = whole.json.get_or_init(|| json_text::parse(text).ok()) else { return Some(false) };
+        let mut found = false;
+        node.visit(slice::from_ref(path), &mut |value| found = found || passes_value(value, text, passes));
+        Some(found)
     }
 
     fn jq(&self, program: &str) -> Option<bool> {
@@ -273,6 +287,7 @@ mod tests {
     use crate::{
         history::tests::sample_event,
         output::tests::{answered, row},
+        row::FailureKind,
     };
 
     #[test]
@@ -312,6 +327,42 @@ mod tests {
         assert!(of("is:failed jq:'.a | length'").is_ok());
         let error = of("is:failed jq:'.a | nothing'").unwrap_err();
         assert_eq!((error.span, error.message.as_str()), (19..26, "jq: there is no filter \"nothing\""));
+    }
+
+    #[test]
+    fn numbers_in_a_body_are_compared_as_they_are_written() {
+        let event = sample_event(
+            1,
+            br#"{"a":{"value":1.870,"id":9007199254740993,"text":"\u0031\u0035 x"},"l":[150]}"#,
+        );
+        let row = row();
+        let whole = Filtered::whole(&row, &event, row.received_at);
+        let holds = |filter: &str| filter.parse::<Filter>().unwrap().test(&whole).unwrap();
+        for filter in [
+            "a.value=1.870",
+            "a.value:1.87",
+            "a.value:1..2",
+            "a.id=9007199254740993",
+            "$.l[*]:100..200",
+            "a.text:\"15 \"",
+            "exists:a",
+        ] {
+            assert!(holds(filter), "{filter}");
+        }
+        for filter in ["a.value:1", "a.id=9007199254740992", "$.l[0]:1", "a.text=15", "exists:a.value.b"] {
+            assert!(!holds(filter), "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_a_list_shows_of_an_event_is_a_word() {
+        let failed = Outcome::Failed { kind: FailureKind::Timeout, message: "x".to_owned(), latency_ms: 1 };
+        let attempts = vec![Attempt { outcome: failed, ..answered(1, 503) }];
+        let row = EventRow { attempts, imported: true, ..row() };
+        let listed = Filtered::listed(&row, row.received_at);
+        for filter in ["ERR", "err", "status:ERR", "file", "imported", "is:file", "-again"] {
+            assert_eq!(filter.parse::<Filter>().unwrap().test(&listed), Some(true), "{filter}");
+        }
     }
 
     #[test]

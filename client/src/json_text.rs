@@ -78,6 +78,9 @@ impl Node {
         if paths.iter().any(|path| path.leads_to(places)) {
             return each(self);
         }
+        if !paths.iter().any(|path| path.leads_through(places)) {
+            return;
+        }
         match &self.kind {
             Kind::Scalar => {}
             Kind::Array(items) => {

@@ -81,6 +81,7 @@ mod holding;
 pub mod keys;
 mod marks;
 mod message;
+mod named;
 mod offscreen;
 mod pager;
 mod piping;
@@ -95,6 +96,7 @@ mod tests;
 mod theme;
 mod traffic;
 mod tree;
+mod typing;
 mod update;
 mod used;
 mod view;
@@ -248,6 +250,7 @@ fn on_terminal(effect: Effect, screen: &mut Screen) -> io::Result<Option<Effect>
         | Effect::LoadThread(_)
         | Effect::Load(..)
         | Effect::Judge(..)
+        | Effect::StopJudging
         | Effect::Replay(..)
         | Effect::Preview(..)
         | Effect::CarryOut(..)

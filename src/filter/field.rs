@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::{
-    number::{Comparison, Unit},
-    pattern::{self, Pattern},
+    json::Path,
+    number::{Numbers, Unit},
     subject::Outcome,
 };
 
@@ -132,8 +130,8 @@ pub(super) const FLAGS: [(Flag, &[&str]); 15] = [
     (Flag::Rejected, &["rejected"]),
     (Flag::Missed, &["missed"]),
     (Flag::Late, &["late"]),
-    (Flag::Imported, &["imported"]),
-    (Flag::Repeat, &["repeat", "dup"]),
+    (Flag::Imported, &["imported", "file"]),
+    (Flag::Repeat, &["repeat", "dup", "again"]),
     (Flag::Dropped, &["dropped"]),
     (Flag::Replayed, &["replayed", "replay"]),
     (Flag::Retried, &["retried", "retry"]),
@@ -251,6 +249,23 @@ impl Flag {
     pub fn all() -> impl Iterator<Item = Self> {
         FLAGS.into_iter().map(|(flag, _)| flag)
     }
+
+    /// Its bit among those of all flags.
+    pub fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
+    /// The words that mean it behind `is:`, the first of them the usual one.
+    pub fn words(self) -> &'static [&'static str] {
+        FLAGS.iter().find(|(flag, _)| *flag == self).map_or(&[], |(_, words)| words)
+    }
+}
+
+impl Signature {
+    /// Its bit among those of all that a check can find.
+    pub(super) fn bit(self) -> u32 {
+        1 << self as u32
+    }
 }
 
 impl NumberField {
@@ -303,194 +318,36 @@ fn first_word<T: PartialEq>(all: &[(T, &[&'static str])], wanted: &T) -> &'stati
     row.and_then(|(_, words)| words.first()).copied().unwrap_or_default()
 }
 
-/// Outcomes of the last attempt that pass.
+/// An outcome of the last attempt that passes.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Statuses {
-    /// Answers compared with one number.
-    Compared(Comparison, u16),
-    /// One of these.
-    OneOf(Vec<StatusRange>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StatusRange {
-    /// Both included.
-    Answered(u16, u16),
+pub(super) enum StatusTest {
+    /// An answer with one of these.
+    Answered(Numbers<u16>),
     /// `err`: no answer.
     Failed,
     /// `none`: no attempt with an outcome.
     None,
 }
 
-impl Statuses {
-    pub(super) fn hold(&self, outcome: Outcome) -> bool {
+impl StatusTest {
+    pub(super) fn holds(&self, outcome: Outcome) -> bool {
         match (self, outcome) {
-            (Self::Compared(comparison, limit), Outcome::Status(status)) => {
-                comparison.holds(f64::from(status), f64::from(*limit))
-            }
-            (Self::Compared(..), Outcome::Failed | Outcome::None) => false,
-            (Self::OneOf(ranges), outcome) => ranges.iter().any(|range| match (range, outcome) {
-                (StatusRange::Answered(low, high), Outcome::Status(status)) => {
-                    (*low..=*high).contains(&status)
-                }
-                (StatusRange::Failed, Outcome::Failed) | (StatusRange::None, Outcome::None) => true,
-                (StatusRange::Answered(..) | StatusRange::Failed | StatusRange::None, _) => false,
-            }),
+            (Self::Answered(numbers), Outcome::Status(status)) => numbers.hold(&status),
+            (Self::Failed, Outcome::Failed) | (Self::None, Outcome::None) => true,
+            (Self::Answered(_) | Self::Failed | Self::None, _) => false,
         }
     }
 }
 
-impl fmt::Display for Statuses {
+impl fmt::Display for StatusTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ranges = match self {
-            Self::Compared(comparison, limit) => return write!(f, "{}{limit}", comparison.as_str()),
-            Self::OneOf(ranges) => ranges,
-        };
-        for (at, range) in ranges.iter().enumerate() {
-            f.write_str(if at == 0 { ":" } else { "," })?;
-            match range {
-                StatusRange::Answered(low, high) if low == high => write!(f, "{low}")?,
-                StatusRange::Answered(low, high) if low % 100 == 0 && *high == low + 99 => {
-                    write!(f, "{}xx", low / 100)?;
-                }
-                StatusRange::Answered(low, high) => write!(f, "{low}..{high}")?,
-                StatusRange::Failed => f.write_str("err")?,
-                StatusRange::None => f.write_str("none")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where a value is in a JSON document: `data.amount`, `$.items[0].id`, `items[*].id`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path(Vec<Step>);
-
-/// One step on the way from a document to a value in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place<'a> {
-    /// The member of that name of an object.
-    Member(&'a str),
-    /// The item of an array, counted from 0.
-    Item(usize),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Member(String),
-    At(usize),
-    Each,
-}
-
-impl Path {
-    /// Reads a path; nothing when the text is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut steps = Vec::new();
-        let rest = match text.strip_prefix('$') {
-            Some("") => return Some(Self(steps)),
-            Some(rest) if rest.starts_with('[') => rest,
-            Some(rest) => rest.strip_prefix('.')?,
-            None => text,
-        };
-        for part in rest.split('.') {
-            let (name, mut brackets) = part.split_at(part.find('[').unwrap_or(part.len()));
-            if name.is_empty() && (brackets.is_empty() || !steps.is_empty()) {
-                return None;
-            }
-            steps.extend((!name.is_empty()).then(|| Step::Member(name.to_owned())));
-            while let Some((inside, behind)) =
-                brackets.strip_prefix('[').and_then(|rest| rest.split_once(']'))
-            {
-                steps.push(if inside == "*" { Step::Each } else { Step::At(inside.parse().ok()?) });
-                brackets = behind;
-            }
-            if !brackets.is_empty() {
-                return None;
-            }
-        }
-        Some(Self(steps))
-    }
-
-    /// Whether it leads to the value at the end of these steps.
-    pub fn leads_to(&self, places: &[Place<'_>]) -> bool {
-        let fits = |(step, place): (&Step, &Place<'_>)| match (step, place) {
-            (Step::Member(name), Place::Member(member)) => name == member,
-            (Step::At(index), Place::Item(item)) => index == item,
-            (Step::Each, Place::Item(_)) => true,
-            (Step::Member(_), Place::Item(_)) | (Step::At(_) | Step::Each, Place::Member(_)) => false,
-        };
-        self.0.len() == places.len() && self.0.iter().zip(places).all(fits)
-    }
-
-    /// Every value there, in order.
-    pub(super) fn values<'v>(&self, json: &'v Value) -> impl Iterator<Item = &'v Value> {
-        let mut found = vec![json];
-        for step in &self.0 {
-            found = found
-                .into_iter()
-                .flat_map(|value| match step {
-                    Step::Member(name) => value.get(name).into_iter().collect::<Vec<_>>(),
-                    Step::At(index) => value.get(index).into_iter().collect(),
-                    Step::Each => value.as_array().into_iter().flatten().collect(),
-                })
-                .collect();
-        }
-        found.into_iter()
-    }
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("$")?;
-        for step in &self.0 {
-            match step {
-                Step::Member(name) => write!(f, ".{name}")?,
-                Step::At(index) => write!(f, "[{index}]")?,
-                Step::Each => f.write_str("[*]")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a value of a JSON document must be.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum JsonTest {
-    /// Anything.
-    Exists,
-    /// A number, compared.
-    Number(Comparison, f64),
-    /// Written as text, it matches one of these.
-    Text(Vec<Pattern>),
-}
-
-impl JsonTest {
-    pub(super) fn holds(&self, value: &Value) -> bool {
         match self {
-            Self::Exists => true,
-            Self::Number(comparison, limit) => {
-                let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
-                number.is_some_and(|number| comparison.holds(number, *limit))
+            Self::Answered(Numbers::Between(low, high)) if low % 100 == 0 && *high == low + 99 => {
+                write!(f, "{}xx", low / 100)
             }
-            Self::Text(patterns) => {
-                let text = match value {
-                    Value::String(text) => text.clone(),
-                    Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
-                    Value::Array(_) | Value::Object(_) => return false,
-                };
-                patterns.iter().any(|pattern| pattern.matches(&text))
-            }
-        }
-    }
-
-    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
-        match self {
-            Self::Exists => write!(f, "exists:{}", pattern::quoted(&path.to_string())),
-            Self::Number(comparison, limit) => write!(f, "{path}{}{limit}", comparison.as_str()),
-            Self::Text(patterns) => {
-                write!(f, "{path}")?;
-                pattern::write_all(f, patterns)
-            }
+            Self::Answered(numbers) => write!(f, "{numbers}"),
+            Self::Failed => f.write_str("err"),
+            Self::None => f.write_str("none"),
         }
     }
 }

@@ -5,8 +5,6 @@ use std::fmt;
 /// How numbers are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
-    Equal,
-    Other,
     Less,
     AtMost,
     More,
@@ -14,26 +12,38 @@ pub(super) enum Comparison {
 }
 
 impl Comparison {
-    pub(super) fn holds(self, number: f64, limit: f64) -> bool {
+    /// Those of two signs first, for `<` is the beginning of `<=`.
+    const ALL: [(&'static str, Self); 4] =
+        [("<=", Self::AtMost), (">=", Self::AtLeast), ("<", Self::Less), (">", Self::More)];
+
+    /// The one of an operator.
+    pub(super) fn named(operator: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(sign, _)| *sign == operator).map(|(_, comparison)| comparison)
+    }
+
+    /// The one that a value begins with, and what stands behind it.
+    fn begins(text: &str) -> Option<(Self, &str)> {
+        Self::ALL.into_iter().find_map(|(sign, comparison)| Some((comparison, text.strip_prefix(sign)?)))
+    }
+
+    fn holds<N: PartialOrd>(self, number: &N, limit: &N) -> bool {
         match self {
-            Self::Equal => number == limit,
-            Self::Other => number != limit,
             Self::Less => number < limit,
             Self::AtMost => number <= limit,
             Self::More => number > limit,
             Self::AtLeast => number >= limit,
         }
     }
+}
 
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::Other => "!=",
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Less => "<",
             Self::AtMost => "<=",
             Self::More => ">",
             Self::AtLeast => ">=",
-        }
+        })
     }
 }
 
@@ -85,33 +95,56 @@ impl Unit {
 
 /// Numbers that pass.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Numbers {
-    /// Compared with one number.
-    Compared(Comparison, f64),
-    /// One of these ranges, both ends included.
-    Ranges(Vec<(f64, f64)>),
+pub(super) enum Numbers<N> {
+    /// Those from the first to the second, both included.
+    Between(N, N),
+    /// Compared with one.
+    Compared(Comparison, N),
 }
 
-impl Numbers {
-    pub(super) fn hold(&self, number: f64) -> bool {
+impl<N: PartialOrd + Clone> Numbers<N> {
+    /// Reads a value behind an operator: a number, and behind `:` and `=` also a range or a comparison. What is no number is given back.
+    pub(super) fn parse<'t>(
+        operator: &str,
+        text: &'t str,
+        number: impl Fn(&str) -> Option<N>,
+    ) -> Result<Self, &'t str> {
+        let number = |text: &'t str| number(text).ok_or(text);
+        if let Some(comparison) = Comparison::named(operator) {
+            return Ok(Self::Compared(comparison, number(text)?));
+        }
+        if let Some((comparison, limit)) = Comparison::begins(text) {
+            return Ok(Self::Compared(comparison, number(limit)?));
+        }
+        Ok(match text.split_once("..") {
+            Some((low, high)) => Self::Between(number(low)?, number(high)?),
+            None => number(text).map(|number| Self::Between(number.clone(), number))?,
+        })
+    }
+
+    pub(super) fn hold(&self, number: &N) -> bool {
         match self {
-            Self::Compared(comparison, limit) => comparison.holds(number, *limit),
-            Self::Ranges(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(&number)),
+            Self::Between(low, high) => (low..=high).contains(&number),
+            Self::Compared(comparison, limit) => comparison.holds(number, limit),
         }
     }
 }
 
-impl fmt::Display for Numbers {
+impl<N: PartialEq + fmt::Display> fmt::Display for Numbers<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Compared(comparison, limit) => write!(f, "{}{limit}", comparison.as_str()),
-            Self::Ranges(ranges) => {
-                for (at, (low, high)) in ranges.iter().enumerate() {
-                    f.write_str(if at == 0 { ":" } else { "," })?;
-                    if low == high { write!(f, "{low}")? } else { write!(f, "{low}..{high}")? }
-                }
-                Ok(())
-            }
+            Self::Between(low, high) if low == high => write!(f, "{low}"),
+            Self::Between(low, high) => write!(f, "{low}..{high}"),
+            Self::Compared(comparison, limit) => write!(f, "{comparison}{limit}"),
         }
+    }
+}
+
+/// Writes the operator and the values: one comparison is its own operator.
+pub(super) fn write_all<T: fmt::Display>(f: &mut fmt::Formatter<'_>, all: &[T]) -> fmt::Result {
+    let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+    match &all[..] {
+        [one] if Comparison::begins(one).is_some() => f.write_str(one),
+        all => write!(f, ":{}", all.join(",")),
     }
 }

@@ -17,12 +17,12 @@ pub(super) struct Pattern {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `:`: a part of the text, or all of it with `*` and `?`.
+    /// `:`: a part of the text.
     Part,
+    /// `:` and `*` or `?` in a value without quotes: the whole text looks like it.
+    Glob,
     /// `=`: the whole text.
     Whole,
-    /// `!=`: anything but the whole text.
-    Other,
     /// `~`: a regular expression.
     Regex,
 }
@@ -38,9 +38,9 @@ impl Pattern {
     pub(super) fn new(kind: Kind, text: &str) -> Result<Self, String> {
         let expression = match kind {
             Kind::Regex => text.to_owned(),
-            Kind::Part if is_glob(text) => format!("^{}$", glob(text)),
             Kind::Part => regex::escape(text),
-            Kind::Whole | Kind::Other => format!("^{}$", regex::escape(text)),
+            Kind::Glob => glob(text),
+            Kind::Whole => format!("^{}$", regex::escape(text)),
         };
         let regex = RegexBuilder::new(&expression)
             .case_insensitive(!text.chars().any(char::is_uppercase))
@@ -52,49 +52,59 @@ impl Pattern {
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text) != (self.kind == Kind::Other)
+        self.regex.is_match(text)
     }
 
-    /// As [`Pattern::matches`], for words: a glob may be in the middle of a text.
-    pub(super) fn is_in(&self, text: &str) -> bool {
-        self.matches(text)
+    /// The text as it was given.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// As a word by itself.
     pub(super) fn write_word(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.kind == Kind::Regex { write!(f, "/{}/", self.text) } else { f.write_str(&word(&self.text)) }
+        match self.kind {
+            Kind::Regex => write!(f, "/{}/", self.text.replace('/', "\\/")),
+            Kind::Glob => f.write_str(&self.text),
+            Kind::Part | Kind::Whole => f.write_str(&word(&self.text)),
+        }
     }
 
-    fn op(&self) -> &'static str {
+    pub(super) fn operator(&self) -> &'static str {
         match self.kind {
-            Kind::Part => ":",
+            Kind::Part | Kind::Glob => ":",
             Kind::Whole => "=",
-            Kind::Other => "!=",
             Kind::Regex => "~",
         }
+    }
+}
+
+/// As a value behind its operator.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == Kind::Glob { f.write_str(&self.text) } else { f.write_str(&quoted(&self.text)) }
     }
 }
 
 /// An operator and its values.
 pub(super) fn write_all(f: &mut fmt::Formatter<'_>, patterns: &[Pattern]) -> fmt::Result {
     for (at, pattern) in patterns.iter().enumerate() {
-        f.write_str(if at == 0 { pattern.op() } else { "," })?;
-        f.write_str(&quoted(&pattern.text))?;
+        write!(f, "{}{pattern}", if at == 0 { pattern.operator() } else { "," })?;
     }
     Ok(())
 }
 
-/// A text as a value of a filter, in quotes if it needs any.
+/// A text as a value of a filter, in quotes if it needs any to mean just this text.
 pub fn quoted(text: &str) -> String {
     let special = |letter: char| {
-        letter.is_whitespace() || matches!(letter, '(' | ')' | ',' | '"' | '\'' | '\\' | '/' | '|' | '&')
+        letter.is_whitespace()
+            || matches!(letter, '(' | ')' | ',' | '"' | '\'' | '\\' | '/' | '|' | '&' | '*' | '?')
     };
     if text.is_empty() || text.contains(special) { in_quotes(text) } else { text.to_owned() }
 }
 
 /// A word by itself, in quotes if it would be read otherwise.
 fn word(text: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '*' | '?');
+    let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
     let starts_well = text.chars().next().is_some_and(char::is_alphanumeric);
     let is_operator = matches!(text, "AND" | "OR" | "NOT");
     let named = ["header.", "query.", "resp.header."].iter().any(|prefix| text.starts_with(prefix));
@@ -105,17 +115,19 @@ fn word(text: &str) -> String {
     }
 }
 
-fn in_quotes(text: &str) -> String {
+/// A text in quotes, which means just this text wherever a value or a word stands.
+pub fn in_quotes(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn is_glob(text: &str) -> bool {
+/// Whether a text without quotes stands for others.
+pub(super) fn is_glob(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
 /// The regular expression of a glob.
-fn glob(text: &str) -> String {
-    let mut out = String::new();
+pub(super) fn glob(text: &str) -> String {
+    let mut out = "(?s)^".to_owned();
     for letter in text.chars() {
         match letter {
             '*' => out.push_str(".*"),
@@ -123,6 +135,7 @@ fn glob(text: &str) -> String {
             _ => out.push_str(&regex::escape(letter.encode_utf8(&mut [0; 4]))),
         }
     }
+    out.push('$');
     out
 }
 

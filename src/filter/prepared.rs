@@ -1,7 +1,7 @@
 //! A filter made ready for very many events whose texts are words of a vocabulary: each word is compared once, and each event only looks
 //! its words up.
 
-use super::{Expression, Filter, Flag, Outcome, Signature, Subject, Test, TextField, field::SIGNATURES};
+use super::{Expression, Filter, Flag, Outcome, Subject, Test, TextField, field::SIGNATURES};
 
 /// The words that events have, numbered from 0 for each field.
 pub trait Vocabulary {
@@ -13,6 +13,9 @@ pub trait Vocabulary {
 pub trait Listed: Subject {
     /// Its word.
     fn word(&self, field: &TextField) -> ListedWord;
+
+    /// The [bits](Flag::bit) of all that is true of it.
+    fn flags(&self) -> u32;
 }
 
 /// What an event has in place of a text.
@@ -30,6 +33,9 @@ pub enum ListedWord {
 pub const REMARKS: [Flag; 7] =
     [Flag::GivenUp, Flag::Held, Flag::Missed, Flag::Late, Flag::Imported, Flag::Repeat, Flag::Rejected];
 
+/// The words that find an attempt without an answer, as filters and lists have them.
+pub const FAILED: [&str; 2] = ["err", "ERR"];
+
 /// Fields of which a word by itself is looked for among the words of a vocabulary.
 const WORD_FIELDS: [TextField; 4] = [TextField::Type, TextField::Provider, TextField::Method, TextField::Tag];
 
@@ -42,16 +48,22 @@ enum Node<'f> {
     Not(Box<Node<'f>>),
     Words(TextField, Vec<bool>),
     Word(Box<Word>),
+    /// The bits of what must be true, or found by the signature check, one of which is enough.
+    Flags(u32),
+    Signatures(u32),
     Test(&'f Test),
 }
 
 /// What passes of all that a word by itself may be found in and that is in an index. When nothing does, the rest of the event decides.
 struct Word {
+    /// Those that have words that pass.
     fields: Vec<(TextField, Vec<bool>)>,
+    /// Of answers; empty when none passes.
     statuses: Vec<bool>,
     failed: bool,
-    signatures: Vec<Signature>,
-    flags: Vec<Flag>,
+    /// Bits.
+    signatures: u32,
+    flags: u32,
 }
 
 impl Filter {
@@ -95,22 +107,34 @@ fn node<'f>(expression: &'f Expression, vocabulary: &dyn Vocabulary) -> Node<'f>
             }
         }
         Expression::Test(Test::Word(pattern)) => {
-            let mut passes = |text: &str| pattern.is_in(text);
+            let mut passes = |text: &str| pattern.matches(text);
             let field = |field: TextField, passes: &mut dyn FnMut(&str) -> bool| {
                 Some((field.clone(), vocabulary.passing(&field, passes)?))
             };
-            let fields = WORD_FIELDS.into_iter().filter_map(|one| field(one, &mut passes)).collect();
+            let has_any = |passing: &[bool]| passing.contains(&true);
+            let fields = WORD_FIELDS.into_iter().filter_map(|one| field(one, &mut passes));
+            let fields = fields.filter(|(_, passing)| has_any(passing)).collect();
+            let statuses: Vec<bool> = (0..1000_u16).map(|status| passes(&status.to_string())).collect();
             Node::Word(Box::new(Word {
                 fields,
-                statuses: (0..1000_u16).map(|status| passes(&status.to_string())).collect(),
-                failed: passes("err"),
+                statuses: if has_any(&statuses) { statuses } else { Vec::new() },
+                failed: FAILED.into_iter().any(&mut passes),
                 signatures: SIGNATURES
                     .map(|(signature, _)| signature)
                     .into_iter()
                     .filter(|signature| passes(&signature.to_string()))
-                    .collect(),
-                flags: REMARKS.into_iter().filter(|flag| passes(&flag.to_string())).collect(),
+                    .fold(0, |bits, signature| bits | signature.bit()),
+                flags: REMARKS
+                    .into_iter()
+                    .filter(|flag| flag.words().iter().any(|word| passes(word)))
+                    .fold(0, |bits, flag| bits | flag.bit()),
             }))
+        }
+        Expression::Test(Test::Flags(flags)) => {
+            Node::Flags(flags.iter().fold(0, |bits, flag| bits | flag.bit()))
+        }
+        Expression::Test(Test::Signature(all)) => {
+            Node::Signatures(all.iter().fold(0, |bits, signature| bits | signature.bit()))
         }
         Expression::Test(test) => Node::Test(test),
     }
@@ -124,6 +148,8 @@ impl Node<'_> {
             Self::Not(other) => other.test(subject).map(|truth| !truth),
             Self::Words(field, passing) => passes(field, passing, subject),
             Self::Word(word) => word.test(subject),
+            Self::Flags(flags) => Some(subject.flags() & flags != 0),
+            Self::Signatures(signatures) => Some(subject.signature().bit() & signatures != 0),
             Self::Test(test) => test.test(subject),
         }
     }
@@ -151,25 +177,17 @@ fn passes(field: &TextField, passing: &[bool], subject: &impl Listed) -> Option<
 }
 
 impl Word {
+    /// What is not among the words may be it, so that an event is never refused here.
     fn test(&self, subject: &impl Listed) -> Option<bool> {
         let of_outcome = match subject.outcome() {
             Outcome::Status(status) => self.statuses.get(usize::from(status)).copied().unwrap_or(false),
             Outcome::Failed => self.failed,
             Outcome::None => false,
         };
-        let (mut found, mut is_open) = (of_outcome, false);
-        found |= self.signatures.contains(&subject.signature());
-        found |= self.flags.iter().any(|flag| subject.has(*flag));
-        for (field, passing) in &self.fields {
-            match passes(field, passing, subject) {
-                Some(passes) => found |= passes,
-                None => is_open = true,
-            }
-        }
-        if found {
-            return Some(true);
-        }
-        // A text that is not among the words may be it.
-        if is_open { None } else { subject.any_word(&mut |_| false) }
+        let of_bits = subject.signature().bit() & self.signatures | subject.flags() & self.flags;
+        let found = of_outcome
+            | (of_bits != 0)
+            | self.fields.iter().any(|(field, passing)| passes(field, passing, subject) == Some(true));
+        found.then_some(true)
     }
 }

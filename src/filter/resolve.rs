@@ -2,9 +2,11 @@
 
 use super::{
     Expression, FilterError, Test,
-    field::{FLAGS, Field, JsonTest, Path, SIGNATURES, StatusRange, Statuses},
+    decimal::Decimal,
+    field::{FLAGS, Field, SIGNATURES, StatusTest},
+    json::{JsonTest, Path, Wanted},
     number::{Comparison, Numbers, Unit},
-    pattern::{Kind, Pattern},
+    pattern::{self, Kind, Pattern},
     saved::{SAVED_DEPTH_MAX, Saved},
     syntax::{self, Raw, Spanned},
     time::{self, Time, Times},
@@ -28,7 +30,7 @@ const ALIASES: [(&str, &str, &str, Option<&str>); 20] = [
     ("dst", "target", "~", None),
     ("e", "status", ":", Some("err")),
     ("q", "status", ":", Some("none")),
-    ("s", "status", "!=", Some("0")),
+    ("s", "status", ">=", Some("0")),
     ("comment", "comment", "~", None),
     ("replay", "is", ":", Some("replayed")),
     ("marked", "is", ":", Some("marked")),
@@ -64,6 +66,9 @@ pub(super) fn resolve(raw: &Raw, saved: &Saved, depth: usize) -> Result<Expressi
         Raw::Word(word) if is_saved(word) => named(word, saved, depth)?,
         Raw::Word(word) => Expression::Test(word_test(word)?),
         Raw::Regex(regex) => Expression::Test(Test::Word(pattern(Kind::Regex, regex)?)),
+        Raw::Test { name, op: "!=", values } => {
+            Expression::Not(Box::new(Expression::Test(other(name, values)?)))
+        }
         Raw::Test { name, op, values } => Expression::Test(test(name, op, values)?),
         Raw::Alias { name, value } => Expression::Test(alias(name, value.as_ref())?),
     })
@@ -112,8 +117,27 @@ fn word_test(word: &Spanned) -> Result<Test, FilterError> {
     let is_named = ["header.", "query.", "resp.header."].iter().any(|prefix| word.text.starts_with(prefix));
     match Field::named(&word.text) {
         Some(Field::Text(field)) if is_named && is_bare(word) => Ok(Test::Present(field)),
-        _ => Ok(Test::Word(pattern(Kind::Part, word)?)),
+        _ => Ok(Test::Word(word_pattern(word)?)),
     }
+}
+
+/// A word without quotes may stand for others. One that begins as a regular expression does is one in the normal form, which could not tell
+/// it from those.
+fn word_pattern(word: &Spanned) -> Result<Pattern, FilterError> {
+    if is_glob(word) && word.text.starts_with('/') {
+        let regex = Spanned { text: pattern::glob(&word.text), span: word.span.clone() };
+        return pattern(Kind::Regex, &regex);
+    }
+    pattern(part(word), word)
+}
+
+/// What `:` means of a value.
+fn part(value: &Spanned) -> Kind {
+    if is_glob(value) { Kind::Glob } else { Kind::Part }
+}
+
+fn is_glob(value: &Spanned) -> bool {
+    is_bare(value) && pattern::is_glob(&value.text)
 }
 
 fn alias(name: &Spanned, value: Option<&Spanned>) -> Result<Test, FilterError> {
@@ -127,6 +151,16 @@ fn alias(name: &Spanned, value: Option<&Spanned>) -> Result<Test, FilterError> {
     let fixed = fixed.map(|text| Spanned { text: text.to_owned(), span: name.span.clone() });
     let values: Vec<Spanned> = fixed.or_else(|| value.cloned()).into_iter().collect();
     test(&field, op, &values)
+}
+
+/// What `!=` is the contrary of.
+fn other(name: &Spanned, values: &[Spanned]) -> Result<Test, FilterError> {
+    match Field::named(&name.text) {
+        Some(Field::After | Field::Before | Field::At | Field::Exists | Field::Jq) => {
+            test(name, "!=", values)
+        }
+        _ => test(name, "=", values),
+    }
 }
 
 fn test(name: &Spanned, op: &str, values: &[Spanned]) -> Result<Test, FilterError> {
@@ -179,74 +213,53 @@ fn only<'v>(op: &str, allowed: &[&str], values: &'v [Spanned]) -> Result<&'v Spa
 
 fn patterns(op: &str, values: &[Spanned]) -> Result<Vec<Pattern>, FilterError> {
     let kind = match op {
-        ":" => Kind::Part,
-        "=" => Kind::Whole,
-        "~" => Kind::Regex,
-        "!=" => Kind::Other,
+        ":" => None,
+        "=" => Some(Kind::Whole),
+        "~" => Some(Kind::Regex),
         _ => return only(op, &[":", "=", "!=", "~"], values).map(|_| Vec::new()),
     };
-    if kind == Kind::Other {
-        only(op, &["!="], values)?;
+    values.iter().map(|value| pattern(kind.unwrap_or_else(|| part(value)), value)).collect()
+}
+
+/// The values of an operator; those that compare take one.
+fn compared<'v>(op: &str, values: &'v [Spanned]) -> Result<&'v [Spanned], FilterError> {
+    if !matches!(op, ":" | "=") {
+        only(op, &[":", "=", "!=", ">", ">=", "<", "<="], values)?;
     }
-    values.iter().map(|value| pattern(kind, value)).collect()
+    Ok(values)
 }
 
-fn comparison(op: &str) -> Option<Comparison> {
-    let all = [
-        Comparison::Equal,
-        Comparison::Other,
-        Comparison::Less,
-        Comparison::AtMost,
-        Comparison::More,
-        Comparison::AtLeast,
-    ];
-    all.into_iter().find(|comparison| comparison.as_str() == op)
-}
-
-fn numbers(unit: Unit, op: &str, values: &[Spanned]) -> Result<Numbers, FilterError> {
-    let number = |value: &Spanned, text: &str| match unit.number(text) {
-        Some(number) => Ok(number),
-        None => wrong(value, format!("expected {} after {op:?}, found {text:?}", unit.expected())),
+fn numbers(unit: Unit, op: &str, values: &[Spanned]) -> Result<Vec<Numbers<f64>>, FilterError> {
+    let numbers = |value: &Spanned| {
+        let numbers = Numbers::parse(op, &value.text, |text| unit.number(text));
+        numbers.or_else(|found| {
+            wrong(value, format!("expected {} after {op:?}, found {found:?}", unit.expected()))
+        })
     };
-    if op == ":" {
-        let range = |value: &Spanned| match value.text.split_once("..") {
-            Some((low, high)) => Ok((number(value, low)?, number(value, high)?)),
-            None => number(value, &value.text).map(|number| (number, number)),
-        };
-        return values.iter().map(range).collect::<Result<_, _>>().map(Numbers::Ranges);
-    }
-    let value = only(op, &[":", "=", "!=", ">", ">=", "<", "<="], values)?;
-    match comparison(op) {
-        Some(comparison) => Ok(Numbers::Compared(comparison, number(value, &value.text)?)),
-        None => wrong(value, "a number is compared, not matched"),
-    }
+    compared(op, values)?.iter().map(numbers).collect()
 }
 
-fn statuses(op: &str, values: &[Spanned]) -> Result<Statuses, FilterError> {
-    const EXPECTED: &str = "a status such as 404, 4xx, 200..299, err or none";
+fn statuses(op: &str, values: &[Spanned]) -> Result<Vec<StatusTest>, FilterError> {
     let status = |text: &str| text.parse::<u16>().ok().filter(|status| *status < 1000);
-    if matches!(op, ":" | "=") {
-        let range = |value: &Spanned| {
-            let text = value.text.as_str();
-            let class = text.strip_suffix("xx").and_then(|class| class.parse::<u16>().ok());
-            let range = match (text, class, text.split_once("..")) {
-                ("err", ..) => Some(StatusRange::Failed),
-                ("none", ..) => Some(StatusRange::None),
-                (_, Some(class @ 1..=9), _) => Some(StatusRange::Answered(class * 100, class * 100 + 99)),
-                (_, _, Some((low, high))) => {
-                    status(low).zip(status(high)).map(|(low, high)| StatusRange::Answered(low, high))
-                }
-                _ => status(text).map(|status| StatusRange::Answered(status, status)),
-            };
-            range.map_or_else(|| wrong(value, format!("expected {EXPECTED}, found {text:?}")), Ok)
-        };
-        return values.iter().map(range).collect::<Result<_, _>>().map(Statuses::OneOf);
-    }
-    let value = only(op, &[":", "=", "!=", ">", ">=", "<", "<="], values)?;
-    match (comparison(op), status(&value.text)) {
-        (Some(comparison), Some(status)) => Ok(Statuses::Compared(comparison, status)),
-        _ => wrong(value, format!("expected a number after {op:?}, found {:?}", value.text)),
-    }
+    let test = |value: &Spanned| {
+        let small = value.text.to_ascii_lowercase();
+        let class = small.strip_suffix("xx").and_then(|class| class.parse::<u16>().ok());
+        match (small.as_str(), class) {
+            ("err", _) if Comparison::named(op).is_none() => Ok(StatusTest::Failed),
+            ("none", _) if Comparison::named(op).is_none() => Ok(StatusTest::None),
+            (_, Some(class @ 1..=9)) if Comparison::named(op).is_none() => {
+                Ok(StatusTest::Answered(Numbers::Between(class * 100, class * 100 + 99)))
+            }
+            _ => Numbers::parse(op, &value.text, status).map(StatusTest::Answered).or_else(|_| {
+                let expected = match Comparison::named(op) {
+                    Some(_) => "a number",
+                    None => "a status such as 404, 4xx, 200..299, >=400, err or none",
+                };
+                wrong(value, format!("expected {expected} after {op:?}, found {:?}", value.text))
+            }),
+        }
+    };
+    compared(op, values)?.iter().map(test).collect()
 }
 
 fn words<T: Copy>(
@@ -285,16 +298,23 @@ fn times(value: &Spanned) -> Result<Times, FilterError> {
 }
 
 fn json_test(op: &str, values: &[Spanned]) -> Result<JsonTest, FilterError> {
-    match comparison(op) {
-        Some(
-            comparison @ (Comparison::Less | Comparison::AtMost | Comparison::More | Comparison::AtLeast),
-        ) => {
-            let value = only(op, &[op], values)?;
-            match value.text.parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(JsonTest::Number(comparison, number)),
-                _ => wrong(value, format!("expected a number after {op:?}, found {:?}", value.text)),
-            }
-        }
-        Some(Comparison::Equal | Comparison::Other) | None => patterns(op, values).map(JsonTest::Text),
+    if Comparison::named(op).is_some() {
+        let value = only(op, &[op], values)?;
+        let numbers = Numbers::parse(op, &value.text, Decimal::parse);
+        return match numbers {
+            Ok(numbers) => Ok(JsonTest::OneOf(vec![Wanted::Numbers(numbers)])),
+            Err(found) => wrong(value, format!("expected a number after {op:?}, found {found:?}")),
+        };
     }
+    let wanted = |(value, pattern): (&Spanned, Pattern)| {
+        let numbers =
+            Numbers::parse(op, &value.text, Decimal::parse).ok().filter(|_| op != "~" && is_bare(value));
+        match (Decimal::parse(&value.text), numbers) {
+            (Some(number), Some(_)) => Wanted::Either(number, pattern),
+            (None, Some(numbers)) => Wanted::Numbers(numbers),
+            (_, None) => Wanted::Text(pattern),
+        }
+    };
+    let patterns = patterns(op, values)?;
+    Ok(JsonTest::OneOf(values.iter().zip(patterns).map(wanted).collect()))
 }

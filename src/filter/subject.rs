@@ -1,8 +1,6 @@
 //! What a filter asks of an event.
 
-use serde_json::Value;
-
-use super::{Flag, NumberField, Signature, TextField};
+use super::{Flag, JsonPath, JsonValue, NumberField, Signature, TextField};
 use crate::event::UnixMillis;
 
 /// What came of the last try to deliver an event.
@@ -42,8 +40,8 @@ pub trait Subject {
     /// Whether one of the texts passes; nothing when they are not at hand.
     fn any_text(&self, field: &TextField, passes: &mut dyn FnMut(&str) -> bool) -> Option<bool>;
 
-    /// Whether the body passes, as JSON if it is JSON; nothing when it is not at hand.
-    fn json(&self, passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool>;
+    /// Whether one of the values at the end of a path in its JSON body passes; nothing when the body is not at hand.
+    fn any_json(&self, path: &JsonPath, passes: &mut dyn FnMut(JsonValue<'_>) -> bool) -> Option<bool>;
 
     /// Whether a jq program finds something in the body; nothing when it was not run.
     fn jq(&self, program: &str) -> Option<bool> {

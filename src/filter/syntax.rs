@@ -11,11 +11,11 @@
 use std::ops::Range;
 
 use winnow::{
-    ModalResult, Parser,
+    ModalResult, Parser, Stateful,
     ascii::{alpha1, multispace0, multispace1},
     combinator::{alt, cut_err, delimited, eof, not, opt, peek, preceded, repeat, separated, terminated},
-    error::{ContextError, StrContext, StrContextValue},
-    stream::LocatingSlice,
+    error::{AddContext, ContextError, ErrMode, StrContext, StrContextValue},
+    stream::{LocatingSlice, Stream},
     token::{any, none_of, one_of, take_while},
 };
 
@@ -23,6 +23,9 @@ use super::FilterError;
 
 /// How deep brackets may be in each other.
 const DEPTH_MAX: usize = 64;
+
+/// What is said when they are deeper.
+const TOO_DEEP: &str = "brackets are more than 64 deep in each other";
 
 /// A filter, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +46,14 @@ pub(super) struct Spanned {
     pub(super) span: Range<usize>,
 }
 
-type Input<'t> = LocatingSlice<&'t str>;
+/// With how many brackets are open.
+type Input<'t> = Stateful<LocatingSlice<&'t str>, usize>;
 
 /// Takes a filter apart; nothing when it has no words.
 pub(super) fn parse(text: &str) -> Result<Option<Raw>, FilterError> {
-    if depth(text) > DEPTH_MAX {
-        let message = format!("brackets are more than {DEPTH_MAX} deep in each other");
-        return Err(FilterError { span: 0..text.len(), message });
-    }
     let end = (multispace0, eof).context(expected("a space, AND, OR or the end"));
-    delimited(multispace0, opt(or), end).parse(LocatingSlice::new(text)).map_err(|error| {
+    let input = Stateful { input: LocatingSlice::new(text), state: 0 };
+    delimited(multispace0, opt(or), end).parse(input).map_err(|error| {
         let at = error.offset();
         let rest = &text[at..];
         let wrong = rest.find(char::is_whitespace).unwrap_or(rest.len());
@@ -76,22 +77,6 @@ pub(super) fn outside_quotes(text: &str) -> (Vec<(usize, char)>, bool) {
     (outside, quote.is_some())
 }
 
-/// How deep the brackets outside of quotes are.
-fn depth(text: &str) -> usize {
-    let (mut now, mut most) = (0_usize, 0_usize);
-    for (_, letter) in outside_quotes(text).0 {
-        match letter {
-            '(' => {
-                now += 1;
-                most = most.max(now);
-            }
-            ')' => now = now.saturating_sub(1),
-            _ => {}
-        }
-    }
-    most
-}
-
 fn expected(what: &'static str) -> StrContext {
     StrContext::Expected(StrContextValue::Description(what))
 }
@@ -100,6 +85,9 @@ fn message(error: &ContextError, found: &str) -> String {
     let mut expected = "a word or NAME:VALUE";
     // The innermost comes first.
     for context in error.context() {
+        if let StrContext::Label(wrong) = context {
+            return (*wrong).to_owned();
+        }
         if let StrContext::Expected(StrContextValue::Description(what)) = context {
             expected = what;
             break;
@@ -143,8 +131,19 @@ fn atom(input: &mut Input<'_>) -> ModalResult<Raw> {
 }
 
 fn group(input: &mut Input<'_>) -> ModalResult<Raw> {
+    let start = input.checkpoint();
+    '('.parse_next(input)?;
+    // Nothing goes back over an opening bracket, so that the count is right.
+    input.state += 1;
+    if input.state > DEPTH_MAX {
+        input.reset(&start);
+        let error = ContextError::new().add_context(input, &start, StrContext::Label(TOO_DEEP));
+        return Err(ErrMode::Cut(error));
+    }
     let inside = delimited(multispace0, or, multispace0);
-    delimited('(', cut_err(inside), cut_err(')'.context(expected("a closing bracket")))).parse_next(input)
+    let raw = cut_err(terminated(inside, ')'.context(expected("a closing bracket")))).parse_next(input)?;
+    input.state -= 1;
+    Ok(raw)
 }
 
 /// One of mitmproxy's: `~c 500`.
@@ -199,7 +198,10 @@ fn in_quotes<'t>(quote: char) -> impl Parser<Input<'t>, String, winnow::error::E
 fn slashes(input: &mut Input<'_>) -> ModalResult<Spanned> {
     let letter = alt((preceded('\\', '/').value("/".to_owned()), none_of(['/']).map(String::from)));
     let inside = repeat(1.., letter).fold(String::new, |text, letter| text + &letter);
-    let end = peek(alt((eof.void(), one_of([' ', '\t', ')', ',']).void())));
+    let end = peek(alt((
+        eof.void(),
+        one_of(|letter: char| letter.is_whitespace() || matches!(letter, ')' | ',' | '|' | '&')).void(),
+    )));
     let whole = terminated((delimited('/', inside, '/'), opt('i')), end);
     let with_flag = |(text, flag): (String, Option<char>)| match flag {
         Some(_) => format!("(?i){text}"),

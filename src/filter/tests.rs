@@ -107,9 +107,40 @@ impl Subject for Sample {
         (self.is_whole || !needs_bytes).then(|| texts.iter().any(|text| passes(text)))
     }
 
-    fn json(&self, passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool> {
-        self.is_whole.then(|| passes(Some(&self.json)))
+    fn any_json(&self, path: &JsonPath, passes: &mut dyn FnMut(JsonValue<'_>) -> bool) -> Option<bool> {
+        self.is_whole.then(|| any_json(&self.json, path, &mut Vec::new(), passes))
     }
+}
+
+/// As [`Subject::any_json`], of a value and all in it.
+fn any_json<'v>(
+    value: &'v Value,
+    path: &JsonPath,
+    places: &mut Vec<JsonPlace<'v>>,
+    passes: &mut dyn FnMut(JsonValue<'_>) -> bool,
+) -> bool {
+    if path.leads_to(places) {
+        return match value {
+            Value::String(text) => passes(JsonValue::Text(text)),
+            Value::Array(_) | Value::Object(_) => passes(JsonValue::Nested),
+            Value::Null | Value::Bool(_) | Value::Number(_) => passes(JsonValue::Plain(&value.to_string())),
+        };
+    }
+    let inside: Vec<(JsonPlace<'_>, &Value)> = match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (JsonPlace::Item(index), item)).collect()
+        }
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (JsonPlace::Member(name), member)).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    inside.into_iter().any(|(place, value)| {
+        places.push(place);
+        let found = any_json(value, path, places, passes);
+        places.pop();
+        found
+    })
 }
 
 fn test(filter: &str, sample: &Sample) -> Option<bool> {
@@ -182,6 +213,38 @@ fn every_name_asks_for_what_it_says() {
 }
 
 #[test]
+fn the_contrary_is_of_all_values_and_quotes_are_for_letters_and_numbers_for_what_they_are_worth() {
+    for (yes, no) in [
+        ("tag!=quick", "tag!=slow"),
+        ("id!=evt_2", "id!=evt_1"),
+        ("key!=a,b", "key!=a,evt_1"),
+        ("data.nothing!=1", "data.currency!=eur"),
+        ("ms!=5", "ms!=210"),
+        ("sig!=bad", "sig!=ok"),
+        ("is!=late", "-is!=late"),
+        ("comment:\"this?\"", "comment:\"thi*\""),
+        ("comment:who*this?", "comment:who*thi?"),
+        ("\"bug/12\"", "\"bug/*\""),
+        ("bug/*", "bug/?"),
+        ("/hooks/*", "/hooks/?"),
+        ("ms:>200", "ms:>210"),
+        ("ms:1,>=210", "ms:1,<210"),
+        ("size:<=64k", "size:<64k"),
+        ("attempts=3", "attempts=2,4"),
+        ("data.amount.value:100..200", "data.amount.value:151..200"),
+        ("data.amount.value:>=150.5", "data.amount.value:<150.5"),
+        ("data.amount.value=150.500,1", "data.amount.value=1505e1"),
+        ("data.amount.value:1.505e2", "data.amount.value:150"),
+        ("data.amount.value:\"150\"", "data.amount.value=\"150.50\""),
+        ("items[*].id=8.0", "items[*].id:8.1"),
+    ] {
+        assert!(holds(yes), "{yes}");
+        assert!(!holds(no), "{no}");
+        assert!(!holds(&format!("-{yes}")) && holds(&format!("NOT {no}")), "{yes} {no}");
+    }
+}
+
+#[test]
 fn outcomes_signatures_and_flags_have_their_words() {
     let outcome = |outcome| Sample { outcome, ..Sample::default() };
     for (filter, status, failed, none) in [
@@ -192,7 +255,12 @@ fn outcomes_signatures_and_flags_have_their_words() {
         ("status:none", false, false, true),
         ("status>=400", true, false, false),
         ("status<400", false, false, false),
-        ("status!=503", false, false, false),
+        ("status!=503", false, true, true),
+        ("status:5XX,ERR", true, true, false),
+        ("status:NONE", false, false, true),
+        ("status:>=400", true, false, false),
+        ("status:err,>=500", true, true, false),
+        ("status:<503", false, false, false),
         ("-status:2xx", true, true, true),
     ] {
         let truths =
@@ -290,6 +358,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("stripe data.amount>1o0", "1o0", "expected a number after \">\", found \"1o0\""),
         ("ms>soon", "soon", "expected a time such as 200, 10s or 5m after \">\", found \"soon\""),
         ("size:big", "big", "expected a size"),
+        ("size:1k..big", "1k..big", "found \"big\""),
         ("status:4x", "4x", "expected a status such as 404, 4xx"),
         ("status~4", "4", "does not go with this name"),
         ("is:lost", "lost", "expected one of pending, held"),
@@ -318,6 +387,43 @@ fn what_is_wrong_is_named_with_its_place() {
     assert!(Filter::parse(&deep).unwrap_err().message.contains("64 deep"));
     assert!(Filter::parse(&"a ".repeat(3000)).unwrap_err().message.contains("at most 4096 bytes"));
     assert!(holds(&format!("{}stripe", "-".repeat(4000))));
+}
+
+#[test]
+fn brackets_are_counted_behind_quotes_of_every_kind() {
+    for before in ["", "/'/ ", "/\"/ ", "\"'\" ", "'\"' ", "path~/'/ ", "body:\"\\\"\" ", "'\\'' ", "~u /'/ "]
+    {
+        let text = before.to_owned() + &"(".repeat(100_000);
+        let error = syntax::parse(&text).unwrap_err();
+        let is_there = error.span.start == before.len() + 64;
+        assert!(error.message.contains("64 deep") && is_there, "{before}: {error}");
+        let closed = format!("{before}{}a{}", "(".repeat(64), ")".repeat(64));
+        assert!(syntax::parse(&closed).is_ok(), "{before}");
+    }
+    let many = "(a) ".repeat(1000);
+    assert!(syntax::parse(&many).is_ok(), "beside each other they are not deep");
+}
+
+#[test]
+fn numbers_too_long_for_a_float_are_told_apart() {
+    let holds = |filter: &str, written: &str| {
+        let Some(Expression::Test(Test::Json(_, test))) = Filter::parse(filter).unwrap().expression else {
+            panic!("{filter} asks for no value");
+        };
+        test.holds(JsonValue::Plain(written))
+    };
+    for (filter, written, expected) in [
+        ("a.b=9007199254740993", "9007199254740993", true),
+        ("a.b=9007199254740993", "9007199254740992", false),
+        ("a.b>9007199254740992", "9007199254740993", true),
+        ("a.b:1e400", "10e399", true),
+        ("a.b:1e400", "1.1e400", false),
+        ("a.b=1.87", "1.870", true),
+        ("a.b:1", "1.870", false),
+        ("a.b:tru", "true", true),
+    ] {
+        assert_eq!(holds(filter, written), expected, "{filter} {written}");
+    }
 }
 
 #[test]
@@ -355,6 +461,19 @@ fn the_normal_form_says_the_same_in_one_way() {
         ("status:5xx,404,err", "status:5xx,404,err"),
         ("ms>10s", "ms>10000"),
         ("size:1k..2KiB", "size:1024..2048"),
+        ("ms=10s", "ms:10000"),
+        ("ms:>10s", "ms>10000"),
+        ("ms:1,>=5", "ms:1,>=5"),
+        ("type!=a,b", "-type=a,b"),
+        ("--type!=a", "-type=a"),
+        ("status:>=400,ERR", "status:>=400,err"),
+        ("$.a:100.0..2e2,x", "$.a:100..200,x"),
+        ("$.a:>=1.50", "$.a>=1.5"),
+        ("$.a=1.50", "$.a=1.50"),
+        ("$.a:9..9.0", "$.a:9..9"),
+        ("$.a=\"1.50\",1..2", "$.a=\"1.50\",1..2"),
+        ("type:a*,\"b*\"", "type:a*,\"b*\""),
+        ("/a\\/b/ OR /c*", "/a\\/b/ OR /(?s)^\\/c.*$/"),
         ("state:dead", "is:given-up"),
         ("sig:bad,missing", "sig:invalid,unsigned"),
         ("after:14:05", "after:14:05:00"),
@@ -455,6 +574,10 @@ fn a_saved_filter_means_what_it_says() {
         assert!(error.message.contains(said), "{text}: {error}");
         assert_eq!(error.span, 3..text.len(), "{text}");
     }
+    assert_eq!(Filter::parse_deciding("@slow late", &saved).unwrap().to_string(), "ms>500 late");
+    saved.insert("asked", "jq:.a");
+    let asked = Filter::parse_deciding("@asked", &saved);
+    assert!(asked.unwrap_err().message.contains("not decided by a program"));
     assert!(saved.check("bad").is_ok() && saved.check("a").is_err());
     assert!(Saved::is_name("my-filter_2") && !Saved::is_name("two words") && !Saved::is_name(""));
 }
@@ -476,6 +599,10 @@ impl Vocabulary for Account {
 }
 
 impl Listed for Sample {
+    fn flags(&self) -> u32 {
+        self.flags.iter().fold(0, |bits, flag| bits | flag.bit())
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these have words")]
     fn word(&self, field: &TextField) -> ListedWord {
         match field {
@@ -489,7 +616,9 @@ impl Listed for Sample {
 /// Texts that are more or less filters.
 fn any_filter() -> impl Strategy<Value = String> {
     let value = prop_oneof![
-        "[a-zA-Z0-9_.*?:/=-]{1,8}",
+        "[a-zA-Z0-9_.*?:/=<>-]{1,8}",
+        "/[a-z*/\\\\]{1,4}/?",
+        "-?[0-9.]{1,4}(e[0-9])?(\\.\\.[0-9]{1,3})?",
         "\"[^\"\\\\]{0,6}\"",
         Just("4xx".to_owned()),
         Just("10m".to_owned()),

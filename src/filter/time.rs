@@ -55,6 +55,11 @@ impl Time {
     }
 }
 
+/// The moment that a text means now: `14:05`, `2025-11-20`, `2025-11-20T14:05:00Z` or `-10m`, all of it UTC. Nothing when it means none.
+pub fn moment(text: &str, now: UnixMillis) -> Option<UnixMillis> {
+    Time::parse(text).map(|time| UnixMillis(time.at(now)))
+}
+
 /// Whole milliseconds, if there are not more of them than a number holds.
 fn millis_of(millis: f64) -> Option<u64> {
     // Beyond 2^53 a float no longer counts by one.

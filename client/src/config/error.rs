@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use inhaul_core::{
     event::EndpointNameError,
-    filter::{Filter, FilterError},
+    filter::{Filter, FilterError, Saved},
     signature::{Catalogue, RowError},
     visible::visible,
 };
@@ -254,12 +254,12 @@ impl ConfigError {
 }
 
 impl Problem {
-    /// The filter that a text means.
+    /// The filter that a text means, which may name saved ones.
     ///
     /// # Errors
     /// When it means none.
-    pub(crate) fn or_filter(text: &str) -> Result<Filter, Self> {
-        text.parse().map_err(|error| Self::Filter { text: text.to_owned(), error })
+    pub(crate) fn or_filter(text: &str, saved: &Saved) -> Result<Filter, Self> {
+        Filter::parse_deciding(text, saved).map_err(|error| Self::Filter { text: text.to_owned(), error })
     }
 
     /// There is no provider of that name.

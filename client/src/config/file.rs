@@ -185,6 +185,7 @@ impl ConfigFile {
         let own = table.named_tables("provider")?;
         let own = own.iter().map(|(id, table)| own_provider(id, table)).collect::<Result<Vec<_>, _>>()?;
         let catalogue = catalogue().with(own);
+        let filters = filters::read(&table)?;
         let file = Self {
             path: path.to_owned(),
             relay: table.text("relay", |text| Ok(text.parse::<RelayUrl>()?))?,
@@ -193,17 +194,17 @@ impl ConfigFile {
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
-            hold: table.table("hold")?.map(|(_, hold)| hold_filter(&hold)).transpose()?.flatten(),
-            filters: filters::read(&table)?,
+            hold: table.table("hold")?.map(|(_, hold)| hold_filter(&hold, &filters)).transpose()?.flatten(),
             mask: parts(&table, "mask", MASK_KEYS)?,
             diff: parts(&table, "diff", DIFF_KEYS)?,
             routes: table
                 .tables("route")?
                 .iter()
-                .map(|route| FileRoute::read(route, &catalogue))
+                .map(|route| FileRoute::read(route, &catalogue, &filters))
                 .collect::<Result<_, _>>()?,
             inspector: FileInspector::read(&table)?,
             lines: lines(&table.place, table.table),
+            filters,
             catalogue,
         };
         file.deny_duplicate_routes()?;
@@ -238,7 +239,11 @@ impl ConfigFile {
 }
 
 impl FileRoute {
-    fn read((span, table): &(Range<usize>, Table<'_>), catalogue: &Catalogue) -> Result<Self, ConfigError> {
+    fn read(
+        (span, table): &(Range<usize>, Table<'_>),
+        catalogue: &Catalogue,
+        filters: &Saved,
+    ) -> Result<Self, ConfigError> {
         table.deny_unknown(ROUTE_KEYS)?;
         let provider =
             |text: &str| catalogue.provider(text).ok_or_else(|| Problem::unknown_provider(text, catalogue));
@@ -246,7 +251,7 @@ impl FileRoute {
             path: table
                 .text("path", |text| Ok(text.parse::<RoutePath>()?))?
                 .ok_or_else(|| table.place.error(span, Problem::Missing("path")))?,
-            when: table.text("when", Problem::or_filter)?.map(|given| given.value),
+            when: table.text("when", |text| Problem::or_filter(text, filters))?.map(|given| given.value),
             targets: table.texts("target", |text| Ok(text.parse::<Target>()?))?,
             provider: table.text("provider", provider)?.map(|given| given.value),
             secret_env: table.texts("secret_env", |text| Ok(text.to_owned()))?,
@@ -262,9 +267,9 @@ impl FileRoute {
     }
 }
 
-fn hold_filter(table: &Table<'_>) -> Result<Option<Filter>, ConfigError> {
+fn hold_filter(table: &Table<'_>, filters: &Saved) -> Result<Option<Filter>, ConfigError> {
     table.deny_unknown(HOLD_KEYS)?;
-    Ok(table.text("when", Problem::or_filter)?.map(|given| given.value))
+    Ok(table.text("when", |text| Problem::or_filter(text, filters))?.map(|given| given.value))
 }
 
 /// A table with two lists: names of headers, and paths in JSON.

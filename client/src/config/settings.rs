@@ -112,7 +112,7 @@ impl Settings {
             routes: routes(args, environment, file.as_ref())?,
             timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
             catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
-            hold: match filter_of(args.hold.as_deref(), "--hold")? {
+            hold: match filter_of(args.hold.as_deref(), "--hold", file.as_ref())? {
                 Some(filter) => Some(filter),
                 None => file.as_ref().and_then(|file| file.hold.clone()),
             },
@@ -126,10 +126,17 @@ impl Settings {
     }
 }
 
-/// The filter an argument says.
-fn filter_of(text: Option<&str>, argument: &'static str) -> Result<Option<Filter>, ConfigError> {
+/// The filter an argument says, which may name those of the file.
+fn filter_of(
+    text: Option<&str>,
+    argument: &'static str,
+    file: Option<&ConfigFile>,
+) -> Result<Option<Filter>, ConfigError> {
+    let none = Saved::default();
+    let saved = file.map_or(&none, |file| &file.filters);
     let read = |text| {
-        Problem::or_filter(text).map_err(|problem| ConfigError::new(Origin::Argument(argument), problem))
+        Problem::or_filter(text, saved)
+            .map_err(|problem| ConfigError::new(Origin::Argument(argument), problem))
     };
     text.map(read).transpose()
 }
@@ -248,7 +255,7 @@ pub(super) fn routes(
         }
     }
     let catalogue = file.map_or_else(|| catalogue().clone(), |file| file.catalogue.clone());
-    lay_arguments_over(&mut catch_all, args, &catalogue, environment)?;
+    lay_arguments_over(&mut catch_all, args, &catalogue, (environment, file))?;
     let routes = others.into_iter().map(|(given, mut route)| {
         if route.targets.is_empty() {
             route.targets.clone_from(&catch_all.targets);
@@ -268,7 +275,7 @@ fn lay_arguments_over(
     route: &mut Route,
     args: &ListenArgs,
     catalogue: &Catalogue,
-    environment: Environment<'_>,
+    (environment, file): (Environment<'_>, Option<&ConfigFile>),
 ) -> Result<(), ConfigError> {
     if !args.targets.is_empty() {
         let origin = Origin::Argument("TARGET");
@@ -279,7 +286,7 @@ fn lay_arguments_over(
             .collect();
         route.targets = allowed(&targets, args.allow_external)?;
     }
-    if let Some(when) = filter_of(args.when.as_deref(), "--when")? {
+    if let Some(when) = filter_of(args.when.as_deref(), "--when", file)? {
         route.when = Some(when);
     }
     if let Some(name) = &args.signatures.provider {

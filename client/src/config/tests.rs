@@ -106,6 +106,20 @@ fn the_examples_of_the_sample_can_be_used() {
 }
 
 #[test]
+fn what_is_forwarded_and_held_may_be_said_by_saved_filters() {
+    let file = "[filters]\nslow = 'ms>900'\nasked = 'jq:.a'\n[hold]\nwhen = '@slow'\n[[route]]\npath = '/a'\nwhen = '@slow late'";
+    let settings = resolve("", &[], Some(file)).unwrap();
+    assert_eq!(settings.hold.as_ref().unwrap().to_string(), "ms>900");
+    let route = settings.routes.iter().find(|route| route.path.as_str() == "/a").unwrap();
+    assert_eq!(route.when.as_ref().unwrap().to_string(), "ms>900 late");
+    let settings = resolve("--hold @slow --when @slow", &[], Some(file)).unwrap();
+    assert_eq!(settings.hold.as_ref().unwrap().to_string(), "ms>900");
+    let error = |args: &str| resolve(args, &[], Some(file)).unwrap_err().to_string();
+    assert!(error("--hold @asked").contains("not decided by a program"), "{}", error("--hold @asked"));
+    assert!(error("--when @other").contains("no filter is saved"), "{}", error("--when @other"));
+}
+
+#[test]
 fn filters_of_the_inspector_are_read_as_written_and_those_of_the_file_come_before() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("filters.toml");

@@ -2,9 +2,11 @@
 
 use inhaul_core::{
     event::{EventId, UnixMillis},
-    filter::{Flag, Listed, ListedWord, NumberField, Outcome, Signature, Subject, TextField, Vocabulary},
+    filter::{
+        Flag, JsonPath, JsonValue, Listed, ListedWord, NumberField, Outcome, Signature, Subject, TextField,
+        Vocabulary,
+    },
 };
-use serde_json::Value;
 
 use super::words::{WordNumber, Words};
 use crate::{
@@ -71,7 +73,7 @@ impl Entry {
     pub(super) fn new(row: &EventRow, words: &mut FieldWords) -> Self {
         // Nothing that depends on the time is kept.
         let subject = Filtered::listed(row, row.received_at);
-        let flag = |flags: u32, flag: Flag| flags | if subject.has(flag) { bit(flag) } else { 0 };
+        let flag = |flags: u32, flag: Flag| flags | if subject.has(flag) { flag.bit() } else { 0 };
         let comment = if row.comment.is_some() { HAS_COMMENT } else { 0 };
         let tags = (!row.tags.is_empty()).then(|| row.tags.join(" "));
         let (last, status, latency_ms) = match row.attempts.last().map(|attempt| &attempt.outcome) {
@@ -101,7 +103,7 @@ impl Entry {
 
     /// Whether this is true of it.
     pub fn has(&self, flag: Flag) -> bool {
-        self.flags & bit(flag) != 0
+        self.flags & flag.bit() != 0
     }
 
     /// Whether it is no longer in the history.
@@ -115,7 +117,7 @@ impl Entry {
 
     /// A person marked it, or took the mark away.
     pub(super) fn set_marked(&mut self, is_marked: bool) {
-        let marked = bit(Flag::Marked);
+        let marked = Flag::Marked.bit();
         self.flags = if is_marked { self.flags | marked } else { self.flags & !marked };
     }
 
@@ -167,10 +169,6 @@ impl Entry {
             _ => WordNumber::UNLISTED,
         }
     }
-}
-
-fn bit(flag: Flag) -> u32 {
-    1 << flag as u32
 }
 
 fn saturated(number: u64) -> u32 {
@@ -242,6 +240,10 @@ pub(super) struct Known<'a> {
 }
 
 impl Listed for Known<'_> {
+    fn flags(&self) -> u32 {
+        self.entry.flags
+    }
+
     fn word(&self, field: &TextField) -> ListedWord {
         match self.entry.word(field) {
             WordNumber::NONE => ListedWord::None,
@@ -327,7 +329,7 @@ impl Subject for Known<'_> {
         }
     }
 
-    fn json(&self, _passes: &mut dyn FnMut(Option<&Value>) -> bool) -> Option<bool> {
+    fn any_json(&self, _: &JsonPath, _: &mut dyn FnMut(JsonValue<'_>) -> bool) -> Option<bool> {
         None
     }
 }

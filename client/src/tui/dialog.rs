@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use inhaul_core::event::EventId;
-use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
+use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     message::Effect,
     scenario::Saving,
     state::{State, ToastKind},
+    typing,
 };
 use crate::{
     cli::parse_duration,
@@ -226,14 +227,15 @@ impl Dialog {
         }
     }
 
-    /// Puts a text into the field, if it is one to type into.
-    pub(super) fn paste(&mut self, text: &str) {
+    /// Puts a text into the field, if it is one to type into. Says whether all of it had room.
+    pub(super) fn paste(&mut self, text: &str) -> bool {
         let focus = self.focus;
-        if let Some((_, input)) = self.texts.iter_mut().find(|(field, _)| *field == focus) {
-            for letter in text.chars().filter(|letter| !letter.is_control()) {
-                input.handle(InputRequest::InsertChar(letter));
+        match self.texts.iter_mut().find(|(field, _)| *field == focus) {
+            Some((_, input)) => {
+                self.external = None;
+                typing::paste(input, text)
             }
-            self.external = None;
+            None => true,
         }
     }
 

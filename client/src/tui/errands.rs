@@ -65,6 +65,8 @@ pub(super) struct Errands {
     judging: Jq,
     /// For the program that is typed.
     querying: Jq,
+    /// What ends the reading of events for a filter.
+    judged: Arc<Mutex<CancellationToken>>,
     /// What ends the replays and commands under way, by their numbers.
     runs: Arc<Mutex<HashMap<u64, CancellationToken>>>,
     /// How many changes of the filters that were used are written.
@@ -88,6 +90,7 @@ impl Errands {
             results,
             judging,
             querying,
+            judged: Arc::default(),
             runs,
             used_written: Arc::default(),
         };
@@ -102,6 +105,10 @@ impl Errands {
         }
         // What ends it is there before it begins.
         let (number, stop) = (number(&effect), CancellationToken::new());
+        if matches!(effect, Effect::Judge(..) | Effect::StopJudging) {
+            let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *judged, stop.clone()).cancel();
+        }
         if let Some(number) = number {
             self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(number, stop.clone());
         }
@@ -134,9 +141,7 @@ impl Errands {
                 Message::Thread(id, thread_of(&self.history, &self.catalogue, id).await)
             }
             Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
-            Effect::Judge(number, filter, events) => {
-                Message::Judged(number, judge(&self.history, &filter, events, &self.judging).await)
-            }
+            Effect::Judge(number, filter, events) => return self.judge(number, &filter, events, stop).await,
             Effect::Preview(number, plan) => Message::Previewed(number, self.orders.preview(*plan).await),
             Effect::CarryOut(number, plan) => {
                 self.carry_out(number, *plan, stop).await;
@@ -170,6 +175,7 @@ impl Errands {
             Effect::Edit(..)
             | Effect::Page(..)
             | Effect::Stop(_)
+            | Effect::StopJudging
             | Effect::TakeMouse(_)
             | Effect::Clipboard(_)
             | Effect::Redraw
@@ -285,6 +291,20 @@ impl Errands {
             if is_last {
                 break;
             }
+        }
+    }
+
+    /// Finds out which events pass a filter, unless it is stopped before that.
+    async fn judge(
+        &self,
+        number: u64,
+        filter: &Filter,
+        events: Vec<(EventId, bool)>,
+        stop: &CancellationToken,
+    ) -> Option<Message> {
+        tokio::select! {
+            () = stop.cancelled() => None,
+            judged = judge(&self.history, filter, events, &self.judging) => Some(Message::Judged(number, judged)),
         }
     }
 

@@ -35,8 +35,8 @@ pub(super) struct Events {
     loading: bool,
     /// Events that went meanwhile.
     gone_meanwhile: HashSet<EventId>,
-    /// Events are being read for the filter.
-    judging: bool,
+    /// Events are being read for the filter of this number.
+    judging: Option<u64>,
     /// Counts the filters, so that what was found for another one is told apart.
     filter_number: u64,
     filtered_at: UnixMillis,
@@ -51,7 +51,7 @@ impl Events {
             fetching: false,
             loading: true,
             gone_meanwhile: HashSet::new(),
-            judging: false,
+            judging: None,
             filter_number: 0,
             filtered_at: UnixMillis(0),
         }
@@ -158,16 +158,23 @@ impl Events {
 
     /// Which events are to be read for the filter, each with whether it is marked, and the number of the filter.
     pub(super) fn wanted_judged(&mut self, most: usize) -> Option<(u64, Vec<(EventId, bool)>)> {
-        let open = if self.judging { Vec::new() } else { self.listing.open(most) };
-        self.judging |= !open.is_empty();
+        let open = if self.judging.is_some() { Vec::new() } else { self.listing.open(most) };
+        self.judging = self.judging.or((!open.is_empty()).then_some(self.filter_number));
         let open = open.into_iter().map(|id| (id, self.listing.is_marked(id)));
         let open: Vec<(EventId, bool)> = open.collect();
         (!open.is_empty()).then_some((self.filter_number, open))
     }
 
+    /// Whether events are being read for a filter that is no longer on; nobody waits for what comes of it.
+    pub(super) fn stops_judging(&mut self) -> bool {
+        let is_old = self.judging.is_some_and(|number| number != self.filter_number);
+        self.judging = self.judging.filter(|_| !is_old);
+        is_old
+    }
+
     /// What came of reading events for the filter of that number.
     pub(super) fn judged(&mut self, number: u64, verdicts: &[(EventId, bool)]) {
-        self.judging = false;
+        self.judging = self.judging.filter(|judging| *judging != number);
         if number == self.filter_number {
             self.listing.close(verdicts);
         }

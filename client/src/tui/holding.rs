@@ -82,10 +82,12 @@ fn decide(state: &mut State, ruling: &Ruling, effects: &mut Vec<Effect>) {
 
 /// The filter was typed to its end; one that is wrong is typed on.
 pub(super) fn asked(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
-    match Filter::parse(text) {
-        Ok(_) => {
+    match Filter::parse_deciding(text, &state.saved) {
+        Ok(filter) => {
             state.prompt = None;
-            effects.push(Effect::Hold(HoldChange::Filter(text.to_owned())));
+            // Who holds knows no saved filters; what they stand for is what counts.
+            let text = if Filter::parse(text).is_ok() { text.to_owned() } else { filter.to_string() };
+            effects.push(Effect::Hold(HoldChange::Filter(text)));
         }
         Err(error) => state.tell(format!("no filter: {error}"), ToastKind::Bad),
     }

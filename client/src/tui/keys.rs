@@ -48,6 +48,10 @@ pub(crate) enum Action {
     Change(Change),
     /// Only events of the same kind as the selected one; or none of them.
     OfKind(bool),
+    /// Only events with the same value in their bodies.
+    SameValue,
+    /// To an event or a time.
+    Goto,
     NextFailure,
     FailureBefore,
     Note(Note),

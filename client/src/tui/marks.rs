@@ -20,7 +20,9 @@ pub(super) fn toggle(state: &mut State) {
 pub(super) fn clear(state: &mut State) {
     let marks = count_text(state.marked.len() as u64, "mark");
     take_all(state);
-    state.events.only(None, state.now);
+    if state.events.list().only().is_some() {
+        state.events.only(None, state.now);
+    }
     state.tell(format!("{marks} taken away"), ToastKind::Note);
 }
 

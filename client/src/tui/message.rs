@@ -108,6 +108,8 @@ pub(super) enum Effect {
     Load(EventId),
     /// Find out from their bytes which events, marked or not, pass the filter of this number.
     Judge(u64, Filter, Vec<(EventId, bool)>),
+    /// Find it out no longer: another filter is on.
+    StopJudging,
     /// Note something on events.
     Annotate(Vec<EventId>, Annotation),
     /// Delete events.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use crossterm::event::KeyCode;
 use inhaul_core::event::EventId;
-use tui_input::Input;
 
 use super::{
     keys::View,
     message::Effect,
-    state::{Prompt, PromptKind, State, ToastKind},
+    named,
+    state::{State, ToastKind},
 };
 use crate::{
     draft::Draft,
@@ -103,12 +103,7 @@ impl Named {
 
 /// Begins a command, so that only the name is left to type.
 pub(super) fn ask(state: &mut State, command: Command) {
-    let text = match command {
-        Command::Save => "save ",
-        Command::Play => "play ",
-    };
-    (state.view, state.view_scroll) = (Some(View::Commands), 0);
-    state.prompt = Some(Prompt { kind: PromptKind::Command, input: Input::new(text.to_owned()) });
+    named::begin(state, if command == Command::Save { "save " } else { "play " });
 }
 
 /// Does what a command with a name asks for.

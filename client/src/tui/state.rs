@@ -196,9 +196,7 @@ pub(super) enum PromptKind {
 /// What may stand where a filter is being typed.
 pub(super) struct Completing {
     pub(super) completion: Completion,
-    /// The text before a candidate was put in.
-    pub(super) text: String,
-    /// The place of the candidate that is put in.
+    /// The place of the candidate that is taken next.
     pub(super) chosen: usize,
 }
 

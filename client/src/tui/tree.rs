@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use inhaul_core::filter::in_quotes;
 use serde::de::IgnoredAny;
 
 /// Deepest level whose nodes are unfolded at first.
@@ -185,6 +186,36 @@ impl Tree {
         if path.starts_with('[') { format!(".{path}") } else { path }
     }
 
+    /// A filter that finds bodies with the value where one is: with the same one, or of an object or array with any there. Items of arrays
+    /// may be at other places.
+    pub(super) fn test(&self) -> String {
+        let mut steps = Vec::new();
+        let index = self.shown[self.cursor];
+        let mut at = Some(index);
+        while let Some(index) = at {
+            let node = self.node(index);
+            match &node.name {
+                Some(name) => steps.push(format!(".{}", self.inside_quotes(name))),
+                None if node.parent.is_some() => steps.push("[*]".to_owned()),
+                None => {}
+            }
+            at = node.parent;
+        }
+        steps.reverse();
+        let (path, node) = (format!("${}", steps.concat()), self.node(index));
+        let value = self.part(&node.value);
+        match node.kind {
+            Kind::Object | Kind::Array => format!("exists:{path}"),
+            Kind::Number | Kind::Word => format!("{path}={value}"),
+            // A lone surrogate has no text; its escape stands for it.
+            Kind::Text => {
+                let text: String = serde_json::from_str(value)
+                    .unwrap_or_else(|_| self.inside_quotes(&node.value).to_owned());
+                format!("{path}={}", in_quotes(&text))
+            }
+        }
+    }
+
     fn node(&self, index: u32) -> &Node {
         &self.nodes[index as usize]
     }
@@ -352,6 +383,30 @@ mod tests {
         tree.go(0);
         assert!(tree.fold() && !tree.fold(), "the outermost has nothing around it");
         assert_eq!(tree.path(), ".");
+    }
+
+    #[test]
+    fn a_value_has_a_filter_that_finds_it() {
+        let text = r#"{"a":1.10,"l":[{"id":"15 \"x\""}],"o":{"odd name":null},"w":true}"#;
+        let mut tree = Tree::parse(text).unwrap();
+        tree.fold_all(false);
+        let tests: Vec<String> = (0..tree.len())
+            .map(|line| {
+                tree.go(line);
+                tree.test()
+            })
+            .collect();
+        let expected = [
+            "exists:$",
+            "$.a=1.10",
+            "exists:$.l",
+            "exists:$.l[*]",
+            r#"$.l[*].id="15 \"x\"""#,
+            "exists:$.o",
+            "$.o.odd name=null",
+            "$.w=true",
+        ];
+        assert_eq!(tests, expected);
     }
 
     #[test]

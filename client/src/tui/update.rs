@@ -43,6 +43,9 @@ pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
     if let Some(id) = detail.filter(|_| detail != before) {
         effects.push(Effect::Load(id));
     }
+    if state.events.stops_judging() {
+        effects.push(Effect::StopJudging);
+    }
     if let Some((number, ids)) = state.events.wanted_judged(JUDGED_AT_ONCE) {
         effects.push(Effect::Judge(number, state.events.list().filter().clone(), ids));
     }

@@ -3,6 +3,7 @@
 //! ```text
 //!  areas    where everything is
 //!  status   one line: connection, what came, where to post, where events go
+//!  filter   one line: what is typed, or the filter and how many events pass it
 //!  list     events, oldest first
 //!  detail   one event: a few lines about it, and a tab of it; on a wide screen its answer
 //!  menu     what may stand where a filter is typed
@@ -10,7 +11,6 @@
 //!  dialog   a replay that is put together, over all of it
 //! ```
 
-use inhaul_core::visible::visible;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -22,7 +22,7 @@ use ratatui::{
 
 use super::{
     keys::{Action, BINDINGS},
-    state::{Prompt, PromptKind, State, ToastKind},
+    state::{PromptKind, State, ToastKind},
 };
 use crate::output::fit;
 
@@ -30,6 +30,7 @@ pub(super) mod areas;
 pub(super) mod detail;
 mod dialog;
 pub(super) mod diff;
+mod filter;
 pub(super) mod list;
 mod menu;
 pub(super) mod page;
@@ -46,7 +47,7 @@ pub(super) fn view(state: &State, frame: &mut Frame) {
         draw_too_small(state, frame);
     } else {
         frame.render_widget(status::line(state, areas.status.width), areas.status);
-        draw_filter(state, frame, areas.filter);
+        filter::draw(state, frame, areas.filter);
         if state.view.is_some() {
             page::draw(state, frame, areas.main);
         } else if state.events.list().is_empty() {
@@ -99,58 +100,6 @@ fn pane<'t>(state: &State, title: String, has_focus: bool) -> Block<'t> {
         .title(Span::styled(title, state.theme().strong()))
 }
 
-fn draw_filter(state: &State, frame: &mut Frame, area: Rect) {
-    let list = state.events.list();
-    // Beyond the most there can be, older ones are left to `inhaul events`.
-    let all = if list.is_cut() { format!("newest {}", list.len()) } else { list.len().to_string() };
-    let count = if list.filter().is_empty() {
-        format!("{all} events")
-    } else {
-        format!("{} of {all} events", list.matching())
-    };
-    let follow = if state.follows { "follow on" } else { "follow off" };
-    let right = match (&state.filter_error, list.scanned_percent()) {
-        (Some(error), _) => format!("{} ", visible(&error.message)),
-        (None, None) => format!("{count} · {} · {follow} ", list.order()),
-        (None, Some(percent)) => format!("{count} · scan {percent}% · {follow} "),
-    };
-    let width = usize::from(area.width);
-    // What is typed needs room before what is said of it.
-    let left_width = width.saturating_sub(right.chars().count() + 1).max(width / 3);
-    let theme = state.theme();
-    let (text, style) = match &state.prompt {
-        Some(Prompt { kind, input }) => (format!("{}{}", prefix(*kind), input.value()), theme.strong()),
-        None if state.filter_text.is_empty() => ("/ filter".to_owned(), theme.faint()),
-        None => (format!("/{}", state.filter_text), Style::new()),
-    };
-    let left = Span::styled(fit(&text, left_width, left_width), style);
-    let right_style = if state.filter_error.is_some() { theme.bad() } else { theme.faint() };
-    let right = Span::styled(fit(&right, 0, width.saturating_sub(left_width + 1)), right_style);
-    frame.render_widget(Paragraph::new(Line::from(vec![left, Span::raw(" "), right])), area);
-    if let Some(Prompt { kind, input }) = &state.prompt
-        && area.width > 0
-    {
-        let before = prefix(*kind).chars().count() + input.visual_cursor();
-        let cursor = u16::try_from(before).unwrap_or(u16::MAX);
-        frame.set_cursor_position((area.x + cursor.min(area.width - 1), area.y));
-    }
-}
-
-/// What stands before the text of a prompt.
-fn prefix(kind: PromptKind) -> &'static str {
-    match kind {
-        PromptKind::Filter => "/",
-        PromptKind::Search => "look for: ",
-        PromptKind::Command => ":",
-        PromptKind::Hold => "hold events that pass: ",
-        PromptKind::Tags => "tags: ",
-        PromptKind::Comment(_) => "comment: ",
-        PromptKind::SaveFilter => "save the filter as @",
-        PromptKind::Pipe => "pipe to: ",
-        PromptKind::Query => "jq: ",
-    }
-}
-
 fn draw_toast(state: &State, frame: &mut Frame, area: Rect) {
     let waiting = || {
         let keys = super::keys::written(&state.pressed);
@@ -161,7 +110,8 @@ fn draw_toast(state: &State, frame: &mut Frame, area: Rect) {
         let (glyph, style) = toast_look(state, toast.kind);
         (toast.text.clone(), glyph, style)
     });
-    let Some((text, glyph, style)) = told.or_else(waiting) else { return };
+    let wrong = || filter::error(state).map(|text| (text, "✗", state.theme().bad()));
+    let Some((text, glyph, style)) = told.or_else(waiting).or_else(wrong) else { return };
     let text = fit(&format!(" {glyph} {text}"), 0, usize::from(area.width));
     frame.render_widget(Paragraph::new(Span::styled(text, style)), area);
 }
@@ -194,6 +144,9 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         }
         (Some(PromptKind::Hold), _) => {
             hints.push("enter hold them; nothing means every event  esc cancel".to_owned());
+        }
+        (Some(PromptKind::Filter), _) if state.completing.is_some() => {
+            hints.push("tab take it  ↑ ↓ choose  enter keep the filter  esc clear".to_owned());
         }
         (Some(PromptKind::Filter), _) => {
             hints.push("enter keep  esc clear  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());

@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 101] = [
+pub(crate) const BINDINGS: [Binding; 103] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -101,6 +101,20 @@ pub(crate) const BINDINGS: [Binding; 101] = [
     line("filter_8", Action::Note(Note::Saved(7)), &[List, Event], &["f9"], "filter: the eighth saved one"),
     line("only_kind", Action::OfKind(true), &[List], &["*"], "add to the filter: only events of this type"),
     line("not_kind", Action::OfKind(false), &[List], &["!"], "add to the filter: no events of this type"),
+    line(
+        "same_value",
+        Action::SameValue,
+        &[Event],
+        &["g c"],
+        "filter: events whose bodies have the value where one is",
+    ),
+    line(
+        "goto",
+        Action::Goto,
+        &[List, Event],
+        &["g e"],
+        "`:goto ID` or `:goto TIME`: the event of that id, or the first since 14:05, 2025-11-20 or -10m",
+    ),
     line(
         "next_failure",
         Action::NextFailure,
@@ -208,7 +222,7 @@ pub(crate) const BINDINGS: [Binding; 101] = [
         Action::Filter,
         &[List],
         &["/", "f"],
-        "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9 (docs/filters.md)",
+        "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9 (docs/filters.md); also `:filter TEXT`",
     )
     .hinted("filter"),
     line("search", Action::Search, &[Event, View], &["/"], "look for text in what is shown"),

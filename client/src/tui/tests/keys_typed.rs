@@ -146,7 +146,7 @@ fn pasted_text_goes_where_one_types() {
     stage.tell(Message::Paste("q".to_owned()));
     assert!(stage.effects.iter().all(|effect| *effect != Effect::Quit { keep: false }), "it is no key");
     stage.keys("/");
-    stage.tell(Message::Paste("id:\u{7}\nevt_7".to_owned()));
+    stage.tell(Message::Paste("id:\u{7}evt_7\r\n".to_owned()));
     assert_eq!(stage.state.filter_text, "id:evt_7");
 }
 

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use inhaul_core::{
     event::EventId,
-    filter::{Completion, Saved, complete},
+    filter::{Saved, complete},
 };
 use tui_input::Input;
 
@@ -76,10 +76,9 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effec
         (PromptKind::Tags, KeyCode::Enter) => enter_tags(state, effects),
         (PromptKind::Comment(id), KeyCode::Enter) => enter_comment(state, id, effects),
         (PromptKind::SaveFilter, KeyCode::Enter) => enter_name(state, effects),
-        (PromptKind::Filter, KeyCode::Tab) => step(state, false),
-        (PromptKind::Filter, KeyCode::BackTab) => step(state, true),
-        (PromptKind::Filter, KeyCode::Up) => earlier(state, true),
-        (PromptKind::Filter, KeyCode::Down) => earlier(state, false),
+        (PromptKind::Filter, KeyCode::Tab) => take(state),
+        (PromptKind::Filter, KeyCode::Up | KeyCode::BackTab) => choose(state, true),
+        (PromptKind::Filter, KeyCode::Down) => choose(state, false),
         (PromptKind::Filter, KeyCode::Char('s')) if is_control => ask_for_name(state),
         _ => {
             state.completing = None;
@@ -156,37 +155,48 @@ fn enter_name(state: &mut State, effects: &mut Vec<Effect>) {
     effects.push(Effect::SaveFilter(name, text));
 }
 
-/// Completes what is begun, or takes the next candidate for it.
-fn step(state: &mut State, backwards: bool) {
-    let Some(prompt) = &mut state.prompt else { return };
-    let next = match state.completing.take() {
-        Some(Completing { completion, text, chosen }) => {
-            let count = completion.candidates.len();
-            let step = if backwards { count - 1 } else { 1 };
-            Some(Completing { chosen: (chosen + step) % count, completion, text })
+/// Shows what may stand where one types, if something is begun there or it is `asked` for.
+pub(super) fn offer(state: &mut State, asked: bool) {
+    state.completing = None;
+    let Some(prompt) = &state.prompt else { return };
+    let text = prompt.input.value();
+    let cursor = text.char_indices().nth(prompt.input.cursor()).map_or(text.len(), |(at, _)| at);
+    let begins =
+        text[..cursor].ends_with(|last: char| last.is_whitespace() || matches!(last, '(' | '-' | '!'));
+    if !asked && (cursor == 0 || begins) {
+        return;
+    }
+    let completion = complete(text, cursor, &state.saved, state.events.list());
+    state.completing = completion.map(|completion| Completing { completion, chosen: 0 });
+}
+
+/// Takes what is chosen; with nothing to choose from, shows what there is.
+fn take(state: &mut State) {
+    let Some(Completing { completion, chosen }) = state.completing.take() else {
+        offer(state, true);
+        if state.completing.is_none() {
+            state.tell("nothing is known that begins like this".to_owned(), ToastKind::Note);
         }
-        None => {
-            let text = prompt.input.value().to_owned();
-            let cursor = text.char_indices().nth(prompt.input.cursor()).map_or(text.len(), |(at, _)| at);
-            complete(&text, cursor, &state.saved, state.events.list()).map(|completion| Completing {
-                completion,
-                text,
-                chosen: 0,
-            })
-        }
-    };
-    let Some(completing) = next else {
-        state.tell("nothing is known that begins like this".to_owned(), ToastKind::Note);
         return;
     };
-    let Completion { span, candidates } = &completing.completion;
-    let Some(candidate) = candidates.get(completing.chosen) else { return };
-    let mut text = completing.text.clone();
-    text.replace_range(span.clone(), &candidate.text);
-    let cursor = text[..span.start + candidate.text.len()].chars().count();
+    let (Some(prompt), Some(candidate)) = (&mut state.prompt, completion.candidates.get(chosen)) else {
+        return;
+    };
+    let mut text = prompt.input.value().to_owned();
+    text.replace_range(completion.span.clone(), &candidate.text);
+    let cursor = text[..completion.span.start + candidate.text.len()].chars().count();
     prompt.input = Input::new(text.clone()).with_cursor(cursor);
-    state.completing = Some(completing);
     set_filter(state, &text);
+    offer(state, false);
+}
+
+/// Chooses the next of what may stand there, or the one before; with nothing to choose from, goes through the filters used before.
+fn choose(state: &mut State, before: bool) {
+    let Some(Completing { completion, chosen }) = &mut state.completing else {
+        return earlier(state, before);
+    };
+    let count = completion.candidates.len();
+    *chosen = (*chosen + if before { count - 1 } else { 1 }) % count;
 }
 
 /// Goes through the filters that were used before, the newest first.

@@ -2,15 +2,16 @@
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent};
 use inhaul_core::filter::{Filter, quoted};
-use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
+use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     super::{
         dialog, holding,
         keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
-        piping, query, scenario,
+        named, piping, query, scenario,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
+        typing,
         view::{detail, page},
     },
     body, exchange, notes, order, short,
@@ -68,14 +69,17 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
 }
 
 pub(super) fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
-    if let Some(dialog) = &mut state.dialog {
-        return dialog.paste(text);
+    let is_whole = match (&mut state.dialog, &mut state.prompt) {
+        (Some(dialog), _) => dialog.paste(text),
+        (None, Some(prompt)) => typing::paste(&mut prompt.input, text),
+        (None, None) => return,
+    };
+    if state.dialog.is_none() {
+        typed(state, effects);
     }
-    let Some(prompt) = &mut state.prompt else { return };
-    for letter in text.chars().filter(|letter| !letter.is_control()) {
-        prompt.input.handle(InputRequest::InsertChar(letter));
+    if !is_whole {
+        state.tell(typing::CUT.to_owned(), ToastKind::Note);
     }
-    typed(state, effects);
 }
 
 /// Does what a key or a command asks for.
@@ -132,6 +136,8 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::TabBefore => step_tab(state, Tab::ALL.len() - 1),
         Action::Change(change) => look_otherwise(state, change, effects),
         Action::OfKind(only) => of_kind(state, only),
+        Action::SameValue => same_value(state),
+        Action::Goto => named::begin(state, "goto "),
         Action::NextFailure => failure(state, false),
         Action::FailureBefore => failure(state, true),
         Action::Note(note) => notes::act(state, note, count, effects),
@@ -307,7 +313,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             let action = page::commands(state).get(state.view_scroll).map(|line| line.action);
             (state.prompt, state.view) = (None, None);
             if let Some(named) = named {
-                scenario::act(state, named, effects);
+                named::act(state, named, effects);
             } else if let Some(action) = action {
                 act(state, action, None, effects);
             }
@@ -331,6 +337,7 @@ pub(super) fn typed(state: &mut State, effects: &mut Vec<Effect>) {
         PromptKind::Filter => {
             let text = prompt.input.value().to_owned();
             set_filter(state, &text);
+            notes::offer(state, false);
         }
         PromptKind::Command => state.view_scroll = 0,
         PromptKind::Query => {
@@ -373,6 +380,18 @@ fn of_kind(state: &mut State, only: bool) {
         before => format!("{before} {sign}{test}"),
     };
     set_filter(state, &text);
+    state.remember_filter();
+}
+
+/// Puts a filter on that finds the events with the value of the body that one is at.
+fn same_value(state: &mut State) {
+    let Some(test) = shown_tree(state).map(|tree| tree.test()) else {
+        return state.tell("there is no value of a JSON body here".to_owned(), ToastKind::Note);
+    };
+    if Filter::parse(&test).is_err() {
+        return state.tell("a filter has no name for where this is".to_owned(), ToastKind::Note);
+    }
+    set_filter(state, &test);
     state.remember_filter();
 }
 

@@ -11,6 +11,7 @@ use super::{
     super::{
         dialog::{Dialog, Field, SIGNS, Stage},
         state::State,
+        typing::Window,
     },
     pane,
 };
@@ -47,7 +48,8 @@ pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect
     frame.render_widget(Paragraph::new(lines).block(pane(state, title, true)), place);
     let cursor = dialog.text(dialog.focus).filter(|_| dialog.run.is_none() && focus >= scroll);
     if let Some(input) = cursor {
-        let column = u16::try_from(NAMES + 3 + input.visual_cursor()).unwrap_or(u16::MAX);
+        let typed = Window::new(input, inside.saturating_sub(NAMES + 3));
+        let column = u16::try_from(NAMES + 3 + typed.cursor).unwrap_or(u16::MAX);
         let line = u16::try_from(focus - scroll).unwrap_or(0);
         frame.set_cursor_position((place.x + 1 + column.min(width.saturating_sub(3)), place.y + 1 + line));
     }
@@ -64,7 +66,10 @@ fn lines(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
                 text if text.is_empty() => (help.to_owned(), theme.faint()),
                 text => (text, ratatui::style::Style::new()),
             };
-            let text = fit(&text, 0, width.saturating_sub(NAMES + 3));
+            let room = width.saturating_sub(NAMES + 3);
+            // While it is typed the cursor stays in sight.
+            let typed = dialog.text(field).filter(|input| has_keys && !input.value().is_empty());
+            let text = typed.map_or_else(|| fit(&text, 0, room), |input| Window::new(input, room).text());
             let name = Span::styled(format!("{mark} {} ", fit(name, NAMES, NAMES)), theme.name());
             let line = Line::from(vec![name, Span::styled(text, style)]);
             if has_keys { line.patch_style(theme.strong()) } else { line }

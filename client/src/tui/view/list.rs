@@ -268,7 +268,7 @@ impl Columns<'_> {
                 Some(_) | None => "held".to_owned(),
             },
             0 if entry.has(Flag::Imported) => "file".to_owned(),
-            0 | 1 if entry.has(Flag::Repeat) => "again".to_owned(),
+            0 | 1 if entry.has(Flag::Repeat) => "repeat".to_owned(),
             count @ 2.. => format!("x{count}"),
             _ => String::new(),
         }

@@ -9,19 +9,23 @@ use ratatui::{
     widgets::{Clear, Paragraph},
 };
 
-use super::super::state::{Completing, State};
+use super::{
+    super::state::{Completing, State},
+    filter,
+};
 use crate::output::fit;
 
-/// Most lines of the menu.
-const LINES_MAX: usize = 10;
+/// Most candidates on the screen.
+const LINES_MAX: usize = 8;
 
 /// Most columns of a candidate.
 const COLUMNS_MAX: usize = 48;
 
-/// Draws the menu at the beginning of an area, with the chosen candidate in it.
+/// Draws the menu at the top of an area, below the word that is begun, with the chosen candidate in it.
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
-    let Some(Completing { completion, chosen, .. }) = &state.completing else { return };
-    let height = completion.candidates.len().min(LINES_MAX).min(usize::from(area.height));
+    let Some(Completing { completion, chosen }) = &state.completing else { return };
+    let all = completion.candidates.len();
+    let height = all.min(LINES_MAX).min(usize::from(area.height).saturating_sub(1));
     let first = chosen.saturating_sub(height.saturating_sub(1));
     let shown: Vec<(String, String)> = completion
         .candidates
@@ -33,23 +37,29 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
             (visible(&candidate.text).to_string(), count)
         })
         .collect();
+    let more = (all > height).then(|| format!(" {} more ", all - height));
     let widest = |of: fn(&(String, String)) -> &String| {
         shown.iter().map(|line| of(line).chars().count()).max().unwrap_or(0).min(COLUMNS_MAX)
     };
     let (text, count) = (widest(|line| &line.0), widest(|line| &line.1));
-    let width = u16::try_from(text + count + 4).unwrap_or(u16::MAX).min(area.width);
+    let width = (text + count + 4).max(more.as_ref().map_or(0, String::len)).min(usize::from(area.width));
     let theme = state.theme();
-    let lines: Vec<Line> = shown
+    let mut lines: Vec<Line> = shown
         .iter()
         .enumerate()
         .map(|(at, (name, number))| {
             let line = format!(" {}  {number:>count$} ", fit(name, text, text));
             let style = if first + at == *chosen { theme.selected() } else { Style::new() };
-            Line::from(Span::styled(fit(&line, usize::from(width), usize::from(width)), style))
+            Line::from(Span::styled(fit(&line, width, width), style))
         })
         .collect();
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    let area = Rect { width, height: height.min(area.height), ..area };
+    lines.extend(more.map(|more| Line::from(Span::styled(fit(&more, width, width), theme.faint()))));
+    // The blank before a candidate is above the word's first letter but one, so that they stand below each other.
+    let column = filter::column(state, completion.span.start, usize::from(area.width)).saturating_sub(1);
+    let column = column.min(usize::from(area.width) - width);
+    let [column, width, height] =
+        [column, width, lines.len()].map(|size| u16::try_from(size).unwrap_or(u16::MAX));
+    let area = Rect { x: area.x + column, width, height: height.min(area.height), ..area };
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines), area);
 }

@@ -13,7 +13,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{
     super::{
         keys::{BINDINGS, Binding, View},
-        scenario::Named,
+        named::Named,
         state::{PromptKind, State},
         update::{found_commands, layout_text},
     },
@@ -126,8 +126,8 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
     for text in [
         " Verdicts: ✓ valid  ✗ invalid or stale  ? no secret  - unsigned  · not checked yet",
         " Status:   a number: answered  ERR no answer  REJ kept back  HLD held  ··· under way",
-        " Flags:    xN attempts  again: sent before  held: waits for you  missed: not forwarded, the sender comes again",
-        "           dead: given up  file: imported from a file",
+        " Flags:    xN attempts  repeat: sent before  held: waits for you  missed: not forwarded, the sender comes again",
+        "           dead: given up  file: imported from a file; filters know these words too, as `is:dead` and by themselves",
     ] {
         lines.push(Line::from(fit(text, 0, width)));
     }
