@@ -108,6 +108,7 @@ pub(super) fn ask(state: &mut State, command: Command) {
         Command::Play => "play ",
     };
     (state.view, state.view_scroll) = (Some(View::Commands), 0);
+    state.asked_about = state.chosen();
     state.prompt = Some(Prompt { kind: PromptKind::Command, input: Input::new(text.to_owned()) });
 }
 
@@ -115,7 +116,7 @@ pub(super) fn ask(state: &mut State, command: Command) {
 pub(super) fn act(state: &mut State, named: Named, effects: &mut Vec<Effect>) {
     match named {
         Named::Save { name, replace } => {
-            let ids = state.chosen();
+            let ids = std::mem::take(&mut state.asked_about);
             if ids.is_empty() {
                 return state.tell("there is no event to save".to_owned(), ToastKind::Note);
             }
