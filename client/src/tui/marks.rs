@@ -10,8 +10,8 @@ use crate::output::count_text;
 
 /// Marks the selected event and those behind it, so many in all; takes their marks away when the selected one has one.
 pub(super) fn toggle(state: &mut State, count: usize) {
-    let Some((at, id)) = state.position().zip(state.selected) else { return };
-    let ids = at_places(state, at, count);
+    let Some(id) = state.selected else { return };
+    let ids = state.position().map_or_else(|| vec![id], |at| at_places(state, at, count));
     set(state, &ids, !state.marked.contains(&id));
     state.follows = false;
 }

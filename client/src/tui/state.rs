@@ -405,11 +405,16 @@ impl State {
         self.pane == Pane::List && !is_begun && !is_asked
     }
 
+    /// Whether the selected event is open and in the history: it stays then, also when it passes the filter no more, as after a replay.
+    fn is_read(&self) -> bool {
+        self.pane == Pane::Detail && self.selected.is_some_and(|id| self.events.list().entry(id).is_some())
+    }
+
     /// Puts the selection right after events or filter changed. An event that is no longer shown gives way to the next one.
     pub(super) fn refresh(&mut self) {
         let followed = self.follows;
         let follows = followed && (self.may_follow() || self.selected.is_none());
-        if follows || self.position().is_none() {
+        if follows || (self.position().is_none() && !self.is_read()) {
             let next = self.selected.and_then(|id| self.events.list().position_from(id));
             let newest = self.newest_place().filter(|_| follows);
             self.select(newest.or(next).unwrap_or(usize::MAX));

@@ -53,6 +53,32 @@ pub(crate) const BINDINGS: [Binding; 105] = [
         "last event of the list, or the end; 50G goes to the 50th. At the newest, follow",
     ),
     line(
+        "open",
+        Action::Open,
+        &[List, Event],
+        &["enter", "l", "right"],
+        "open the event; in its body, fold or unfold",
+    )
+    .hinted(&[(List, "open"), (Event, "fold")]),
+    line(
+        "fold",
+        Action::Fold,
+        &[Event],
+        &["h", "left"],
+        "fold, or go to what it is part of; from the outermost, back",
+    ),
+    line("pane", Action::OtherPane, &[List, Event], &["tab", "shift-tab"], "between list and event"),
+    line(
+        "next_event",
+        Action::NextEvent,
+        &[Event],
+        &["space"],
+        "the next event of the list, in place of this one",
+    )
+    .hinted(&[(Event, "next")]),
+    line("event_before", Action::EventBefore, &[Event], &["p"], "the event before it of the list")
+        .hinted(&[(Event, "before")]),
+    line(
         "mark_down",
         Action::Note(Note::MarkAndGoDown),
         &[List],
@@ -123,16 +149,6 @@ pub(crate) const BINDINGS: [Binding; 105] = [
     line("only_kind", Action::OfKind(true), &[List], &["*"], "add to the filter: only events of this type"),
     line("not_kind", Action::OfKind(false), &[List], &["!"], "add to the filter: no events of this type"),
     line(
-        "next_event",
-        Action::NextEvent,
-        &[Event],
-        &["space"],
-        "the next event of the list, in place of this one",
-    )
-    .hinted(&[(Event, "next")]),
-    line("event_before", Action::EventBefore, &[Event], &["p"], "the event before it of the list")
-        .hinted(&[(Event, "before")]),
-    line(
         "next_failure",
         Action::NextFailure,
         &[List, Event],
@@ -140,22 +156,6 @@ pub(crate) const BINDINGS: [Binding; 105] = [
         "next event that failed: answered otherwise than 2xx, not answered, or its signature not valid",
     ),
     line("failure_before", Action::FailureBefore, &[List, Event], &["{"], "the one before that failed"),
-    line(
-        "open",
-        Action::Open,
-        &[List, Event],
-        &["enter", "l", "right"],
-        "open the event; in its body, fold or unfold",
-    )
-    .hinted(&[(List, "open"), (Event, "fold")]),
-    line(
-        "fold",
-        Action::Fold,
-        &[Event],
-        &["h", "left"],
-        "fold, or go to what it is part of; from the outermost, back",
-    ),
-    line("pane", Action::OtherPane, &[List, Event], &["tab", "shift-tab"], "between list and event"),
     line(
         "replay",
         Action::Replay,

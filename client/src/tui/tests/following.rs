@@ -249,3 +249,23 @@ fn after_the_last_event_is_deleted_nothing_says_that_none_came() {
     let screen = stage.screen();
     assert!(!screen.contains("the first webhook") && screen.contains("No event is left"), "{screen}");
 }
+
+#[test]
+fn an_event_that_is_read_stays_when_it_passes_the_filter_no_more() {
+    let mut stage = Stage::with_events(80, 24);
+    let failed = EventRow { attempts: vec![answered(1, 500)], ..row(6) };
+    stage.tell(Message::Live(Live::Event(Box::new(failed))));
+    stage.keys("/status:500<enter>gg");
+    assert_eq!(stage.shown(), [id(3), id(6)]);
+    stage.keys("<enter>r");
+    let replayed = EventRow { attempts: vec![answered(1, 500), answered(2, 200)], ..row(3) };
+    stage.tell(Message::Live(Live::Attempt(Box::new(replayed), answered(2, 200))));
+    assert_eq!((stage.state.selected, stage.shown()), (Some(id(3)), vec![id(6)]));
+    assert!(stage.screen().contains("attempt 2: 200"), "its answer is read: {}", stage.screen());
+    stage.keys("m");
+    assert_eq!(stage.state.marked, [id(3)].into());
+    stage.keys(" ");
+    assert_eq!(stage.state.selected, Some(id(6)));
+    stage.keys("p");
+    assert_eq!(stage.state.selected, Some(id(6)), "the list has no other");
+}

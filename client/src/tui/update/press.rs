@@ -151,8 +151,12 @@ pub(super) fn open(state: &mut State) {
 
 /// Shows the event behind the one that is shown, or the one before.
 fn beside(state: &mut State, before: bool) {
-    let Some(at) = state.position() else { return };
-    let to = if before { at.checked_sub(1) } else { Some(at + 1) };
+    let Some(id) = state.selected else { return };
+    let list = state.events.list();
+    let Some(at) = list.position_from(id) else { return };
+    // One that passes the filter no more has no place of its own.
+    let behind = at + usize::from(list.position(id).is_some());
+    let to = if before { at.checked_sub(1) } else { Some(behind) };
     match to.filter(|to| *to < state.events.shown()) {
         Some(to) => {
             state.select(to);
