@@ -43,8 +43,8 @@ pub(super) struct State {
     /// What is wrong with the text.
     pub(super) filter_error: Option<FilterError>,
     pub(super) filter_text: String,
-    /// The filter that was on before one is being typed.
-    pub(super) filter_before: String,
+    /// The filter that was on before one is being typed, and what was selected.
+    pub(super) filter_before: (String, Option<EventId>),
     /// What is being typed.
     pub(super) prompt: Option<Prompt>,
     pub(super) completing: Option<Completing>,
@@ -258,7 +258,7 @@ impl State {
             events: Events::new(),
             filter_error: None,
             filter_text: String::new(),
-            filter_before: String::new(),
+            filter_before: (String::new(), None),
             prompt: None,
             completing: None,
             saved: Saved::default(),

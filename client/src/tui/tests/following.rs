@@ -208,6 +208,8 @@ fn a_filter_that_is_given_up_leaves_the_one_before() {
     assert_eq!((stage.state.filter_text.as_str(), stage.shown()), ("status:5xx", vec![id(3)]));
     stage.keys("<esc>");
     assert_eq!(stage.shown().len(), 5, "in the list it is taken away");
+    stage.keys("2gg/nothing has this<esc>");
+    assert_eq!(stage.state.selected, Some(id(2)), "and what was selected is so again");
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
     match action {
         Action::Show(view) => show(state, view, effects),
         Action::Filter => {
-            state.filter_before = state.filter_text.clone();
+            state.filter_before = (state.filter_text.clone(), state.selected);
             let input = Input::new(state.filter_text.clone());
             state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
         }
@@ -293,8 +293,13 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     match (kind, key.code) {
         (PromptKind::Filter, KeyCode::Esc) => {
             state.prompt = None;
-            let before = std::mem::take(&mut state.filter_before);
-            set_filter(state, &before);
+            let (text, selected) = std::mem::take(&mut state.filter_before);
+            set_filter(state, &text);
+            if let Some(place) = selected.and_then(|id| state.events.list().position(id)) {
+                let follows = state.follows;
+                state.select(place);
+                state.follows = follows;
+            }
         }
         (PromptKind::Search | PromptKind::Hold | PromptKind::Pipe, KeyCode::Esc) => state.prompt = None,
         (PromptKind::Hold, KeyCode::Enter) => {
