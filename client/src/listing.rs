@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  entry   what is kept of each event, and how filters see it
+//!  marks   which of them a person marked, and whether no others are shown
 //!  order   by what those that pass are ordered
 //!  seen    which values events have, for completion
 //!  words   texts that many events have, each kept once
@@ -30,6 +31,7 @@ pub use self::{
 use crate::{filtering::Filtered, row::EventRow};
 
 mod entry;
+mod marks;
 mod order;
 mod seen;
 mod words;
@@ -51,6 +53,8 @@ pub struct Listing {
     words: FieldWords,
     /// How many of the entries are no longer in the history.
     gone: usize,
+    /// How many of them are held.
+    held: usize,
     most: usize,
     /// The history has nothing older.
     is_whole: bool,
@@ -76,6 +80,7 @@ impl Listing {
             hasher: RandomState::new(),
             words: FieldWords::default(),
             gone: 0,
+            held: 0,
             most,
             is_whole: false,
             filter: Filter::default(),
@@ -100,6 +105,11 @@ impl Listing {
     /// The oldest one.
     pub fn oldest(&self) -> Option<EventId> {
         self.present().next().map(|entry| entry.id)
+    }
+
+    /// The newest one.
+    pub fn newest(&self) -> Option<EventId> {
+        self.entries.iter().rev().find(|entry| !entry.is_gone()).map(|entry| entry.id)
     }
 
     /// The entries of events that are in the history, the one stored first first.
@@ -128,6 +138,7 @@ impl Listing {
             }
             None => {
                 let number = self.first + number_of(self.entries.len());
+                self.held += usize::from(entry.is_held());
                 self.entries.push_back(entry);
                 self.remember(number, row.id);
                 number
@@ -145,30 +156,12 @@ impl Listing {
         for number in ids.iter().filter_map(|id| self.number(*id)).collect::<Vec<_>>() {
             self.decide(number, Some(false));
             if let Some(entry) = self.entry_mut(number).filter(|entry| !entry.is_gone()) {
+                let held = usize::from(entry.is_held());
                 entry.set_gone();
                 self.gone += 1;
+                self.held -= held;
             }
         }
-    }
-
-    /// An event is marked from now on, or no longer.
-    pub fn mark(&mut self, id: EventId, is_marked: bool, now: UnixMillis) {
-        let Some(number) = self.number(id) else { return };
-        if let Some(entry) = self.entry_mut(number) {
-            entry.set_marked(is_marked);
-        }
-        if self.filter.asks_for(Flag::Marked)
-            && let Some(entry) = self.entry(id)
-        {
-            let known = Known { entry, words: &self.words, now };
-            let told = self.filter.prepared(&self.words).test(&known);
-            self.decide(number, told);
-        }
-    }
-
-    /// Whether an event is marked.
-    pub fn is_marked(&self, id: EventId) -> bool {
-        self.entry(id).is_some_and(|entry| entry.has(Flag::Marked))
     }
 
     /// Puts rows before the others, the one stored last first. The history has none older than the last when it `is_whole`.
@@ -185,6 +178,7 @@ impl Listing {
             }
             let entry = Entry::new(row, &mut self.words);
             self.first -= 1;
+            self.held += usize::from(entry.is_held());
             self.entries.push_front(entry);
             self.remember(self.first, row.id);
             match self.told(row, now) {
@@ -216,6 +210,16 @@ impl Listing {
             .filter(move |earlier| !earlier.is_gone() && entry.is_some_and(|entry| earlier.is_like(entry)))
     }
 
+    /// How many letters the longest name of a provider has, of all that were seen.
+    pub fn widest_provider(&self) -> usize {
+        self.words.widest_provider()
+    }
+
+    /// Whether there are none, and were some.
+    pub fn is_emptied(&self) -> bool {
+        self.is_empty() && self.gone > 0
+    }
+
     /// The text of an entry's field: of its type, provider, endpoint, method or tags.
     pub fn text(&self, entry: &Entry, field: &TextField) -> Option<&str> {
         self.words.text(entry, field)
@@ -224,6 +228,11 @@ impl Listing {
     /// The events that are held, the one stored first first.
     pub fn held(&self) -> impl Iterator<Item = EventId> {
         self.present().filter(|entry| entry.has(Flag::Held)).map(|entry| entry.id)
+    }
+
+    /// How many events are held.
+    pub fn held_count(&self) -> usize {
+        self.held
     }
 
     /// Whether an event is held.
@@ -290,17 +299,6 @@ impl Listing {
         self.sort();
     }
 
-    /// The events that are shown if they pass, when not all are.
-    pub fn only(&self) -> Option<&BTreeSet<EventId>> {
-        self.only.as_ref()
-    }
-
-    /// Shows no events but these, or all that pass.
-    pub fn set_only(&mut self, only: Option<BTreeSet<EventId>>, now: UnixMillis) {
-        self.only = only;
-        self.set_filter(self.filter.clone(), now);
-    }
-
     /// Whether a row passes, as far as it tells.
     fn told(&self, row: &EventRow, now: UnixMillis) -> Option<bool> {
         if self.only.as_ref().is_some_and(|only| !only.contains(&row.id)) {
@@ -320,10 +318,11 @@ impl Listing {
         self.number(id).is_some_and(|number| self.open.binary_search(&number).is_ok())
     }
 
-    /// Notes which of them pass.
+    /// Notes which of them pass. What was decided meanwhile, or has left the history, stays as it is.
     pub fn close(&mut self, verdicts: &[(EventId, bool)]) {
         for (id, passes) in verdicts {
-            if let Some(number) = self.number(*id) {
+            let open = self.number(*id).filter(|number| self.open.binary_search(number).is_ok());
+            if let Some(number) = open {
                 self.decide(number, Some(*passes));
             }
         }
@@ -369,6 +368,7 @@ impl Listing {
         self.decide(number, Some(false));
         if let Some(entry) = self.entries.pop_front() {
             self.gone -= usize::from(entry.is_gone());
+            self.held -= usize::from(entry.is_held());
             if let Ok(place) =
                 self.places.find_entry(self.hasher.hash_one(entry.id), |known| *known == number)
             {
@@ -379,10 +379,11 @@ impl Listing {
         }
     }
 
-    /// Puts an event among those that pass, those that do not, or those that are open.
+    /// Puts an event among those that pass, those that do not, or those that are open. One that is open stays where it was: it would leave
+    /// the list, and come back, with every change.
     fn decide(&mut self, number: Number, told: Option<bool>) {
         let (matching, open) = (self.place(number), self.open.binary_search(&number));
-        match (told == Some(true), matching) {
+        match (told.unwrap_or(matching.is_ok()), matching) {
             (true, Err(at)) => self.matching.insert(at, number),
             (false, Ok(at)) => drop(self.matching.remove(at)),
             (true, Ok(_)) | (false, Err(_)) => {}
@@ -400,14 +401,21 @@ impl Listing {
     /// What is known of an event is something else now; where it is among those that pass may be too.
     fn replace(&mut self, number: Number, entry: Entry) {
         let Some(known) = self.numbered(number).copied() else { return };
-        if self.order.compare(&known, &entry, &self.words) != Ordering::Equal
-            && let Ok(place) = self.place(number)
-        {
+        let is_moved = self.order.compare(&known, &entry, &self.words) != Ordering::Equal;
+        let shown = self.place(number).ok().filter(|_| is_moved);
+        if let Some(place) = shown {
             self.matching.remove(place);
         }
         self.gone -= usize::from(known.is_gone());
+        self.held -= usize::from(known.is_held());
+        self.held += usize::from(entry.is_held());
         if let Some(known) = self.entry_mut(number) {
             *known = entry;
+        }
+        if shown.is_some()
+            && let Err(place) = self.place(number)
+        {
+            self.matching.insert(place, number);
         }
     }
 

@@ -89,6 +89,7 @@ mod query;
 mod queue;
 mod scenario;
 mod shell;
+mod sight;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -119,7 +120,7 @@ const TICK: Duration = Duration::from_secs(1);
 const STOPS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Share of the width that the list has at first, in percent.
-const LIST_PERCENT: u16 = 55;
+const LIST_PERCENT: u16 = 59;
 
 /// How the inspector looks, and which keys it has.
 #[derive(Clone, Debug)]

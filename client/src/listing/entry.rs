@@ -106,6 +106,16 @@ impl Entry {
         self.flags & flag.bit() != 0
     }
 
+    /// Whether a person wrote something about it.
+    pub fn has_comment(&self) -> bool {
+        self.flags & HAS_COMMENT != 0
+    }
+
+    /// Whether it is in the history and held.
+    pub(super) fn is_held(&self) -> bool {
+        self.has(Flag::Held) && !self.is_gone()
+    }
+
     /// Whether it is no longer in the history.
     pub(super) fn is_gone(&self) -> bool {
         self.flags & IS_GONE != 0
@@ -191,6 +201,10 @@ impl FieldWords {
     /// The text of a field of an entry, as far as it is kept.
     pub(super) fn text(&self, entry: &Entry, field: &TextField) -> Option<&str> {
         self.of(field)?.text(entry.word(field))
+    }
+
+    pub(super) fn widest_provider(&self) -> usize {
+        self.providers.widest()
     }
 
     /// For each type its place in the order of the types.

@@ -26,6 +26,8 @@ impl WordNumber {
 pub(super) struct Words {
     texts: Vec<Box<str>>,
     numbers: HashMap<Box<str>, u32>,
+    /// How many letters the longest has.
+    widest: usize,
 }
 
 impl Words {
@@ -39,6 +41,7 @@ impl Words {
             return WordNumber::UNLISTED;
         }
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.widest = self.widest.max(text.chars().count());
         self.texts.push(text.into());
         self.numbers.insert(text.into(), number);
         WordNumber(number)
@@ -47,6 +50,11 @@ impl Words {
     /// The text of a number.
     pub(super) fn text(&self, number: WordNumber) -> Option<&str> {
         self.texts.get(number.place()?).map(AsRef::as_ref)
+    }
+
+    /// How many letters the longest word has.
+    pub(super) fn widest(&self) -> usize {
+        self.widest
     }
 
     /// Every word, in the order of their numbers.

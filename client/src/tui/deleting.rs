@@ -3,6 +3,7 @@
 use inhaul_core::event::{EventId, UnixMillis};
 
 use super::{
+    keys::{Action, Note},
     marks,
     message::Effect,
     state::{State, ToastKind},
@@ -20,9 +21,9 @@ pub(super) struct Undo {
 }
 
 /// Asks for the deletion of the marked events, or of the selected one.
-pub(super) fn delete(state: &State, effects: &mut Vec<Effect>) {
-    let ids = marks::meant(state);
-    if !ids.is_empty() {
+pub(super) fn delete(state: &mut State, is_again: bool, effects: &mut Vec<Effect>) {
+    let ids = state.chosen();
+    if !ids.is_empty() && !marks::warns(state, Action::Note(Note::Delete), is_again, "deletes") {
         effects.push(Effect::Delete(ids));
     }
 }
@@ -46,8 +47,12 @@ pub(super) fn deleted(state: &mut State, deletions: Deletions) {
 /// Events are no longer in the history.
 pub(super) fn gone(state: &mut State, ids: &[EventId]) {
     state.events.remove(ids);
+    let marks = state.marked.len();
     for id in ids {
         state.marked.remove(id);
+    }
+    if state.marked.len() < marks {
+        marks::renew(state);
     }
 }
 

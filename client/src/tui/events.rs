@@ -205,9 +205,9 @@ impl Events {
         self.listing.set_order(order);
     }
 
-    /// An event is marked from now on, or no longer.
-    pub(super) fn mark(&mut self, id: EventId, is_marked: bool, now: UnixMillis) {
-        self.listing.mark(id, is_marked, now);
+    /// Events are marked from now on, or no longer.
+    pub(super) fn mark(&mut self, ids: &[EventId], is_marked: bool, now: UnixMillis) {
+        self.listing.mark(ids, is_marked, now);
     }
 
     /// Shows no events but these, or all that pass the filter.

@@ -4,7 +4,9 @@ use inhaul_core::{event::EventId, filter::Filter};
 use tui_input::Input;
 
 use super::{
-    dialog, marks,
+    dialog,
+    keys::Action,
+    marks,
     message::Effect,
     queue,
     state::{Prompt, PromptKind, State, ToastKind},
@@ -14,7 +16,6 @@ use crate::{
     history::Ruling,
     hold::{HoldChange, HoldState},
     output::count_text,
-    row::EventState,
 };
 
 /// What a key does with events that are held, marked or edited.
@@ -37,7 +38,7 @@ pub(crate) enum Holding {
 }
 
 impl State {
-    /// The marked events, oldest first, or the selected one.
+    /// The events that something is done with: the marked ones, oldest first, else the selected one.
     pub(super) fn chosen(&self) -> Vec<EventId> {
         if self.marked.is_empty() {
             return self.selected.into_iter().collect();
@@ -47,7 +48,13 @@ impl State {
 }
 
 /// Does what a key asks for.
-pub(super) fn act(state: &mut State, action: Holding, count: Option<usize>, effects: &mut Vec<Effect>) {
+pub(super) fn act(
+    state: &mut State,
+    action: Holding,
+    count: Option<usize>,
+    is_again: bool,
+    effects: &mut Vec<Effect>,
+) {
     match action {
         Holding::Earlier | Holding::Later => {
             queue::move_selected(state, action == Holding::Earlier, count.unwrap_or(1));
@@ -58,6 +65,7 @@ pub(super) fn act(state: &mut State, action: Holding, count: Option<usize>, effe
         }
         Holding::Turn => effects.push(Effect::Hold(HoldChange::Turn(!state.hold.is_on))),
         Holding::Release => decide(state, &Ruling::Forward(Draft::default()), effects),
+        Holding::Drop if marks::warns(state, Action::Hold(action), is_again, "drops") => {}
         Holding::Drop => {
             let ruling = Ruling::Drop { by: state.person.clone(), why: None };
             decide(state, &ruling, effects);
@@ -69,13 +77,13 @@ pub(super) fn act(state: &mut State, action: Holding, count: Option<usize>, effe
 }
 
 fn decide(state: &mut State, ruling: &Ruling, effects: &mut Vec<Effect>) {
-    let held = |id: &EventId| state.row(*id).is_some_and(|row| row.state == EventState::Held);
-    let mut ids: Vec<EventId> = state.chosen().into_iter().filter(held).collect();
+    let list = state.events.list();
+    let mut ids: Vec<EventId> = state.chosen().into_iter().filter(|id| list.is_held(*id)).collect();
     state.queue.sort(&mut ids);
     if ids.is_empty() {
         state.tell("it is not held".to_owned(), ToastKind::Note);
     } else {
-        marks::take_all(state);
+        marks::set(state, &ids, false);
         effects.push(Effect::Decide(ids, ruling.clone()));
     }
 }

@@ -54,6 +54,9 @@ pub(crate) enum Action {
     Goto,
     NextFailure,
     FailureBefore,
+    /// The one behind the event that is open.
+    NextEvent,
+    EventBefore,
     Note(Note),
     Copy(Copy),
     SaveBody,
@@ -83,6 +86,10 @@ pub(crate) enum Note {
     MarkAndGoDown,
     UnmarkAll,
     OnlyMarked,
+    /// Everything from one end to the other.
+    Range,
+    /// Everything in the list.
+    MarkShown,
     Tags,
     Comment,
     /// Deletes what is marked or selected.
@@ -179,6 +186,17 @@ impl Tab {
             Self::Raw => "Raw",
         }
     }
+
+    /// The name where there is little room.
+    pub(crate) fn short_name(self) -> &'static str {
+        match self {
+            Self::Body => "Body",
+            Self::Headers => "Head",
+            Self::Signature => "Sig",
+            Self::Attempts => "Tries",
+            Self::Raw => "Raw",
+        }
+    }
 }
 
 /// Where the keys of a line of the table count.
@@ -211,11 +229,16 @@ pub(crate) struct Binding {
     pub(crate) keys: &'static [&'static str],
     /// What it does, for the help.
     pub(crate) text: &'static str,
-    /// A word for the line of hints; keys without one are only in the help.
-    pub(crate) hint: Option<&'static str>,
+    /// Words for the line of hints, each with the place it is said in; keys without one are only in the help.
+    pub(crate) hints: &'static [(Scope, &'static str)],
 }
 
 impl Binding {
+    /// What the line of hints says of it in a place.
+    pub(super) fn hint(&self, scope: Scope) -> Option<&'static str> {
+        self.hints.iter().find(|(own, _)| own.overlaps(scope)).map(|(_, hint)| *hint)
+    }
+
     /// Whether it counts there.
     pub(super) fn counts_in(&self, scope: Scope) -> bool {
         self.scopes.iter().any(|own| own.overlaps(scope))
@@ -433,6 +456,12 @@ impl Keymap {
             }
         }
         if more { Pressed::More } else { Pressed::Nothing }
+    }
+
+    /// Whether a number can stand before a key there: where digits do something themselves, none can.
+    pub(super) fn counts_in(&self, scope: Scope) -> bool {
+        let digit = |digit| Key { code: KeyCode::Char(digit), modifiers: KeyModifiers::NONE };
+        ('0'..='9').all(|number| self.pressed(&[digit(number)], scope) == Pressed::Nothing)
     }
 
     /// What keys may follow those pressed so far, each with the name of what it does.

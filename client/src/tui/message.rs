@@ -146,8 +146,8 @@ pub(super) enum Effect {
     Page(EventId, Form),
     /// Copy something of an event.
     Copy {
-        /// Which event.
-        id: EventId,
+        /// Which event; nothing when only what the screen knows is copied.
+        id: Option<EventId>,
         /// What of it.
         what: Copy,
         /// Secrets are left out.

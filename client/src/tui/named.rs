@@ -44,6 +44,7 @@ impl Named {
 /// Begins a command, so that only what stands behind it is left to type.
 pub(super) fn begin(state: &mut State, text: &str) {
     (state.view, state.view_scroll) = (Some(View::Commands), 0);
+    state.asked_about = state.chosen();
     state.prompt = Some(Prompt { kind: PromptKind::Command, input: Input::new(text.to_owned()) });
 }
 

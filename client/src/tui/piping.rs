@@ -45,7 +45,8 @@ pub(super) enum News {
 
 /// Asks for a command.
 pub(super) fn ask(state: &mut State) {
-    if !state.chosen().is_empty() {
+    state.asked_about = state.chosen();
+    if !state.asked_about.is_empty() {
         state.prompt = Some(Prompt { kind: PromptKind::Pipe, input: Input::default() });
     }
 }
@@ -60,7 +61,7 @@ pub(super) fn last(state: &mut State) {
 /// The command was typed to its end.
 pub(super) fn asked(state: &mut State, command: &str, effects: &mut Vec<Effect>) {
     state.prompt = None;
-    let ids = state.chosen();
+    let ids = std::mem::take(&mut state.asked_about);
     if command.trim().is_empty() || ids.is_empty() {
         return;
     }

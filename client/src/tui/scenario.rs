@@ -110,7 +110,7 @@ pub(super) fn ask(state: &mut State, command: Command) {
 pub(super) fn act(state: &mut State, named: Named, effects: &mut Vec<Effect>) {
     match named {
         Named::Save { name, replace } => {
-            let ids = state.chosen();
+            let ids = std::mem::take(&mut state.asked_about);
             if ids.is_empty() {
                 return state.tell("there is no event to save".to_owned(), ToastKind::Note);
             }

@@ -15,11 +15,12 @@ use super::{
     dialog::Dialog,
     events::Events,
     exchange::Comparison,
-    keys::{Key, Keymap, Scope, Tab, View},
+    keys::{Action, Key, Keymap, Scope, Tab, View},
     piping::Piped,
     query::Query,
     queue::Queue,
     scenario::Play,
+    sight::Sight,
     theme::Theme,
     traffic::Traffic,
     tree::Tree,
@@ -42,6 +43,8 @@ pub(super) struct State {
     /// What is wrong with the text.
     pub(super) filter_error: Option<FilterError>,
     pub(super) filter_text: String,
+    /// The filter that was on before one is being typed, and what was selected.
+    pub(super) filter_before: (String, Option<EventId>),
     /// What is being typed.
     pub(super) prompt: Option<Prompt>,
     pub(super) completing: Option<Completing>,
@@ -56,6 +59,16 @@ pub(super) struct State {
     pub(super) selected: Option<EventId>,
     /// Events that are replayed, released or dropped together.
     pub(super) marked: BTreeSet<EventId>,
+    /// Where a range of marks begins, while its end is looked for.
+    pub(super) range_from: Option<EventId>,
+    /// What the line that is being typed is about, as it was when it was asked for.
+    pub(super) asked_about: Vec<EventId>,
+    /// What a person was warned of: asked for once more, it is done.
+    pub(super) warned: Option<Action>,
+    /// What part of the list is on the screen.
+    pub(super) sight: Sight,
+    /// Replays by a key that are under way.
+    pub(super) replaying: usize,
     /// What can be taken back, the last deletion last.
     pub(super) deleted: Vec<Undo>,
     /// The order of held events, where it was changed.
@@ -97,6 +110,8 @@ pub(super) struct State {
     pub(super) targets: BTreeMap<String, bool>,
     pub(super) ready: Option<Ready>,
     pub(super) toast: Option<Toast>,
+    /// Deliveries that failed since somebody looked at failures last.
+    pub(super) failures: usize,
     /// What was told so far, the newest last.
     pub(super) log: VecDeque<(UnixMillis, Toast)>,
     pub(super) look: Look,
@@ -241,6 +256,7 @@ impl State {
             events: Events::new(),
             filter_error: None,
             filter_text: String::new(),
+            filter_before: (String::new(), None),
             prompt: None,
             completing: None,
             saved: Saved::default(),
@@ -249,6 +265,11 @@ impl State {
             search: String::new(),
             selected: None,
             marked: BTreeSet::new(),
+            range_from: None,
+            asked_about: Vec::new(),
+            warned: None,
+            sight: Sight::default(),
+            replaying: 0,
             deleted: Vec::new(),
             queue: Queue::default(),
             hold: HoldState::default(),
@@ -273,6 +294,7 @@ impl State {
             targets: BTreeMap::new(),
             ready: None,
             toast: None,
+            failures: 0,
             log: VecDeque::new(),
             look,
             keymap,
@@ -345,11 +367,25 @@ impl State {
         self.used.remember(&self.filter_text, &self.saved);
     }
 
-    /// Tells a person something, now and in the log.
+    /// Tells a person something, now and in the log. An error stays until a key is pressed, or another one comes.
     pub(super) fn tell(&mut self, text: String, kind: ToastKind) {
         let toast = Toast { text, kind };
         self.note(toast.clone());
-        self.toast = Some(toast);
+        let is_error = |toast: &Toast| toast.kind == ToastKind::Bad;
+        if is_error(&toast) || !self.toast.as_ref().is_some_and(is_error) {
+            self.toast = Some(toast);
+        }
+    }
+
+    /// Tells of something that went wrong while nobody asked for anything: what answers a key is more important.
+    pub(super) fn tell_failure(&mut self, text: String) {
+        self.failures += 1;
+        let toast = Toast { text, kind: ToastKind::Bad };
+        // The same again, as when an application is down, would leave nothing else in the log.
+        if self.log.back().is_none_or(|(_, last)| *last != toast) {
+            self.note(toast.clone());
+        }
+        self.toast.get_or_insert(toast);
     }
 
     /// Writes something into the log.
@@ -360,17 +396,35 @@ impl State {
         self.log.push_back((self.now, toast));
     }
 
+    /// Whether nobody is reading an event, or is about to do something with it: another must not take its place then.
+    fn may_follow(&self) -> bool {
+        let is_begun = !self.pressed.is_empty() || self.count.is_some() || self.range_from.is_some();
+        let is_asked = self.prompt.is_some() || self.dialog.is_some() || self.view.is_some();
+        self.pane == Pane::List && !is_begun && !is_asked
+    }
+
+    /// Whether the selected event is open and in the history: it stays then, also when it passes the filter no more, as after a replay.
+    fn is_read(&self) -> bool {
+        self.pane == Pane::Detail && self.selected.is_some_and(|id| self.events.list().entry(id).is_some())
+    }
+
     /// Puts the selection right after events or filter changed. An event that is no longer shown gives way to the next one.
     pub(super) fn refresh(&mut self) {
-        if self.follows || self.position().is_none() {
-            let followed = self.follows;
+        let followed = self.follows;
+        let follows = followed && (self.may_follow() || self.selected.is_none());
+        if follows || (self.position().is_none() && !self.is_read()) {
             let next = self.selected.and_then(|id| self.events.list().position_from(id));
-            let newest = self.newest_place().filter(|_| followed);
+            let newest = self.newest_place().filter(|_| follows);
             self.select(newest.or(next).unwrap_or(usize::MAX));
             self.follows = followed;
         }
+        if self.selected.is_none() {
+            self.pane = Pane::List;
+        }
         let shown = self.detail.as_ref().map(|detail| detail.id);
         if shown != self.selected {
+            // The first keys of a sequence were meant for the event that is gone.
+            self.pressed.clear();
             self.detail = self.selected.map(|id| Detail { id, opened: None });
             self.scroll = 0;
             // Its row may still have to be read.

@@ -34,14 +34,17 @@ mod body;
 mod deleting;
 mod exchange;
 mod filtering;
+mod following;
 mod holding;
 mod hostile;
 mod keys_typed;
+mod marking;
 mod noting;
 mod order;
 mod picture;
 mod scenarios;
 mod screens;
+mod telling;
 
 const AT: u64 = 1_763_970_070_118;
 
@@ -190,7 +193,7 @@ impl Stage {
             times: Times::Utc,
             zone: TimeZone::UTC,
             layout: Layout::Auto,
-            list_percent: 55,
+            list_percent: 59,
             hints: true,
             mouse: true,
             as_sent: false,
@@ -376,7 +379,9 @@ fn a_filter_narrows_the_list_while_it_is_typed() {
     stage.keys("<C-u>500<enter>");
     assert_eq!(stage.state.selected, Some(id(3)));
     stage.keys("/<C-u>nothing has this");
-    assert!(stage.screen().contains("no event passes the filter"));
+    assert!(stage.screen().contains("No event passes the filter nothing has this"));
+    stage.keys("<esc>");
+    assert_eq!(stage.shown(), [id(3)], "the one before is on again");
     stage.keys("<esc>");
     assert_eq!(stage.shown().len(), 5);
 }
@@ -440,7 +445,7 @@ fn a_replay_is_asked_for_and_its_outcome_told() {
     stage.tell(Message::Replayed(Ok(replayed)));
     let screen = stage.screen();
     assert!(screen.contains("✗ attempt 2: 503 in 12 ms (replay)"), "{screen}");
-    assert!(screen.contains("✓ 503 callpaymin"), "{screen}");
+    assert!(screen.contains(" ✓  503  callpaymin"), "{screen}");
     assert!(screen.contains("x2"), "{screen}");
     stage.tell(Message::Replayed(Err("the client is stopping".to_owned())));
     assert!(stage.screen().contains("✗ not replayed: the client is stopping"));

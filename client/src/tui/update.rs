@@ -5,15 +5,21 @@ use inhaul_core::event::EventId;
 use super::{
     deleting, dialog, holding,
     message::{Effect, Message},
-    piping, query, queue, scenario,
+    piping, query, queue, scenario, sight,
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
     view::list,
 };
-use crate::{connection::ConnectionState, live::Live, output::attempt_text, row::Attempt};
+use crate::{
+    connection::ConnectionState,
+    live::Live,
+    output::attempt_text,
+    row::{Attempt, AttemptCause, EventRow, Outcome},
+};
 
 mod body;
 mod exchange;
+mod leaving;
 mod mouse;
 mod notes;
 mod order;
@@ -27,17 +33,21 @@ const JUDGED_AT_ONCE: usize = 256;
 /// Takes messages in, and says what is to be done. Many at once cost one refresh.
 pub(super) fn update(state: &mut State, messages: Vec<Message>) -> Vec<Effect> {
     let mut effects = Vec::new();
+    let mut is_by_key = false;
     let before = state.detail.as_ref().map(|detail| detail.id);
     for message in messages {
         // A key means what is on the screen, so what came before it is put in place first.
         if matches!(message, Message::Key(_) | Message::Mouse(_)) {
             state.refresh();
+            sight::keep(state, 0);
             state.lay_out();
         }
+        is_by_key |= matches!(message, Message::Key(_));
         one(state, message, &mut effects);
     }
     queue::tidy(state);
     state.refresh();
+    sight::keep(state, if is_by_key { sight::MARGIN } else { 0 });
     state.lay_out();
     let detail = state.detail.as_ref().map(|detail| detail.id);
     if let Some(id) = detail.filter(|_| detail != before) {
@@ -120,7 +130,7 @@ fn happened(state: &mut State, live: Live) {
             state.events.put(*row, state.now);
         }
         Live::Attempt(row, attempt) => {
-            attempted(state, &attempt);
+            attempted(state, &row, &attempt);
             state.events.put(*row, state.now);
         }
         Live::Changed(row) => state.events.put(*row, state.now),
@@ -131,9 +141,19 @@ fn happened(state: &mut State, live: Live) {
     }
 }
 
-fn attempted(state: &mut State, attempt: &Attempt) {
+fn attempted(state: &mut State, row: &EventRow, attempt: &Attempt) {
     let is_success = attempt.outcome.is_success();
     state.traffic.count(if is_success { Counted::Answered } else { Counted::Failed });
+    let failure = match &attempt.outcome {
+        Outcome::Answered { status, .. } if !is_success => Some(format!("{status} from {}", attempt.target)),
+        Outcome::Failed { message, .. } => Some(message.clone()),
+        Outcome::Answered { .. } | Outcome::Begun | Outcome::Rejected => None,
+    };
+    // What came of a replay is told to whom asked for it.
+    if let Some(failure) = failure.filter(|_| attempt.cause != AttemptCause::Replay) {
+        let what = row.event_type.clone().unwrap_or_else(|| format!("{} {}", row.method, row.target));
+        state.tell_failure(format!("{what}: {failure}"));
+    }
     state.targets.insert(origin(&attempt.target).to_owned(), is_success);
 }
 
@@ -162,6 +182,7 @@ fn connected(state: &mut State, connection: ConnectionState) {
 }
 
 fn replayed(state: &mut State, result: Result<Attempt, String>) {
+    state.replaying = state.replaying.saturating_sub(1);
     match result {
         Ok(attempt) => {
             let kind = if attempt.outcome.is_success() { ToastKind::Good } else { ToastKind::Bad };

@@ -21,7 +21,7 @@ use ratatui::{
 };
 
 use super::{
-    keys::{Action, BINDINGS},
+    keys::{Action, BINDINGS, Binding, Copy, Note, View},
     state::{PromptKind, State, ToastKind},
 };
 use crate::output::fit;
@@ -149,7 +149,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
             hints.push("tab take it  ↑ ↓ choose  enter keep the filter  esc clear".to_owned());
         }
         (Some(PromptKind::Filter), _) => {
-            hints.push("enter keep  esc clear  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());
+            hints.push("enter keep  esc as it was  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());
         }
         (Some(PromptKind::Tags), _) => {
             hints.push("slow gives a tag, -slow takes it away  enter do it  esc cancel".to_owned());
@@ -172,14 +172,34 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
             hints.push(format!("{} next", key(Action::SearchNext)));
         }
         (None, None) => {
-            let scope = state.scope();
-            for line in BINDINGS.iter().filter(|line| line.counts_in(scope)) {
-                if let Some(hint) = line.hint {
-                    hints.push(format!("{} {hint}", state.keymap.first(line.action)));
-                }
+            hints.extend(place_hints(state));
+            // The help has those that have no room, so its key and the way out stay.
+            while hints.len() > 2 && hints.join("  ").chars().count() >= usize::from(width) {
+                hints.remove(hints.len() - 3);
             }
         }
     }
     let text = format!(" {}", hints.join("  "));
     Paragraph::new(Span::styled(fit(&text, 0, usize::from(width)), state.theme().faint()))
+}
+
+/// The keys that matter where one is.
+fn place_hints(state: &State) -> Vec<String> {
+    let hint = |action, text: &str| format!("{} {text}", state.keymap.first(action));
+    if state.range_from.is_some() {
+        let (mark, back) = (Action::Note(Note::Range), Action::Back);
+        return vec![hint(mark, "mark up to here"), hint(back, "leave the range")];
+    }
+    if state.events.list().is_empty() {
+        let url = state.ready.as_ref().map(|_| hint(Action::Copy(Copy::Url), "copy the URL"));
+        let others = [
+            (Action::Show(View::Relay), "relay"),
+            (Action::Show(View::Help), "help"),
+            (Action::Quit, "quit"),
+        ];
+        return url.into_iter().chain(others.map(|(action, text)| hint(action, text))).collect();
+    }
+    let scope = state.scope();
+    let hinted = |line: &Binding| Some((line.action, line.hint(scope)?));
+    BINDINGS.iter().filter_map(hinted).map(|(action, text)| hint(action, text)).collect()
 }

@@ -14,18 +14,18 @@ const fn line(
     keys: &'static [&'static str],
     text: &'static str,
 ) -> Binding {
-    Binding { action, name, scopes, keys, text, hint: None }
+    Binding { action, name, scopes, keys, text, hints: &[] }
 }
 
 impl Binding {
-    const fn hinted(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
+    const fn hinted(mut self, hints: &'static [(super::Scope, &'static str)]) -> Self {
+        self.hints = hints;
         self
     }
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 103] = [
+pub(crate) const BINDINGS: [Binding; 107] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -38,22 +38,69 @@ pub(crate) const BINDINGS: [Binding; 103] = [
     line("half_up", Action::Go(Way::HalfUp), &[Everywhere], &["ctrl-u"], "half a page up"),
     line("page_down", Action::Go(Way::PageDown), &[Everywhere], &["ctrl-f", "pgdn"], "a page down"),
     line("page_up", Action::Go(Way::PageUp), &[Everywhere], &["ctrl-b", "pgup"], "a page up"),
-    line("first", Action::Go(Way::First), &[Everywhere], &["g g", "home"], "oldest event, or the top"),
+    line(
+        "first",
+        Action::Go(Way::First),
+        &[Everywhere],
+        &["g g", "home"],
+        "first event of the list, or the top",
+    ),
     line(
         "last",
         Action::Go(Way::Last),
         &[Everywhere],
         &["G", "end"],
-        "newest event and follow, or the end; 50G goes to the 50th of the list",
+        "last event of the list, or the end; 50G goes to the 50th. At the newest, follow",
     ),
+    line(
+        "open",
+        Action::Open,
+        &[List, Event],
+        &["enter", "l", "right"],
+        "open the event; in its body, fold or unfold",
+    )
+    .hinted(&[(List, "open"), (Event, "fold")]),
+    line(
+        "fold",
+        Action::Fold,
+        &[Event],
+        &["h", "left"],
+        "fold, or go to what it is part of; from the outermost, back",
+    ),
+    line("pane", Action::OtherPane, &[List, Event], &["tab", "shift-tab"], "between list and event"),
+    line(
+        "next_event",
+        Action::NextEvent,
+        &[Event],
+        &["space"],
+        "the next event of the list, in place of this one",
+    )
+    .hinted(&[(Event, "next")]),
+    line("event_before", Action::EventBefore, &[Event], &["p"], "the event before it of the list")
+        .hinted(&[(Event, "before")]),
     line(
         "mark_down",
         Action::Note(Note::MarkAndGoDown),
         &[List],
         &["space"],
-        "mark the event, or take its mark away, and go to the next one",
-    ),
+        "mark the event, or take its mark away, and go to the next one; 5 before it does so with five",
+    )
+    .hinted(&[(List, "mark")]),
     line("mark", Action::Note(Note::Mark), &[List, Event], &["m"], "mark the event, or take its mark away"),
+    line(
+        "mark_range",
+        Action::Note(Note::Range),
+        &[List],
+        &["V"],
+        "begin a range of marks, and at its other end mark everything between",
+    ),
+    line(
+        "mark_shown",
+        Action::Note(Note::MarkShown),
+        &[List, Event],
+        &["g m"],
+        "mark every event of the list, as the filter shows it",
+    ),
     line("unmark", Action::Note(Note::UnmarkAll), &[List, Event], &["U"], "take every mark away"),
     line(
         "only_marked",
@@ -124,29 +171,13 @@ pub(crate) const BINDINGS: [Binding; 103] = [
     ),
     line("failure_before", Action::FailureBefore, &[List, Event], &["{"], "the one before that failed"),
     line(
-        "open",
-        Action::Open,
-        &[List, Event],
-        &["enter", "l", "right"],
-        "open the event; in its body, fold or unfold",
-    )
-    .hinted("open"),
-    line(
-        "fold",
-        Action::Fold,
-        &[Event],
-        &["h", "left"],
-        "fold, or go to what it is part of; from the outermost, back",
-    ),
-    line("pane", Action::OtherPane, &[List, Event], &["tab", "shift-tab"], "between list and event"),
-    line(
         "replay",
         Action::Replay,
         &[List, Event],
         &["r"],
         "replay: send the event to your application once more, as a new attempt",
     )
-    .hinted("replay"),
+    .hinted(&[(List, "replay"), (Event, "replay")]),
     line(
         "replay_signed",
         Action::ReplaySigned,
@@ -224,12 +255,13 @@ pub(crate) const BINDINGS: [Binding; 103] = [
         &["/", "f"],
         "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9 (docs/filters.md); also `:filter TEXT`",
     )
-    .hinted("filter"),
-    line("search", Action::Search, &[Event, View], &["/"], "look for text in what is shown"),
+    .hinted(&[(List, "filter")]),
+    line("search", Action::Search, &[Event, View], &["/"], "look for text in what is shown")
+        .hinted(&[(Event, "look for")]),
     line("search_next", Action::SearchNext, &[Event, View], &["n"], "next place of the text"),
     line("search_before", Action::SearchBefore, &[Event, View], &["N"], "place of the text before"),
     line("follow", Action::Follow, &[List, Event], &["F"], "follow the newest event, or stay")
-        .hinted("follow"),
+        .hinted(&[(List, "follow")]),
     line("copy_body", Action::Copy(Copy::Body), &[List, Event], &["y y"], "copy the body"),
     line(
         "copy_curl",
@@ -281,7 +313,7 @@ pub(crate) const BINDINGS: [Binding; 103] = [
     line(
         "page_sent",
         Action::Body(OnBody::Page(Form::AsSent)),
-        &[List, Event],
+        &[Event],
         &["V"],
         "read the whole body in $PAGER as it was sent, with what no terminal shows as escapes",
     ),
@@ -304,7 +336,7 @@ pub(crate) const BINDINGS: [Binding; 103] = [
         Action::Compare,
         &[List, Event],
         &["="],
-        "compare the event with the one before it of the same endpoint and type; n and N go to the differences",
+        "compare the two marked events, else this one with the one before it of the same endpoint and type; n and N go to the differences",
     ),
     line(
         "save",
@@ -453,9 +485,23 @@ pub(crate) const BINDINGS: [Binding; 103] = [
         &["ctrl-z"],
         "to the shell; `fg` comes back, events wait at the relay meanwhile",
     ),
-    line("help", Action::Show(Page::Help), &[Everywhere], &["?", "f1"], "this help").hinted("help"),
-    line("back", Action::Back, &[Everywhere], &["esc"], "back: close what is open, clear the filter"),
-    line("quit", Action::Quit, &[Everywhere], &["q"], "back, and from the list quit").hinted("quit"),
+    line("help", Action::Show(Page::Help), &[Everywhere], &["?", "f1"], "this help")
+        .hinted(&[(Everywhere, "help")]),
+    line(
+        "back",
+        Action::Back,
+        &[Everywhere],
+        &["esc"],
+        "back: close what is open, show all events again, clear the filter",
+    ),
+    line(
+        "quit",
+        Action::Quit,
+        &[Everywhere],
+        &["q"],
+        "back, and from the list quit; asks once when events are held or something is being sent",
+    )
+    .hinted(&[(List, "quit"), (Event, "back")]),
     line(
         "quit_now",
         Action::QuitNow,

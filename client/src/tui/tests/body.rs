@@ -36,7 +36,7 @@ fn a_body_goes_to_the_pager_if_there_is_one() {
     let mut stage = Stage::with_events(120, 16);
     stage.keys("ggv");
     assert_eq!(stage.effects.pop(), Some(Effect::Page(id(1), Form::Readable)));
-    stage.keys("V");
+    stage.keys("<enter>V");
     assert_eq!(stage.effects.pop(), Some(Effect::Page(id(1), Form::AsSent)));
     stage.tell(Message::Failed("there is no pager \"x\": set PAGER".to_owned()));
     assert!(stage.screen().contains("✗ there is no pager"), "{}", stage.screen());
@@ -137,7 +137,7 @@ fn where_one_is_in_the_body_is_copied_for_jq() {
     let mut stage = with_body(80, 20, "application/json", br#"[{"odd name":[1,2]}]"#);
     stage.keys("jjjyq");
     let text = Some(r#".[0]["odd name"][0]"#.to_owned());
-    let copy = Effect::Copy { id: id(5), what: Copy::JqPath, masks: true, text };
+    let copy = Effect::Copy { id: Some(id(5)), what: Copy::JqPath, masks: true, text };
     assert_eq!(stage.effects.pop(), Some(copy));
 }
 

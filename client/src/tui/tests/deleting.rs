@@ -68,7 +68,7 @@ fn what_another_process_removes_leaves_the_list() {
     assert_eq!(stage.shown(), [id(3), id(4), id(5)]);
     assert!(stage.screen().contains("3 events"), "{}", stage.screen());
     stage.tell(Message::Live(Live::Gone([3, 4, 5].map(id).to_vec())));
-    assert!(stage.shown().is_empty() && stage.screen().contains("No events yet"), "{}", stage.screen());
+    assert!(stage.shown().is_empty() && stage.screen().contains("No event is left"), "{}", stage.screen());
 }
 
 /// A page that was read before its events were deleted does not bring them back.

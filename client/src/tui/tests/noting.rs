@@ -174,3 +174,34 @@ fn a_frame_of_a_long_list_needs_only_the_rows_on_the_screen() {
         stage.effects
     );
 }
+
+#[test]
+fn tags_and_comments_are_seen_in_the_list_and_in_the_event() {
+    let mut stage = Stage::new(120, 24);
+    let noted = EventRow {
+        tags: vec!["fine".to_owned(), "slow".to_owned()],
+        comment: Some("who sent \u{1b}[2Jthis".to_owned()),
+        ..row(1)
+    };
+    stage.tell(Message::Live(Live::Event(Box::new(noted.clone()))));
+    let screen = stage.screen();
+    assert!(screen.contains("tags: fine, slow") && screen.contains("comment: who sent"), "{screen}");
+    assert!(screen.contains("ms tc ") && !screen.contains('\u{1b}'), "{screen}");
+    // What else is out of the ordinary is said beside it, as far as there is room.
+    let first = crate::row::Repeat {
+        number: 2,
+        first: id(1),
+        first_received_at: UnixMillis(AT),
+        same_id: true,
+        same_body: true,
+        dropped: false,
+    };
+    let attempts = (1..=3).map(|number| answered(number, 200)).collect();
+    let repeated = EventRow { repeat: Some(first), attempts, ..row(2) };
+    stage.tell(Message::Live(Live::Event(Box::new(repeated.clone()))));
+    assert!(stage.screen().contains("ms x3 repeat"), "{}", stage.screen());
+    let given_up = Some(GivenUp { at: UnixMillis(0), reason: "no answer".to_owned() });
+    let all = EventRow { given_up, tags: noted.tags, ..repeated };
+    stage.tell(Message::Live(Live::Changed(Box::new(all))));
+    assert!(stage.screen().contains("ms dead x3"), "{}", stage.screen());
+}

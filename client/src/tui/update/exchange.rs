@@ -18,7 +18,10 @@ use crate::output::size_text;
 
 /// Asks for a copy of something of the selected event.
 pub(super) fn copy(state: &mut State, what: Copy, effects: &mut Vec<Effect>) {
-    let Some(id) = state.selected else { return };
+    let id = state.selected;
+    if id.is_none() && what != Copy::Url {
+        return state.tell("there is no event to copy".to_owned(), ToastKind::Note);
+    }
     let text = match what {
         Copy::Url => state.ready.as_ref().map(|ready| ready.endpoint_url.clone()),
         Copy::JqPath => state.tree().map(Tree::path),
@@ -79,11 +82,15 @@ pub(super) fn saved(state: &mut State, result: Result<(PathBuf, usize), String>)
     }
 }
 
-/// Asks for a comparison of the selected event with the one before it that is like it.
+/// Asks for a comparison of the two marked events; unless there are two, of the selected one with the one before it that is like it.
 pub(super) fn compare(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some(selected) = state.selected else { return };
-    match state.events.like_before(selected) {
-        Some(before) => {
+    let mut marked = state.marked.iter().copied();
+    let pair = match (marked.next(), marked.next(), marked.next()) {
+        (Some(one), Some(other), None) => Some((one, other)),
+        _ => state.selected.and_then(|selected| Some((state.events.like_before(selected)?, selected))),
+    };
+    match pair {
+        Some((before, selected)) => {
             let text = format!("comparing {} with {}", short(before), short(selected));
             state.tell(text, ToastKind::Note);
             effects.push(Effect::Compare(before, selected));
@@ -98,7 +105,7 @@ pub(super) fn compare(state: &mut State, effects: &mut Vec<Effect>) {
 pub(super) fn compared(state: &mut State, result: Result<Box<Comparison>, String>) {
     match result {
         Ok(comparison) => {
-            state.toast = None;
+            state.toast.take_if(|toast| toast.kind == ToastKind::Note);
             if comparison.diff.is_empty() {
                 state.tell("no difference".to_owned(), ToastKind::Good);
             }

@@ -27,7 +27,7 @@ pub(super) fn mouse(state: &mut State, event: MouseEvent) {
         if on_list {
             click(state, event.row);
         } else if on_event {
-            state.pane = Pane::Detail;
+            press::open(state);
         }
     }
     let ways = [(MouseEventKind::ScrollDown, Way::Down), (MouseEventKind::ScrollUp, Way::Up)];
@@ -46,8 +46,7 @@ pub(super) fn mouse(state: &mut State, event: MouseEvent) {
 fn click(state: &mut State, line: u16) {
     let Some(place) = list::place_at(state, line) else { return };
     if state.pane == Pane::List && state.position() == Some(place) {
-        state.pane = Pane::Detail;
-        return;
+        return press::open(state);
     }
     state.pane = Pane::List;
     state.select(place);

@@ -10,12 +10,12 @@ use tui_input::Input;
 use super::{
     super::{
         deleting,
-        keys::{Note, Way},
+        keys::Note,
         marks,
         message::Effect,
         state::{Completing, Prompt, PromptKind, State, ToastKind},
     },
-    press::{go, set_filter},
+    press::set_filter,
 };
 use crate::{
     annotation::{Annotation, AnnotationError, Comment, TagChange},
@@ -23,15 +23,21 @@ use crate::{
 };
 
 /// Does what a key asks for.
-pub(super) fn act(state: &mut State, note: Note, count: Option<usize>, effects: &mut Vec<Effect>) {
+pub(super) fn act(
+    state: &mut State,
+    note: Note,
+    count: Option<usize>,
+    is_again: bool,
+    effects: &mut Vec<Effect>,
+) {
+    let times = count.unwrap_or(1);
     match note {
-        Note::Delete => deleting::delete(state, effects),
+        Note::Delete => deleting::delete(state, is_again, effects),
         Note::Undo => deleting::undo(state, effects),
-        Note::Mark => marks::toggle(state),
-        Note::MarkAndGoDown => {
-            marks::toggle(state);
-            go(state, Way::Down, count);
-        }
+        Note::Mark => marks::toggle(state, times),
+        Note::MarkAndGoDown => marks::toggle_and_go_down(state, times),
+        Note::Range => marks::range(state),
+        Note::MarkShown => marks::all_shown(state),
         Note::UnmarkAll => marks::clear(state),
         Note::OnlyMarked => marks::only(state),
         Note::Tags => ask_for_tags(state),
@@ -42,7 +48,8 @@ pub(super) fn act(state: &mut State, note: Note, count: Option<usize>, effects: 
 
 /// Asks for tags of what is marked or selected.
 fn ask_for_tags(state: &mut State) {
-    if !marks::meant(state).is_empty() {
+    state.asked_about = state.chosen();
+    if !state.asked_about.is_empty() {
         state.prompt = Some(Prompt { kind: PromptKind::Tags, input: Input::default() });
     }
 }
@@ -93,8 +100,9 @@ fn enter_tags(state: &mut State, effects: &mut Vec<Effect>) {
     match TagChange::parse(prompt.input.value().split_whitespace()) {
         Ok(change) => {
             state.prompt = None;
+            let ids = std::mem::take(&mut state.asked_about);
             if !change.is_empty() {
-                effects.push(Effect::Annotate(marks::meant(state), Annotation::Tags(change)));
+                effects.push(Effect::Annotate(ids, Annotation::Tags(change)));
             }
         }
         Err(error) => refuse(state, &error),

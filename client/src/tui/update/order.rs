@@ -2,7 +2,7 @@
 
 use super::super::{
     keys::Way,
-    state::{State, ToastKind},
+    state::{Pane, State, ToastKind},
 };
 use crate::listing::Order;
 
@@ -17,6 +17,10 @@ pub(super) fn choose(state: &mut State, order: Order) {
 pub(super) fn follow(state: &mut State) {
     if state.events.list().order().is_of_arrival() {
         state.follows = !state.follows;
+        if state.follows {
+            // Only in the list another event may take the place of the one that is there.
+            state.pane = Pane::List;
+        }
     } else {
         let keys = state.keymap.written("order_arrival");
         state.tell(format!("only an order by arrival can be followed; {keys} chooses it"), ToastKind::Note);

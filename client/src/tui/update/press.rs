@@ -14,7 +14,7 @@ use super::{
         typing,
         view::{detail, page},
     },
-    body, exchange, notes, order, short,
+    body, exchange, leaving, notes, order, short,
 };
 use crate::{filtering::checked, listing::Entry, pipeline::Signing};
 
@@ -50,13 +50,14 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
         Pressed::Nothing => {
             let is_alone = state.pressed.len() == 1;
             let pressed = std::mem::take(&mut state.pressed);
-            match key.digit().filter(|digit| is_alone && (*digit > 0 || state.count.is_some())) {
+            let counts = is_alone && state.keymap.counts_in(state.scope());
+            match key.digit().filter(|digit| counts && (*digit > 0 || state.count.is_some())) {
                 Some(digit) => {
                     let count = state.count.unwrap_or(0).saturating_mul(10).saturating_add(digit);
                     state.count = Some(count.min(COUNT_MAX));
                 }
                 None => {
-                    state.count = None;
+                    (state.count, state.warned) = (None, None);
                     let help = state.keymap.first(Action::Show(View::Help));
                     state.toast = Some(super::Toast {
                         text: format!("{} does nothing here; {help} lists every key", written(&pressed)),
@@ -84,9 +85,11 @@ pub(super) fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
 
 /// Does what a key or a command asks for.
 pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effects: &mut Vec<Effect>) {
+    let is_again = state.warned.take() == Some(action);
     match action {
         Action::Show(view) => show(state, view, effects),
         Action::Filter => {
+            state.filter_before = (state.filter_text.clone(), state.selected);
             let input = Input::new(state.filter_text.clone());
             state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
         }
@@ -94,8 +97,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::SearchNext | Action::SearchBefore if state.view == Some(View::Diff) => {
             exchange::step(state, action == Action::SearchBefore);
         }
-        Action::SearchNext => find(state, false),
-        Action::SearchBefore => find(state, true),
+        Action::SearchNext | Action::SearchBefore => find(state, action == Action::SearchBefore),
         Action::Copy(what) => exchange::copy(state, what, effects),
         Action::SaveBody => exchange::save_body(state, effects),
         Action::Body(action) => body::act(state, action, effects),
@@ -105,13 +107,13 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Replay => replay(state, Signing::AsReceived, effects),
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
         Action::Scenario(command) => scenario::ask(state, command),
-        Action::Hold(action) => holding::act(state, action, count, effects),
+        Action::Hold(action) => holding::act(state, action, count, is_again, effects),
         Action::Open if state.pane == Pane::Detail => {
             if let Some(tree) = shown_tree(state) {
                 tree.toggle();
             }
         }
-        Action::Open => state.pane = if state.selected.is_some() { Pane::Detail } else { Pane::List },
+        Action::Open => open(state),
         Action::Fold => {
             let folded = shown_tree(state).is_some_and(super::super::tree::Tree::fold);
             if !folded {
@@ -123,11 +125,10 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
                 tree.fold_all(action == Action::FoldAll);
             }
         }
-        Action::OtherPane => {
-            state.pane =
-                if state.pane == Pane::List && state.selected.is_some() { Pane::Detail } else { Pane::List };
-        }
-        Action::Back | Action::Quit => back(state, action == Action::Quit, effects),
+        Action::OtherPane if state.pane == Pane::List => open(state),
+        Action::OtherPane => state.pane = Pane::List,
+        Action::Back => leaving::back(state, effects),
+        Action::Quit => leaving::quit(state, is_again, effects),
         Action::QuitNow => effects.push(Effect::Quit { keep: true }),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Redraw => effects.push(Effect::Redraw),
@@ -138,27 +139,36 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::OfKind(only) => of_kind(state, only),
         Action::SameValue => same_value(state),
         Action::Goto => named::begin(state, "goto "),
-        Action::NextFailure => failure(state, false),
-        Action::FailureBefore => failure(state, true),
-        Action::Note(note) => notes::act(state, note, count, effects),
+        Action::NextFailure | Action::FailureBefore => {
+            failure(state, action == Action::FailureBefore, count.unwrap_or(1));
+        }
+        Action::NextEvent | Action::EventBefore => beside(state, action == Action::EventBefore),
+        Action::Note(note) => notes::act(state, note, count, is_again, effects),
         Action::Go(way) => go(state, way, count),
     }
 }
 
-/// Closes what is open, the innermost first; with nothing open, clears the filter or quits.
-fn back(state: &mut State, quits: bool, effects: &mut Vec<Effect>) {
-    if state.view == Some(View::Piped) {
-        piping::back(state, effects);
-    } else if state.view.is_some() {
-        state.view = None;
-    } else if !quits && query::is_shown(state) {
-        query::clear(state, effects);
-    } else if state.pane == Pane::Detail {
-        state.pane = Pane::List;
-    } else if quits {
-        effects.push(Effect::Quit { keep: false });
-    } else {
-        set_filter(state, "");
+/// Goes to the selected event. From then on no other takes its place.
+pub(super) fn open(state: &mut State) {
+    if state.selected.is_some() {
+        (state.pane, state.follows) = (Pane::Detail, false);
+    }
+}
+
+/// Shows the event behind the one that is shown, or the one before.
+fn beside(state: &mut State, before: bool) {
+    let Some(id) = state.selected else { return };
+    let list = state.events.list();
+    let Some(at) = list.position_from(id) else { return };
+    // One that passes the filter no more has no place of its own.
+    let behind = at + usize::from(list.position(id).is_some());
+    let to = if before { at.checked_sub(1) } else { Some(behind) };
+    match to.filter(|to| *to < state.events.shown()) {
+        Some(to) => {
+            state.select(to);
+            state.follows = false;
+        }
+        None => state.tell("no other event is in the list in this direction".to_owned(), ToastKind::Note),
     }
 }
 
@@ -222,11 +232,15 @@ pub(in super::super) fn layout_text(layout: Layout) -> &'static str {
 fn show(state: &mut State, view: View, effects: &mut Vec<Effect>) {
     state.view = Some(view);
     state.view_scroll = 0;
+    if view == View::Log {
+        state.failures = 0;
+    }
     if view == View::Thread {
         state.thread = None;
         effects.extend(state.selected.map(Effect::LoadThread));
     }
     if view == View::Commands {
+        state.asked_about = state.chosen();
         state.prompt = Some(Prompt { kind: PromptKind::Command, input: Input::default() });
     }
 }
@@ -234,6 +248,7 @@ fn show(state: &mut State, view: View, effects: &mut Vec<Effect>) {
 fn replay(state: &mut State, signing: Signing, effects: &mut Vec<Effect>) {
     if let Some(id) = state.selected {
         state.tell(format!("replaying {}", short(id)), ToastKind::Note);
+        state.replaying += 1;
         effects.push(Effect::Replay(id, signing));
     }
 }
@@ -258,18 +273,18 @@ fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
     state.detail.as_mut()?.tree_mut()
 }
 
-fn failure(state: &mut State, backwards: bool) {
+fn failure(state: &mut State, backwards: bool, times: usize) {
     let last = state.events.shown();
     let failed = |place: &usize| state.events.at(*place).is_some_and(Entry::has_failed);
     let found = match (state.position(), backwards) {
-        (Some(at), false) => (at + 1..last).find(failed),
-        (Some(at), true) => (0..at).rev().find(failed),
-        (None, _) => (0..last).find(failed),
+        (Some(at), false) => (at + 1..last).filter(failed).take(times).last(),
+        (Some(at), true) => (0..at).rev().filter(failed).take(times).last(),
+        (None, _) => (0..last).filter(failed).take(times).last(),
     };
     match found {
         Some(place) => {
             state.select(place);
-            state.follows = false;
+            (state.follows, state.failures) = (false, 0);
         }
         None => state.tell("no other event failed in this direction".to_owned(), ToastKind::Note),
     }
@@ -284,7 +299,13 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     match (kind, key.code) {
         (PromptKind::Filter, KeyCode::Esc) => {
             state.prompt = None;
-            set_filter(state, "");
+            let (text, selected) = std::mem::take(&mut state.filter_before);
+            set_filter(state, &text);
+            if let Some(place) = selected.and_then(|id| state.events.list().position(id)) {
+                let follows = state.follows;
+                state.select(place);
+                state.follows = follows;
+            }
         }
         (PromptKind::Search | PromptKind::Hold | PromptKind::Pipe, KeyCode::Esc) => state.prompt = None,
         (PromptKind::Hold, KeyCode::Enter) => {

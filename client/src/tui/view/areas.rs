@@ -17,8 +17,11 @@ const ANSWER_FROM: u16 = 160;
 /// Lines from which on they may stand above each other.
 const STACK_FROM: u16 = 24;
 
-/// Columns of the list below which an event has no room for everything in one line.
-const WHOLE_LINE_FROM: u16 = 60;
+/// Columns of the list below which an event beside it says the provider.
+const WHOLE_LINE_FROM: u16 = 68;
+
+/// Columns of the list alone below which an event has no room for everything in one line.
+const WHOLE_ALONE_FROM: u16 = 60;
 
 /// Columns of the list below which an event takes two lines in any case.
 const ONE_LINE_FROM: u16 = 50;
@@ -62,6 +65,7 @@ impl Areas {
         let has_event_beside = self.list.zip(self.event).is_some_and(|(list, event)| list.y == event.y);
         match width {
             WHOLE_LINE_FROM.. => RowShape::Whole,
+            WHOLE_ALONE_FROM.. if !has_event_beside => RowShape::Whole,
             ONE_LINE_FROM.. if has_event_beside => RowShape::WithoutProvider,
             _ => RowShape::TwoLines,
         }

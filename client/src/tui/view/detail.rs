@@ -17,6 +17,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     super::{
@@ -25,7 +26,7 @@ use super::{
         state::{Pane, State},
         theme::Theme,
     },
-    page, pane,
+    list, page, pane,
 };
 use crate::{
     output::{attempt_text, fit, remark_texts, size_text, verdict_text},
@@ -40,6 +41,9 @@ mod signature;
 
 /// Lines of an event below which nothing is said above its tab.
 const FACTS_FROM: u16 = 12;
+
+/// Letters of an id that are worth a place in the title.
+const ID_MIN: usize = 8;
 
 /// The lines of a tab, and what they were made of.
 #[derive(Default)]
@@ -173,8 +177,10 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         Some(tree) => tree.cursor().saturating_sub(height / 2).min(count.saturating_sub(height)),
         None => state.scroll,
     };
-    let title =
-        if count > height { format!(" Event, line {}/{count} ", scroll + 1) } else { " Event ".to_owned() };
+    let mut title = title(state, usize::from(area.width.saturating_sub(2))).0;
+    if count > height {
+        title.push_str(&format!("· line {}/{count} ", scroll + 1));
+    }
     let mut block = pane(state, title, state.pane == Pane::Detail);
     if let Some(tree) = tree.filter(|_| state.pane == Pane::Detail) {
         let room = usize::from(area.width.saturating_sub(4));
@@ -201,6 +207,24 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines), parts.tab);
 }
 
+/// Which event it is: type, id, time, and its place in the list; and whether all of it has room. A long id is the first to be cut.
+fn title(state: &State, width: usize) -> (String, bool) {
+    let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
+    let Some(row) = row else { return (" Event ".to_owned(), true) };
+    let name = row.event_type.clone().unwrap_or_else(|| format!("{} {}", row.method, row.target));
+    let id = row.provider_event_id.as_deref().map_or_else(|| row.id.to_string(), str::to_owned);
+    let place = state.position().map(|at| format!("  {}/{}", at + 1, state.events.shown()));
+    let rest = format!("  {}{} ", list::clock(state, row.received_at), place.unwrap_or_default());
+    let room = width.saturating_sub(rest.len() + 3);
+    let name = fit(&name, 0, room);
+    let id_room = room.saturating_sub(name.width());
+    let cut = fit(&id, 0, id_room);
+    let is_whole = cut == visible(&id).to_string() && Some(&name) == row.event_type.as_ref();
+    // A few letters of an id say nothing.
+    let id = if cut.width() < ID_MIN.min(id.len()) { String::new() } else { format!("  {cut}") };
+    (format!(" {name}{id}{rest}"), is_whole)
+}
+
 /// What is always said of an event, from its row.
 fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
     let theme = state.theme();
@@ -211,7 +235,8 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
         &format!("{} {}  {}{kind}", row.method, row.target, size_text(row.body_bytes)),
         theme.strong(),
     )];
-    if let Some(event_type) = &row.event_type {
+    let is_in_title = title(state, width).1;
+    if let Some(event_type) = row.event_type.as_ref().filter(|_| !is_in_title) {
         let id = row.provider_event_id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
         lines.push(line(&format!("{event_type}{id}"), Style::new()));
     }
@@ -230,27 +255,34 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
             .into_iter()
             .map(|(name, remark)| line(&format!("{name}: {remark}"), theme.doubtful())),
     );
+    if !row.tags.is_empty() {
+        lines.push(line(&format!("tags: {}", row.tags.join(", ")), theme.name()));
+    }
+    lines.extend(row.comment.as_ref().map(|comment| line(&format!("comment: {comment}"), theme.name())));
     lines
 }
 
 /// The names of the tabs, with the one that is open.
 fn names(state: &State, width: usize) -> Line<'static> {
     let theme = state.theme();
-    let mut spans = Vec::new();
-    let mut room = width;
-    for (index, tab) in Tab::ALL.into_iter().enumerate() {
-        let more = match tab {
-            Tab::Attempts => {
-                let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
-                row.map(|row| format!(" {}", row.attempts.len())).unwrap_or_default()
-            }
-            Tab::Body | Tab::Headers | Tab::Signature | Tab::Raw => String::new(),
-        };
-        let text = fit(&format!(" {} {}{more}", index + 1, tab.name()), 0, room);
-        room = room.saturating_sub(text.chars().count());
-        spans.push(Span::styled(text, if tab == state.tab { theme.selected() } else { theme.faint() }));
+    let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
+    let attempts = row.map(|row| format!(" {}", row.attempts.len())).unwrap_or_default();
+    let named = |name: fn(Tab) -> &'static str| {
+        let tabs = (1..).zip(Tab::ALL);
+        let more = |tab| if tab == Tab::Attempts { attempts.as_str() } else { "" };
+        tabs.map(|(number, tab)| format!(" {number} {}{}", name(tab), more(tab))).collect::<Vec<_>>()
+    };
+    let mut texts = named(Tab::name);
+    if texts.concat().len() > width {
+        texts = named(Tab::short_name);
     }
-    Line::from(spans)
+    let mut room = width;
+    let spans = texts.into_iter().zip(Tab::ALL).map(|(text, tab)| {
+        let text = fit(&text, 0, room);
+        room = room.saturating_sub(text.chars().count());
+        Span::styled(text, if tab == state.tab { theme.selected() } else { theme.faint() })
+    });
+    Line::from_iter(spans)
 }
 
 fn outcome_style(theme: Theme, outcome: &Outcome) -> Style {

@@ -13,9 +13,12 @@ use ratatui::{
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::super::{
-    state::{Prompt, PromptKind, State},
-    typing::Window,
+use super::{
+    super::{
+        state::{Prompt, PromptKind, State},
+        typing::Window,
+    },
+    list,
 };
 use crate::output::fit;
 
@@ -31,7 +34,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     };
     let used: usize = spans.iter().map(Span::width).sum();
     let room = width.saturating_sub(used + 1);
-    let whole = right(state);
+    let whole = list::standing(state, width - width / 3);
     // While one types the text has all the room it needs.
     let right = if cursor.is_some() && whole.width() > room { String::new() } else { fit(&whole, 0, room) };
     let right_width = right.width();
@@ -43,23 +46,6 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     if let Some(cursor) = cursor.filter(|_| area.width > 0) {
         let cursor = u16::try_from(cursor).unwrap_or(u16::MAX);
         frame.set_cursor_position((area.x + cursor.min(area.width - 1), area.y));
-    }
-}
-
-/// How many events pass, and in which order they are.
-fn right(state: &State) -> String {
-    let list = state.events.list();
-    // Beyond the most there can be, older ones are left to `inhaul events`.
-    let all = if list.is_cut() { format!("newest {}", list.len()) } else { list.len().to_string() };
-    let count = if list.filter().is_empty() {
-        format!("{all} events")
-    } else {
-        format!("{} of {all} events", list.matching())
-    };
-    let follow = if state.follows { "follow on" } else { "follow off" };
-    match list.scanned_percent() {
-        None => format!("{count} · {} · {follow} ", list.order()),
-        Some(percent) => format!("{count} · scan {percent}% · {follow} "),
     }
 }
 
@@ -79,7 +65,8 @@ fn at_rest(state: &State, width: usize) -> Vec<Span<'static>> {
     if state.filter_text.is_empty() {
         return vec![Span::styled("/ filter", state.theme().faint())];
     }
-    let room = width.saturating_sub(right(state).chars().count() + 2).max(width / 3);
+    let room =
+        width.saturating_sub(list::standing(state, width - width / 3).chars().count() + 2).max(width / 3);
     let Some(wrong) = wrong(state) else {
         return vec![Span::raw(fit(&format!("/{}", state.filter_text), 0, room))];
     };

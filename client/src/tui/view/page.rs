@@ -124,10 +124,11 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line> = BINDINGS.iter().map(|line| binding(state, line, width)).collect();
     lines.push(Line::default());
     for text in [
-        " Verdicts: ✓ valid  ✗ invalid or stale  ? no secret  - unsigned  · not checked yet",
-        " Status:   a number: answered  ERR no answer  REJ kept back  HLD held  ··· under way",
-        " Flags:    xN attempts  repeat: sent before  held: waits for you  missed: not forwarded, the sender comes again",
-        "           dead: given up  file: imported from a file; filters know these words too, as `is:dead` and by themselves",
+        " Signature: ✓ valid  ✗ invalid  ~ stale  ? no secret  - unsigned  · not checked yet",
+        " Status:    a number: answered  ERR no answer  REJ kept back  HLD held  ··· under way",
+        " Flags:     xN attempts  repeat: sent before  held: waits for you  missed: not forwarded, the sender comes again",
+        "            dead: given up  file: imported from a file  t: has tags  c: has a comment",
+        "            Filters know the words too, as `is:dead` and by themselves",
     ] {
         lines.push(Line::from(fit(text, 0, width)));
     }

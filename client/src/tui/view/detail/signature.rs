@@ -19,7 +19,8 @@ const NAMES: usize = 11;
 pub(super) fn verdict_look(theme: Theme, verdict: Option<&Verdict>) -> (&'static str, Style) {
     match verdict {
         Some(Verdict::Valid { .. }) => ("✓", theme.good()),
-        Some(Verdict::Invalid { .. } | Verdict::Stale { .. }) => ("✗", theme.bad()),
+        Some(Verdict::Invalid { .. }) => ("✗", theme.bad()),
+        Some(Verdict::Stale { .. }) => ("~", theme.bad()),
         Some(Verdict::NoSecret { .. }) => ("?", theme.doubtful()),
         Some(Verdict::Unsigned) => ("-", theme.faint()),
         None => ("·", theme.faint()),
