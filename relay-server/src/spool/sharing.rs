@@ -119,12 +119,11 @@ impl Spool {
     pub fn shared_clients(&self) -> Vec<SharedClient> {
         let lanes = self.lanes();
         let holding = |(endpoint, lane): (&EndpointName, &Lane)| {
-            let of_lane = lane.clients.iter().filter(|(_, known)| known.holds());
-            let shown = of_lane.map(|(&client, known)| SharedClient {
+            let shown = lane.backlogs().into_iter().map(|(client, known, backlog)| SharedClient {
                 endpoint: endpoint.clone(),
                 client,
                 connected: known.sessions > 0,
-                backlog: lane.backlog_of(client),
+                backlog,
                 seen_at: known.seen_at,
             });
             shown.collect::<Vec<_>>()
@@ -316,6 +315,27 @@ impl Lane {
             backlog.add(waiting.bytes);
         }
         backlog
+    }
+
+    /// What waits for each client that shares. All of it is looked at once, however many clients there are: others wait meanwhile.
+    fn backlogs(&self) -> Vec<(Uuid, &Client, Backlog)> {
+        let holders = self.clients.iter().filter(|(_, known)| known.holds());
+        let mut holders: Vec<(Uuid, &Client)> = holders.map(|(&client, known)| (client, known)).collect();
+        // Whoever is furthest has the least.
+        holders.sort_by_key(|(_, known)| std::cmp::Reverse(known.up_to));
+        let (mut newest, mut sum) = (self.waiting.iter().rev().peekable(), Backlog::default());
+        let mut counted = Vec::with_capacity(holders.len());
+        for (client, known) in holders {
+            while let Some((_, waiting)) = newest.next_if(|(seq, _)| **seq > known.up_to) {
+                sum.add(waiting.bytes);
+            }
+            let mut backlog = sum;
+            for waiting in known.beyond.iter().filter_map(|seq| self.waiting.get(seq)) {
+                backlog.take_away(waiting.bytes);
+            }
+            counted.push((client, known, backlog));
+        }
+        counted
     }
 
     /// The state of a client, to be journalled.

@@ -354,3 +354,24 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn what_waits_for_each_client_is_counted_the_same_for_all_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    let readers: Vec<Reader> = (1..=4).map(|number| share(&spool, number)).collect();
+    post(&spool, 1..=9).await;
+    readers[0].stored(3, &[5, 9]);
+    readers[1].stored(3, &[]);
+    readers[2].stored(0, &[2, 4, 6]);
+    readers[3].stored(9, &[]);
+    let counted = spool.shared_clients();
+    let events = |number: u128| {
+        counted.iter().find(|known| known.client == client(number)).map(|known| known.backlog.events)
+    };
+    assert_eq!([1, 2, 3, 4].map(events), [4, 6, 6, 0].map(Some));
+    for (reader, number) in readers.iter().zip(1..) {
+        let known = counted.iter().find(|known| known.client == client(number)).unwrap();
+        assert_eq!(known.backlog, reader.backlog());
+    }
+}
