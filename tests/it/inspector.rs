@@ -227,12 +227,12 @@ fn a_window_may_change_its_size_at_any_time() {
     let handler = Handler::start(Reply::ok());
     let (mut terminal, sender) = listen(&world, 120, 36, &handler.target());
     sender.send("POST", "/first", &[], br#"{"a":{"b":1}}"#);
-    terminal.until_text("1 Body 2 Headers");
+    terminal.until_text("1 Body 2 Head");
     for (columns, lines) in [(80, 24), (48, 16), (20, 5), (160, 45)] {
         terminal.resize(columns, lines);
         match columns {
             20 => terminal.until_text("inspector needs"),
-            160 => terminal.until_text("1 Body 2 Headers"),
+            160 => terminal.until_text("1 Body 2 Head"),
             _ => terminal.until("the list alone", |screen| {
                 let text = screen.contents();
                 (text.contains("Events 1/1") && !text.contains("1 Body")).then_some(())

@@ -76,6 +76,7 @@ fn the_keys_that_are_named_are_those_of_the_place() {
     let hints = |stage: &Stage| stage.screen().lines().last().unwrap().to_owned();
     assert_eq!(hints(&stage), " y u copy the URL  C relay  ? help  q quit");
     stage.tell(Message::Live(Live::Event(Box::new(row(1)))));
+    assert!(stage.screen().contains(" 1 event · "), "{}", stage.screen());
     assert!(hints(&stage).contains("enter open") && hints(&stage).contains("q quit"), "{}", hints(&stage));
     stage.keys("<enter>");
     assert!(hints(&stage).contains("enter fold") && hints(&stage).contains("q back"), "{}", hints(&stage));

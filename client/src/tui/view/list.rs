@@ -111,7 +111,7 @@ pub(super) fn standing(state: &State, room: usize) -> String {
     // Beyond the most there can be, older ones are left to `inhaul events`.
     let all = if list.is_cut() { format!("newest {}", list.len()) } else { list.len().to_string() };
     let count = if list.filter().is_empty() && list.only().is_none() {
-        format!("{all} events")
+        format!("{all} event{}", if list.len() == 1 { "" } else { "s" })
     } else {
         format!("{} of {all} events", list.matching())
     };
