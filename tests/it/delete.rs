@@ -22,7 +22,7 @@ fn what_is_deleted_is_gone_and_does_not_come_back() {
     assert_eq!(world.fails(&["show", &one]).0, 1);
     assert!(client.program.stop().success());
 
-    world.stdout(&["tag", &three, &two]);
+    world.stdout(&["comment", &three, &two]);
     let deleted = world.run(&["delete", "path:/two", "--yes"]);
     assert!(String::from_utf8_lossy(&deleted.stderr).contains("1 event deleted"), "{deleted:?}");
     assert_eq!(ids(&world, ""), std::slice::from_ref(&three));

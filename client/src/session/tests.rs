@@ -71,15 +71,14 @@ async fn a_person_who_wants_a_connection_need_not_wait() {
 }
 
 async fn next_frame(stream: &mut SplitStream<WebSocketStream<TcpStream>>) -> Frame {
-    match stream.next().await.unwrap().unwrap() {
-        Message::Binary(bytes) => Frame::decode(bytes).unwrap().unwrap(),
-        other => panic!("{other:?}"),
-    }
+    let Message::Binary(bytes) = stream.next().await.unwrap().unwrap() else { panic!("frames are binary") };
+    Frame::decode(bytes).unwrap().unwrap()
 }
 
 /// A relay with an open session that takes no more than two seconds of silence.
 async fn welcome(listener: &TcpListener) -> WebSocketStream<TcpStream> {
     let (stream, _) = listener.accept().await.unwrap();
+    #[expect(clippy::result_large_err, reason = "tungstenite wants an answer for a refusal")]
     let handshake = |_: &Request, mut response: Response| {
         response.headers_mut().insert("Sec-WebSocket-Protocol", SUB_PROTOCOL.parse().unwrap());
         Ok(response)
