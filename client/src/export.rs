@@ -27,7 +27,7 @@ mod shell;
 use bytes::Bytes;
 use inhaul_core::event::{Event, Head, HeadError, Header, end_to_end};
 
-pub use self::mask::Mask;
+pub use self::mask::{Mask, masked_target, masked_target_bytes};
 use crate::{
     forward::Target,
     output::json::{self, HeaderRecord, RequestRecord, Text},

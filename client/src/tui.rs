@@ -319,6 +319,7 @@ fn state_of(screen: &Screen, settings: &Settings, color: Color) -> Result<State,
 fn know(state: &mut State, history: &History, orders: &Orders, shown: &Shown) {
     state.saved = shown.filters.clone();
     state.hold = orders.hold.state();
+    state.mask = shown.mask.clone();
     take_used_filters(state, history);
     // One that was typed already may name a filter that is known only now.
     let filter = state.filter_text.clone();
@@ -337,8 +338,8 @@ fn take_used_filters(state: &mut State, history: &History) {
 async fn lend(effect: Effect, errands: &Errands, stop: &CancellationToken) {
     if let Effect::Edit(id, body) = effect {
         errands.edit(id, body, stop).await;
-    } else if let Effect::Page(id, form) = effect {
-        errands.page(id, form, stop).await;
+    } else if let Effect::Page(id, form, masks) = effect {
+        errands.page(id, form, masks, stop).await;
     } else {
         suspended().await;
     }

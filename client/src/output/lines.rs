@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     connection::ConnectionState,
+    export::masked_target,
     output::Ready,
     row::{Attempt, AttemptCause, EventRow, EventState, Outcome, Repeat},
 };
@@ -89,7 +90,7 @@ pub(super) fn event(row: &EventRow, color: Color) -> String {
         "{}  {} {}  {}  {}  {:>9}  {}\n",
         clock(row.received_at),
         color.paint(Paint::Strong, &column(&row.method, 6)),
-        column(&row.target, TARGET_MIN),
+        column(&masked_target(&row.target), TARGET_MIN),
         column(row.event_type.as_deref().unwrap_or("-"), TYPE_MIN),
         color.paint(paint, &column(word, VERDICT_MIN)),
         size_text(row.body_bytes),
@@ -198,7 +199,7 @@ pub fn listed_line(row: &EventRow, color: Color) -> String {
         row.received_at.to_string().get(..10).unwrap_or_default(),
         clock(row.received_at),
         color.paint(Paint::Strong, &column(&row.method, 6)),
-        column(&row.target, TARGET_MIN),
+        column(&masked_target(&row.target), TARGET_MIN),
         column(row.event_type.as_deref().unwrap_or("-"), TYPE_MIN),
         color.paint(paint, &column(word, VERDICT_MIN)),
         color.paint(outcome_paint, &column(&outcome, 8)),

@@ -160,8 +160,8 @@ impl Errands {
                 return None;
             }
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
-            Effect::Query(number, id, program) => {
-                Message::Queried(number, id, self.query(id, &program, stop).await)
+            Effect::Query(number, id, program, masks) => {
+                Message::Queried(number, id, self.query(id, &program, masks, stop).await)
             }
             Effect::Pipe(number, ids, command) => {
                 self.pipe(number, ids, &command, stop).await;
@@ -289,8 +289,14 @@ impl Errands {
     }
 
     /// Runs a jq program on a body, unless it is stopped before it is done.
-    async fn query(&self, id: EventId, program: &str, stop: &CancellationToken) -> Result<Answer, String> {
-        let (event, _) = self.exchange.whole(id).await?;
+    async fn query(
+        &self,
+        id: EventId,
+        program: &str,
+        masks: bool,
+        stop: &CancellationToken,
+    ) -> Result<Answer, String> {
+        let (event, _) = self.exchange.seen(id, masks).await?;
         tokio::select! {
             () = stop.cancelled() => Err("another was asked for".to_owned()),
             answer = self.querying.run(program, &event.body, JqBounds::AT_ONCE) => answer,
@@ -324,8 +330,8 @@ impl Errands {
     }
 
     /// Shows a whole body on the terminal, which must be free, in a pager; what goes wrong is a message.
-    pub(super) async fn page(&self, id: EventId, form: Form, stop: &CancellationToken) {
-        let shown = match self.exchange.whole(id).await {
+    pub(super) async fn page(&self, id: EventId, form: Form, masks: bool, stop: &CancellationToken) {
+        let shown = match self.exchange.seen(id, masks).await {
             Ok((event, row)) => {
                 let text = move || body::whole(&event.body, row.content_type.as_deref(), form);
                 match tokio::task::spawn_blocking(text).await {

@@ -44,9 +44,35 @@ pub(super) struct Copied {
 pub(super) struct Comparison {
     pub(super) left: EventRow,
     pub(super) right: EventRow,
-    pub(super) diff: Diff,
+    /// With secrets, and without.
+    pub(super) whole: Diff,
+    pub(super) masked: Diff,
     /// In two columns, not in one.
     pub(super) is_side_by_side: bool,
+}
+
+impl Comparison {
+    /// Compares two events.
+    pub(super) fn new(
+        left: (Event, EventRow),
+        right: (Event, EventRow),
+        mask: &Mask,
+        ignore: &Ignore,
+    ) -> Result<Self, String> {
+        let of = |left: &(Event, EventRow), right: &(Event, EventRow)| {
+            diff::events((&left.0, &left.1), (&right.0, &right.1), ignore)
+        };
+        let whole = of(&left, &right);
+        let (rows, both) = ((left.1.clone(), right.1.clone()), mask.apply_to_both(left, right));
+        let [left, right] = both.map_err(|error| error.to_string())?;
+        let masked = of(&left, &right);
+        Ok(Self { left: rows.0, right: rows.1, whole, masked, is_side_by_side: true })
+    }
+
+    /// What differs, as it is shown with secrets or without.
+    pub(super) fn diff(&self, masks: bool) -> &Diff {
+        if masks { &self.masked } else { &self.whole }
+    }
 }
 
 impl Exchange {
@@ -105,12 +131,19 @@ impl Exchange {
 
     pub(super) async fn compare(&self, left: EventId, right: EventId) -> Result<Box<Comparison>, String> {
         let (left, right) = (self.whole(left).await?, self.whole(right).await?);
-        let ignore = self.ignore.clone();
-        let comparing = tokio::task::spawn_blocking(move || {
-            let diff = diff::events((&left.0, &left.1), (&right.0, &right.1), &ignore);
-            Box::new(Comparison { left: left.1, right: right.1, diff, is_side_by_side: true })
-        });
-        comparing.await.map_err(|_| "they cannot be compared".to_owned())
+        let (mask, ignore) = (self.mask.clone(), self.ignore.clone());
+        let comparing =
+            tokio::task::spawn_blocking(move || Comparison::new(left, right, &mask, &ignore).map(Box::new));
+        comparing.await.map_err(|_| "they cannot be compared".to_owned())?
+    }
+
+    /// An event with its row, its body as it is shown with secrets or without.
+    pub(super) async fn seen(&self, id: EventId, masks: bool) -> Result<(Event, EventRow), String> {
+        let (mut event, row) = self.whole(id).await?;
+        if masks && let Some(body) = self.mask.body_of(&event, event.parsed_head().ok().as_ref()) {
+            event.body = body;
+        }
+        Ok((event, row))
     }
 
     /// An event with its row.

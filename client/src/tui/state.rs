@@ -1,6 +1,9 @@
 //! Everything the screen shows.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 use inhaul_core::{
     event::{EventId, UnixMillis},
@@ -10,7 +13,7 @@ use jiff::tz::TimeZone;
 use tui_input::Input;
 
 use super::{
-    content::{Content, Opened},
+    content::Opened,
     deleting::Undo,
     dialog::Dialog,
     events::Events,
@@ -30,7 +33,13 @@ use super::{
     },
 };
 use crate::{
-    config::Setting, connection::ConnectionState, hold::HoldState, output::Ready, row::EventRow, thread::Step,
+    config::Setting,
+    connection::ConnectionState,
+    export::{Mask, masked_target},
+    hold::HoldState,
+    output::Ready,
+    row::EventRow,
+    thread::Step,
 };
 
 /// Lines of the log that are kept.
@@ -100,6 +109,8 @@ pub(super) struct State {
     /// What was told so far, the newest last.
     pub(super) log: VecDeque<(UnixMillis, Toast)>,
     pub(super) look: Look,
+    /// What is hidden while secrets are.
+    pub(super) mask: Mask,
     pub(super) keymap: Keymap,
     /// The keys of a sequence that is not complete.
     pub(super) pressed: Vec<Key>,
@@ -136,7 +147,7 @@ pub(super) struct Look {
     pub(super) mouse: bool,
     /// Bodies are shown as they were sent, not laid out.
     pub(super) as_sent: bool,
-    /// Credentials in headers are not shown.
+    /// Secrets are not shown.
     pub(super) masks: bool,
 }
 
@@ -217,9 +228,8 @@ impl Detail {
         self.opened.as_ref()?.as_ref().ok().map(|opened| &**opened)
     }
 
-    pub(super) fn tree_mut(&mut self) -> Option<&mut super::tree::Tree> {
-        let content = &mut self.opened.as_mut()?.as_mut().ok()?.content;
-        if let Content::Json(tree) = content { Some(tree) } else { None }
+    pub(super) fn tree_mut(&mut self, masks: bool) -> Option<&mut Tree> {
+        self.opened.as_mut()?.as_mut().ok()?.tree_mut(masks)
     }
 }
 
@@ -277,6 +287,7 @@ impl State {
             toast: None,
             log: VecDeque::new(),
             look,
+            mask: Mask::default(),
             keymap,
             pressed: Vec::new(),
             count: None,
@@ -285,6 +296,16 @@ impl State {
             options: Vec::new(),
             now: UnixMillis(0),
         }
+    }
+
+    /// What is hidden now; nothing when secrets are shown.
+    pub(super) fn hides(&self) -> Option<&Mask> {
+        Some(&self.mask).filter(|_| self.look.masks)
+    }
+
+    /// The request's target of an event, as it is shown now.
+    pub(super) fn shown_target<'r>(&self, row: &'r EventRow) -> Cow<'r, str> {
+        if self.look.masks { masked_target(&row.target) } else { Cow::Borrowed(&row.target) }
     }
 
     pub(super) fn theme(&self) -> Theme {
@@ -302,15 +323,7 @@ impl State {
 
     /// The tree of the body that is shown.
     pub(super) fn tree(&self) -> Option<&Tree> {
-        match &self.detail.as_ref()?.opened()?.content {
-            Content::Json(tree) => Some(tree),
-            Content::Empty
-            | Content::Text { .. }
-            | Content::Xml(_)
-            | Content::Form(_)
-            | Content::Parts(_)
-            | Content::Bytes => None,
-        }
+        self.detail.as_ref()?.opened()?.tree(self.look.masks)
     }
 
     /// Where everything is on the screen.

@@ -406,7 +406,13 @@ pub(crate) const BINDINGS: [Binding; 101] = [
     ),
     line("wider", Action::Change(Change::Wider), &[List, Event], &[">"], "more room for the list"),
     line("narrower", Action::Change(Change::Narrower), &[List, Event], &["<"], "less room for the list"),
-    line("mask", Action::Change(Change::Mask), &[Everywhere], &["S"], "show or hide credentials in headers"),
+    line(
+        "mask",
+        Action::Change(Change::Mask),
+        &[Everywhere],
+        &["S"],
+        "show or hide secrets: in headers, queries, bodies and answers",
+    ),
     line(
         "relay",
         Action::Show(Page::Relay),

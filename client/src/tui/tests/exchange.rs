@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{Stage, answered, event, id, row};
+use super::{Stage, answered, event, id, mask, row};
 use crate::{
-    diff::{self, Ignore},
+    diff::Ignore,
     row::EventRow,
     tui::{
         clipboard::Way,
@@ -20,8 +20,7 @@ fn comparison(left: &'static [u8], right: &'static [u8]) -> Box<Comparison> {
         (event(1, left), row(1)),
         (event(2, right), EventRow { attempts: vec![answered(1, 500)], ..row(2) }),
     );
-    let diff = diff::events((&left.0, &left.1), (&right.0, &right.1), &Ignore::default());
-    Box::new(Comparison { left: left.1, right: right.1, diff, is_side_by_side: true })
+    Box::new(Comparison::new(left, right, &mask(), &Ignore::default()).unwrap())
 }
 
 #[test]

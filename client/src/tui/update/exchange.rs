@@ -99,7 +99,7 @@ pub(super) fn compared(state: &mut State, result: Result<Box<Comparison>, String
     match result {
         Ok(comparison) => {
             state.toast = None;
-            if comparison.diff.is_empty() {
+            if comparison.whole.is_empty() {
                 state.tell("no difference".to_owned(), ToastKind::Good);
             }
             state.comparison = Some(*comparison);

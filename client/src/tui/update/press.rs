@@ -197,8 +197,9 @@ fn look_otherwise(state: &mut State, change: Change, effects: &mut Vec<Effect>) 
         }
         Change::Mask => {
             state.look.masks = !state.look.masks;
-            let text = if state.look.masks { "credentials are hidden" } else { "credentials are shown" };
+            let text = if state.look.masks { "secrets are hidden" } else { "secrets are shown" };
             state.tell(text.to_owned(), ToastKind::Note);
+            query::ask(state, effects);
         }
     }
 }
@@ -249,7 +250,8 @@ fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
     if state.tab != Tab::Body || state.look.as_sent || state.query.is_some() {
         return None;
     }
-    state.detail.as_mut()?.tree_mut()
+    let masks = state.look.masks;
+    state.detail.as_mut()?.tree_mut(masks)
 }
 
 fn failure(state: &mut State, backwards: bool) {

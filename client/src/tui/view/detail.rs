@@ -20,14 +20,15 @@ use ratatui::{
 
 use super::{
     super::{
-        content::{Content, Opened},
         keys::Tab,
         state::{Pane, State},
         theme::Theme,
+        tree::Tree,
     },
     page, pane,
 };
 use crate::{
+    export::Mask,
     output::{attempt_text, fit, remark_texts, size_text, verdict_text},
     row::{EventRow, Outcome},
 };
@@ -90,7 +91,7 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
     }
-    let mut page = Page { lines: Vec::new(), width, theme: state.theme(), masks: state.look.masks };
+    let mut page = Page { lines: Vec::new(), width, theme: state.theme(), hides: state.hides() };
     let mut tail = Tail::Nothing;
     match &detail.opened {
         None => page.put("reading …", state.theme().faint()),
@@ -116,8 +117,8 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
 pub(in super::super) fn line_count(state: &State) -> usize {
     let opened = state.detail.as_ref().and_then(|detail| detail.opened());
     let tail = match (state.laid.tail, opened) {
-        (Tail::Hex, Some(opened)) => body::hex_lines(opened.event.body.len(), width(state)),
-        (Tail::Tree, Some(Opened { content: Content::Json(tree), .. })) => tree.len(),
+        (Tail::Hex, Some(opened)) => body::hex_lines(opened.body(state.look.masks).bytes.len(), width(state)),
+        (Tail::Tree, Some(opened)) => opened.tree(state.look.masks).map_or(0, Tree::len),
         (Tail::Nothing | Tail::Hex | Tail::Tree, _) => 0,
     };
     state.laid.lines.len() + tail
@@ -166,7 +167,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let (count, height) = (line_count(state), usize::from(parts.tab.height));
     let opened = state.detail.as_ref().and_then(|detail| detail.opened());
     let tree = match (state.laid.tail, opened) {
-        (Tail::Tree, Some(Opened { content: Content::Json(tree), .. })) => Some(tree),
+        (Tail::Tree, Some(opened)) => opened.tree(state.look.masks),
         (Tail::Nothing | Tail::Hex | Tail::Tree, _) => None,
     };
     let scroll = match tree {
@@ -191,7 +192,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
                 (Some(line), _, _) => line.clone(),
                 (None, Some(tree), _) => body::tree_line(state, tree, index - state.laid.lines.len(), width),
                 (None, None, Some(opened)) => {
-                    body::hex_line(state.theme(), &opened.event.body, index - state.laid.lines.len(), width)
+                    let bytes = &opened.body(state.look.masks).bytes;
+                    body::hex_line(state.theme(), bytes, index - state.laid.lines.len(), width)
                 }
                 (None, None, None) => Line::default(),
             };
@@ -208,7 +210,7 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
     let line = |text: &str, style| Line::styled(fit(text, 0, width), style);
     let kind = row.content_type.as_deref().map(|kind| format!("  {kind}")).unwrap_or_default();
     let mut lines = vec![line(
-        &format!("{} {}  {}{kind}", row.method, row.target, size_text(row.body_bytes)),
+        &format!("{} {}  {}{kind}", row.method, state.shown_target(row), size_text(row.body_bytes)),
         theme.strong(),
     )];
     if let Some(event_type) = &row.event_type {
@@ -262,14 +264,20 @@ fn outcome_style(theme: Theme, outcome: &Outcome) -> Style {
 }
 
 /// Lines of a width.
-struct Page {
+struct Page<'m> {
     lines: Vec<Line<'static>>,
     width: usize,
     theme: Theme,
-    masks: bool,
+    /// What is hidden; nothing when secrets are shown.
+    hides: Option<&'m Mask>,
 }
 
-impl Page {
+impl Page<'_> {
+    /// Whether the value of a header of this name is hidden.
+    fn hides(&self, name: &[u8]) -> bool {
+        self.hides.is_some_and(|mask| mask.is_credential(name))
+    }
+
     /// Adds a text that is harmless already, wrapped at the width.
     fn put(&mut self, text: &str, style: Style) {
         let parts = page::wrapped(text, self.width).into_iter();

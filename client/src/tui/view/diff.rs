@@ -48,14 +48,14 @@ fn shown(state: &State, width: usize) -> Vec<Shown> {
             " {sign} {}  {} {}  {}",
             row.received_at,
             visible(&row.method),
-            visible(row.event_type.as_deref().unwrap_or(&row.target)),
+            visible(row.event_type.as_deref().unwrap_or(&state.shown_target(row))),
             row.id
         );
         plain(Line::styled(fit(&text, 0, width), style))
     };
     let mut lines =
         vec![event("-", &comparison.left, theme.bad()), event("+", &comparison.right, theme.good())];
-    for section in &comparison.diff.sections {
+    for section in &comparison.diff(state.look.masks).sections {
         let part = section.part.as_str();
         let (text, style) = match section.differences() {
             0 => (format!(" {part}: no difference"), theme.faint()),

@@ -252,7 +252,7 @@ impl Columns<'_> {
             Some(event_type) => event_type.to_owned(),
             None => match row {
                 Some(EventRow { event_type: Some(event_type), .. }) => event_type.clone(),
-                Some(row) => format!("{} {}", row.method, row.target),
+                Some(row) => format!("{} {}", row.method, self.state.shown_target(row)),
                 None => self.text(&TextField::Method).to_owned(),
             },
         }

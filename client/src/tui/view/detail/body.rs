@@ -28,19 +28,17 @@ const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
 /// Lines for what is no tree; says what follows them.
 pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
     let theme = page.theme;
-    match &opened.content {
+    let body = opened.body(page.hides.is_some());
+    match &body.content {
         Content::Empty | Content::Bytes | Content::Text { .. } => {}
         _ if as_sent => {
             page.put("as it was sent", theme.faint());
-            multiline_bytes(&opened.event.body)
-                .to_string()
-                .lines()
-                .for_each(|line| page.put(line, Style::new()));
+            multiline_bytes(&body.bytes).to_string().lines().for_each(|line| page.put(line, Style::new()));
             return Tail::Nothing;
         }
         Content::Json(_) | Content::Xml(_) | Content::Form(_) | Content::Parts(_) => {}
     }
-    match &opened.content {
+    match &body.content {
         Content::Empty => page.put("no body", theme.faint()),
         Content::Json(_) => return Tail::Tree,
         Content::Xml(text) => text.lines().for_each(|line| page.put(line, Style::new())),
@@ -52,7 +50,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
                 page.put(line, Style::new());
             }
             if *cut {
-                let rest = size_text((opened.event.body.len() - PARSED_MAX_BYTES) as u64);
+                let rest = size_text((body.bytes.len() - PARSED_MAX_BYTES) as u64);
                 page.put(&format!("… and {rest} more; `inhaul show ID --raw` writes all"), theme.doubtful());
             }
         }

@@ -9,6 +9,7 @@ use ratatui::style::Style;
 use super::{
     super::super::{content::Opened, theme::Theme},
     Page,
+    headers::HIDDEN,
 };
 use crate::{output::verdict_text, row::EventRow};
 
@@ -51,6 +52,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
                 .collect();
             let (text, style) = match found.as_slice() {
                 [] => ("- not there".to_owned(), theme.faint()),
+                [_] if page.hides(name.as_bytes()) => (format!("✓ {HIDDEN}"), Style::new()),
                 [one] => (format!("✓ {}", visible_bytes(&one.value)), Style::new()),
                 many => (format!("✗ there {} times", many.len()), theme.bad()),
             };
