@@ -1,9 +1,12 @@
 //! What is printed for people: a line for each thing that happens, in columns, whole event ids at the end.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    fmt::{self, Write},
+    time::Duration,
+};
 
 use inhaul_core::{event::UnixMillis, signature::Verdict, visible::visible};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     connection::ConnectionState,
@@ -375,19 +378,35 @@ fn column(text: &str, min: usize) -> String {
 
 /// Text from outside, made visible, cut when it is wider than `max` columns of a terminal, and filled up to `min`.
 pub(crate) fn fit(text: &str, min: usize, max: usize) -> String {
-    let mut out = String::new();
-    for letter in visible(text).to_string().chars() {
-        out.push(letter);
-        if out.width() > max {
-            while out.width() > max.saturating_sub(1) {
-                out.pop();
-            }
-            out.push_str(if max > 0 { "…" } else { "" });
-            break;
-        }
+    // Letters joined into one may be narrower than they are one by one, so some more are looked at.
+    let mut beginning = Beginning { text: String::new(), room: max.saturating_mul(2).saturating_add(8) };
+    let is_whole = write!(beginning, "{}", visible(text)).is_ok();
+    let mut out = beginning.text;
+    if !is_whole || out.width() > max {
+        let ends = out.char_indices().map(|(at, _)| at).collect::<Vec<_>>();
+        let fits = ends.partition_point(|&end| out[..end].width() <= max.saturating_sub(1));
+        out.truncate(fits.checked_sub(1).map_or(0, |last| ends[last]));
+        out.push_str(if max > 0 { "…" } else { "" });
     }
     let missing = min.saturating_sub(out.width());
     out + &" ".repeat(missing)
+}
+
+/// The beginning of a text: it takes as much as it has room for, so that nobody writes the rest.
+struct Beginning {
+    text: String,
+    room: usize,
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            let columns = letter.width().unwrap_or(0);
+            self.room = self.room.checked_sub(columns).ok_or(fmt::Error)?;
+            self.text.push(letter);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -401,6 +420,20 @@ mod tests {
         assert_eq!(column(&"x".repeat(60), 0), "x".repeat(60));
         assert_eq!(column(&"x".repeat(61), 0), format!("{}…", "x".repeat(59)));
         assert_eq!(column(&"日".repeat(31), 0).width(), 59);
+        assert_eq!(
+            (fit("abc", 0, 0), fit("abc", 0, 1), fit("", 2, 4)),
+            (String::new(), "…".to_owned(), "  ".to_owned())
+        );
+    }
+
+    #[test]
+    fn no_more_of_a_long_text_is_looked_at_than_fits() {
+        let mut beginning = Beginning { text: String::new(), room: 100 };
+        let long = "\u{1b}é日".repeat(1_000_000);
+        assert!(write!(beginning, "{}", visible(&long)).is_err());
+        assert!(beginning.text.width() <= 100);
+        let fitted = fit(&long, 0, 20);
+        assert!(fitted.width() <= 20 && fitted.ends_with('…'), "{fitted}");
     }
 
     #[test]

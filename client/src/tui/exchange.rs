@@ -78,18 +78,22 @@ impl Comparison {
 impl Exchange {
     pub(super) async fn copy(
         &self,
-        id: EventId,
+        id: Option<EventId>,
         what: Copy,
         masks: bool,
         text: Option<String>,
         catalogue: &Catalogue,
     ) -> Result<Copied, String> {
-        let (text, masked, extension) = match format(what) {
-            Some((format, extension)) => self.written(id, format, extension, masks, catalogue).await?,
-            None => (known(id, what, text)?.into_bytes(), false, "txt"),
+        let (text, masked, extension) = match (format(what), id) {
+            (Some((format, extension)), Some(id)) => {
+                self.written(id, format, extension, masks, catalogue).await?
+            }
+            (Some(_), None) => return Err("no event is selected".to_owned()),
+            (None, _) => (known(id, what, text)?.into_bytes(), false, "txt"),
         };
         let bytes = text.len();
-        let file = self.directory().join(format!("{id}.{extension}"));
+        let name = id.map_or_else(|| "url".to_owned(), |id| id.to_string());
+        let file = self.directory().join(format!("{name}.{extension}"));
         let in_tmux = env::var_os("TMUX").is_some_and(|value| !value.is_empty());
         let copying = tokio::task::spawn_blocking(move || clipboard::copy(text, in_tmux, &file));
         let way = copying.await.map_err(|_| "it broke off".to_owned())?.map_err(|error| error.to_string())?;
@@ -161,10 +165,11 @@ impl Exchange {
 }
 
 /// A copy that needs no event to be read.
-fn known(id: EventId, what: Copy, text: Option<String>) -> Result<String, String> {
+fn known(id: Option<EventId>, what: Copy, text: Option<String>) -> Result<String, String> {
+    let id = || id.map(|id| id.to_string()).ok_or_else(|| "no event is selected".to_owned());
     match what {
-        Copy::Id => Ok(id.to_string()),
-        Copy::Show => Ok(format!("inhaul show {id}")),
+        Copy::Id => id(),
+        Copy::Show => Ok(format!("inhaul show {}", id()?)),
         Copy::JqPath => text.ok_or_else(|| "the body is no JSON that is shown as a tree".to_owned()),
         Copy::Url | Copy::Body | Copy::Curl | Copy::Httpie | Copy::Fetch | Copy::Raw | Copy::Signed => {
             text.ok_or_else(|| "the endpoint's URL is not known yet".to_owned())

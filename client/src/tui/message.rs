@@ -144,8 +144,8 @@ pub(super) enum Effect {
     Page(EventId, Form, bool),
     /// Copy something of an event.
     Copy {
-        /// Which event.
-        id: EventId,
+        /// Which event; the URL belongs to none.
+        id: Option<EventId>,
         /// What of it.
         what: Copy,
         /// Secrets are left out.

@@ -30,6 +30,7 @@ use super::{
     view::{
         areas::{Areas, areas},
         detail::{self, Laid},
+        page,
     },
 };
 use crate::{
@@ -88,19 +89,25 @@ pub(super) struct State {
     pub(super) pane: Pane,
     /// What covers list and event.
     pub(super) view: Option<View>,
-    /// Of the view, in lines; in the commands, the chosen one.
+    /// Of the view, in lines; in the commands and in a thread, the chosen one.
     pub(super) view_scroll: usize,
     /// The two events compared last.
     pub(super) comparison: Option<Comparison>,
+    /// Counts them.
+    pub(super) comparisons: u64,
     pub(super) tab: Tab,
     pub(super) detail: Option<Detail>,
     /// Of the event, in lines.
     pub(super) scroll: usize,
     /// What is shown of the event, laid out for its room.
     pub(super) laid: Laid,
+    /// The page that is open, laid out for its room.
+    pub(super) page: page::Laid,
     /// What it waits for before there is anything to show; nothing once the client is started.
     pub(super) start: Option<Start>,
     pub(super) connection: ConnectionState,
+    /// When it is tried next, while it waits for that.
+    pub(super) retry_at: UnixMillis,
     pub(super) traffic: Traffic,
     /// Whether each target took what it was sent last.
     pub(super) targets: BTreeMap<String, bool>,
@@ -108,6 +115,8 @@ pub(super) struct State {
     pub(super) toast: Option<Toast>,
     /// What was told so far, the newest last.
     pub(super) log: VecDeque<(UnixMillis, Toast)>,
+    /// Counts what was told.
+    pub(super) notes: u64,
     pub(super) look: Look,
     /// What is hidden while secrets are.
     pub(super) mask: Mask,
@@ -275,17 +284,21 @@ impl State {
             view: None,
             view_scroll: 0,
             comparison: None,
+            comparisons: 0,
             tab: Tab::default(),
             detail: None,
             scroll: 0,
             laid: Laid::default(),
+            page: page::Laid::default(),
             start: None,
             connection: ConnectionState::Connecting { attempt: 1 },
+            retry_at: UnixMillis(0),
             traffic: Traffic::default(),
             targets: BTreeMap::new(),
             ready: None,
             toast: None,
             log: VecDeque::new(),
+            notes: 0,
             look,
             mask: Mask::default(),
             keymap,
@@ -373,6 +386,7 @@ impl State {
             self.log.pop_front();
         }
         self.log.push_back((self.now, toast));
+        self.notes += 1;
     }
 
     /// Puts the selection right after events or filter changed. An event that is no longer shown gives way to the next one.
@@ -393,8 +407,14 @@ impl State {
         }
     }
 
-    /// Lays out what is shown of the event, if that is not what is laid out already.
+    /// Lays out what is shown of the event and the page that is open, if that is not what is laid out already.
     pub(super) fn lay_out(&mut self) {
+        if let Some(laid) = page::lay_out(self) {
+            self.page = laid;
+        }
+        if self.view.is_some_and(|view| view != View::Commands) {
+            self.view_scroll = self.view_scroll.min(self.page.len().saturating_sub(1));
+        }
         if let Some(laid) = detail::lay_out(self) {
             self.laid = laid;
         }

@@ -40,6 +40,7 @@ mod keys_typed;
 mod masking;
 mod noting;
 mod order;
+mod pages;
 mod picture;
 mod scenarios;
 mod screens;

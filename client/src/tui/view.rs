@@ -21,23 +21,27 @@ use ratatui::{
 };
 
 use super::{
-    keys::{Action, BINDINGS},
+    keys::BINDINGS,
     state::{Prompt, PromptKind, State, ToastKind},
 };
 use crate::output::fit;
 
 pub(super) mod areas;
+pub(super) mod commands;
 pub(super) mod detail;
 mod dialog;
-pub(super) mod diff;
+mod diff;
+mod help;
 pub(super) mod list;
+mod log;
 mod menu;
+mod options;
 pub(super) mod page;
 mod piped;
 mod play;
 mod relay;
 mod status;
-mod thread;
+pub(super) mod thread;
 
 /// Draws everything.
 pub(super) fn view(state: &State, frame: &mut Frame) {
@@ -212,12 +216,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         (Some(PromptKind::Command), _) => {
             hints.push("type a name  ↑ ↓ choose  enter do it  esc cancel".to_owned());
         }
-        (None, Some(_)) => {
-            let key = |action| state.keymap.first(action);
-            hints.push(format!("{} back", key(Action::Quit)));
-            hints.push(format!("{} look for text", key(Action::Search)));
-            hints.push(format!("{} next", key(Action::SearchNext)));
-        }
+        (None, Some(view)) => hints.extend(page::hints(state, view)),
         (None, None) => {
             let scope = state.scope();
             for line in BINDINGS.iter().filter(|line| line.counts_in(scope)) {

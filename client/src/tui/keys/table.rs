@@ -112,9 +112,9 @@ pub(crate) const BINDINGS: [Binding; 101] = [
     line(
         "open",
         Action::Open,
-        &[List, Event],
+        &[List, Event, View],
         &["enter", "l", "right"],
-        "open the event; in its body, fold or unfold",
+        "open the event, also from a thread; in its body, fold or unfold",
     )
     .hinted("open"),
     line(
@@ -241,7 +241,13 @@ pub(crate) const BINDINGS: [Binding; 101] = [
         "copy the bytes the signature is over, with nothing masked",
     ),
     line("copy_id", Action::Copy(Copy::Id), &[List, Event], &["y i"], "copy the event's id"),
-    line("copy_url", Action::Copy(Copy::Url), &[List, Event], &["y u"], "copy the URL to post webhooks to"),
+    line(
+        "copy_url",
+        Action::Copy(Copy::Url),
+        &[List, Event, View],
+        &["y u"],
+        "copy the URL that senders post to",
+    ),
     line(
         "copy_jq",
         Action::Copy(Copy::JqPath),
@@ -290,7 +296,7 @@ pub(crate) const BINDINGS: [Binding; 101] = [
         Action::Compare,
         &[List, Event],
         &["="],
-        "compare the event with the one before it of the same endpoint and type; n and N go to the differences",
+        "compare the event with the one before it of the same endpoint and type; n and N go from difference to difference, or to what was looked for",
     ),
     line(
         "save",

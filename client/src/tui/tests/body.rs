@@ -137,7 +137,7 @@ fn where_one_is_in_the_body_is_copied_for_jq() {
     let mut stage = with_body(80, 20, "application/json", br#"[{"odd name":[1,2]}]"#);
     stage.keys("jjjyq");
     let text = Some(r#".[0]["odd name"][0]"#.to_owned());
-    let copy = Effect::Copy { id: id(5), what: Copy::JqPath, masks: true, text };
+    let copy = Effect::Copy { id: Some(id(5)), what: Copy::JqPath, masks: true, text };
     assert_eq!(stage.effects.pop(), Some(copy));
 }
 

@@ -34,7 +34,7 @@ fn copying_shows_what_can_follow_and_says_where_it_went() {
         stage.screen()
     );
     stage.keys("c");
-    let copy = Effect::Copy { id: id(1), what: Copy::Curl, masks: true, text: None };
+    let copy = Effect::Copy { id: Some(id(1)), what: Copy::Curl, masks: true, text: None };
     assert!(stage.effects.contains(&copy), "{:?}", stage.effects);
     let copied = |masked, way| Message::Copied(Ok(Copied { what: Copy::Curl, bytes: 4, masked, way }));
     stage.tell(copied(true, Way::Terminal(b"curl".to_vec())));

@@ -10,7 +10,6 @@ use super::{
         message::Effect,
         state::{State, ToastKind},
         tree::Tree,
-        view::diff,
     },
     short,
 };
@@ -18,7 +17,10 @@ use crate::output::size_text;
 
 /// Asks for a copy of something of the selected event.
 pub(super) fn copy(state: &mut State, what: Copy, effects: &mut Vec<Effect>) {
-    let Some(id) = state.selected else { return };
+    let id = state.selected;
+    if id.is_none() && what != Copy::Url {
+        return;
+    }
     let text = match what {
         Copy::Url => state.ready.as_ref().map(|ready| ready.endpoint_url.clone()),
         Copy::JqPath => state.tree().map(Tree::path),
@@ -103,6 +105,9 @@ pub(super) fn compared(state: &mut State, result: Result<Box<Comparison>, String
                 state.tell("no difference".to_owned(), ToastKind::Good);
             }
             state.comparison = Some(*comparison);
+            state.comparisons += 1;
+            // Until something is looked for, one goes from difference to difference.
+            state.search.clear();
             (state.view, state.view_scroll) = (Some(View::Diff), 0);
         }
         Err(reason) => state.tell(format!("not compared: {reason}"), ToastKind::Bad),
@@ -122,8 +127,7 @@ pub(super) fn other_layout(state: &mut State) {
 
 /// Goes to the next difference, or the one before.
 pub(super) fn step(state: &mut State, backwards: bool) {
-    let lines = diff::beginnings(state, usize::from(state.width.saturating_sub(2)));
-    let at = state.view_scroll;
+    let (lines, at) = (&state.page.beginnings, state.view_scroll);
     let found = if backwards {
         lines.iter().rev().find(|line| **line < at).or(lines.last())
     } else {

@@ -7,11 +7,11 @@ use tui_input::{Input, InputRequest, backend::crossterm::EventHandler};
 use super::{
     super::{
         dialog, holding,
-        keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
+        keys::{Action, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
         piping, query, scenario,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
-        view::{detail, page},
+        view::{commands, detail, page, thread},
     },
     body, exchange, notes, order, short,
 };
@@ -87,7 +87,10 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
             state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
         }
         Action::Search => state.prompt = Some(Prompt { kind: PromptKind::Search, input: Input::default() }),
-        Action::SearchNext | Action::SearchBefore if state.view == Some(View::Diff) => {
+        // What is looked for comes before the differences.
+        Action::SearchNext | Action::SearchBefore
+            if state.view == Some(View::Diff) && state.search.is_empty() =>
+        {
             exchange::step(state, action == Action::SearchBefore);
         }
         Action::SearchNext => find(state, false),
@@ -102,6 +105,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
         Action::Scenario(command) => scenario::ask(state, command),
         Action::Hold(action) => holding::act(state, action, count, effects),
+        Action::Open if state.view.is_some() => open_of_thread(state),
         Action::Open if state.pane == Pane::Detail => {
             if let Some(tree) = shown_tree(state) {
                 tree.toggle();
@@ -226,6 +230,23 @@ fn show(state: &mut State, view: View, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Opens the event that is chosen in a thread.
+fn open_of_thread(state: &mut State) {
+    let chosen =
+        (state.view == Some(View::Thread)).then(|| thread::event_at(state, state.view_scroll)).flatten();
+    let Some(id) = chosen else { return };
+    match state.events.list().position(id) {
+        Some(place) => {
+            state.select(place);
+            (state.view, state.pane, state.follows) = (None, Pane::Detail, false);
+        }
+        None => state.tell(
+            "it is not in the list: the filter keeps it out, or it is too old".to_owned(),
+            ToastKind::Note,
+        ),
+    }
+}
+
 fn replay(state: &mut State, signing: Signing, effects: &mut Vec<Effect>) {
     if let Some(id) = state.selected {
         state.tell(format!("replaying {}", short(id)), ToastKind::Note);
@@ -305,8 +326,8 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             find(state, false);
         }
         (PromptKind::Command, KeyCode::Enter) => {
-            let named = page::named(state);
-            let action = page::commands(state).get(state.view_scroll).map(|line| line.action);
+            let named = commands::named(state);
+            let action = commands::found(state).get(state.view_scroll).map(|line| line.action);
             (state.prompt, state.view) = (None, None);
             if let Some(named) = named {
                 scenario::act(state, named, effects);
@@ -316,7 +337,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         }
         (PromptKind::Command, KeyCode::Up) => state.view_scroll = state.view_scroll.saturating_sub(1),
         (PromptKind::Command, KeyCode::Down) => {
-            let last = page::commands(state).len().saturating_sub(1);
+            let last = commands::found(state).len().saturating_sub(1);
             state.view_scroll = (state.view_scroll + 1).min(last);
         }
         _ => {
@@ -386,7 +407,7 @@ fn find(state: &mut State, backwards: bool) {
     let search = state.search.clone();
     let found = if state.view.is_some() {
         let from = state.view_scroll;
-        let found = page::find(state, &search, from, backwards);
+        let found = state.page.find(&search, from, backwards);
         state.view_scroll = found.unwrap_or(from);
         found.is_some()
     } else if let Some(tree) = shown_tree(state) {
@@ -405,8 +426,10 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
     let areas = state.areas();
     let (at, last, page) = match state.scope() {
         Scope::View => {
-            let lines = usize::from(areas.main.height.saturating_sub(2));
-            (state.view_scroll, page::line_count(state).saturating_sub(lines), lines)
+            let (_, lines) = page::room(state);
+            // A difference that is gone to may stand below the last line a page begins with.
+            let last = page::last(state);
+            (state.view_scroll.min(last), last, lines)
         }
         Scope::Event => {
             let lines = detail::lines_shown(state);
@@ -444,13 +467,4 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
             state.follows = count.is_none() && order::newest_is(state) == Some(way);
         }
     }
-}
-
-/// The lines of the table that the typed text finds: in their names first, then in what they do.
-pub(in super::super) fn found_commands(text: &str) -> Vec<&'static super::super::keys::Binding> {
-    let wanted = text.trim().to_lowercase();
-    let named = |line: &&super::super::keys::Binding| line.name.replace('_', " ").contains(&wanted);
-    let told =
-        |line: &&super::super::keys::Binding| !named(line) && line.text.to_lowercase().contains(&wanted);
-    BINDINGS.iter().filter(named).chain(BINDINGS.iter().filter(told)).collect()
 }
