@@ -27,6 +27,7 @@
 //! ```
 
 use std::{
+    env,
     fmt::Write as _,
     io,
     time::{Duration, Instant},
@@ -50,7 +51,7 @@ use self::{
     message::{Effect, Message},
     state::{Layout, Look, State, Times, ToastKind},
     terminal::Screen,
-    theme::Theme,
+    theme::{Depth, Theme},
     update::{set_filter, update},
     used::UsedFilters,
     view::view,
@@ -294,7 +295,7 @@ async fn until(
 fn state_of(screen: &Screen, settings: &Settings, color: Color) -> Result<State, TuiError> {
     let (size, ui) = (screen.size()?, &settings.ui);
     let look = Look {
-        theme: Theme::new(ui.palette, color, ui.ascii),
+        theme: Theme::new(ui.palette, color, ui.ascii).with(Depth::of(&|name| env::var_os(name))),
         times: Times::Utc,
         zone: TimeZone::system(),
         layout: Layout::Auto,

@@ -15,6 +15,7 @@ use crate::{
     cli::{Cli, Command, OutputMode},
     commands::Failure,
     data_dir::{DataDir, DataDirError},
+    output::Color,
 };
 
 /// Name of the log in the data directory.
@@ -43,8 +44,8 @@ pub fn start(cli: &Cli) -> Result<(), Failure> {
         let file = open(&path).map_err(|error| DataDirError::Io { path, error })?;
         subscriber.with_ansi(false).with_writer(Mutex::new(file)).init();
     } else {
-        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        subscriber.with_ansi(io::stderr().is_terminal() && !plain).with_writer(io::stderr).init();
+        let color = Color::of_output(io::stderr().is_terminal());
+        subscriber.with_ansi(color == Color::On).with_writer(io::stderr).init();
     }
     Ok(())
 }

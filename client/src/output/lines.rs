@@ -1,6 +1,8 @@
 //! What is printed for people: a line for each thing that happens, in columns, whole event ids at the end.
 
 use std::{
+    env,
+    ffi::OsString,
     fmt::{self, Write},
     time::Duration,
 };
@@ -36,10 +38,23 @@ pub enum Color {
 }
 
 impl Color {
-    /// Colours for a terminal, unless `NO_COLOR` is set to something (no-color.org).
-    pub fn for_terminal(is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> Self {
-        let refused = no_color.is_some_and(|value| !value.is_empty());
-        if is_terminal && !refused { Self::On } else { Self::Off }
+    /// Colours for what may be a terminal, as the environment of this program wants them.
+    pub fn of_output(is_terminal: bool) -> Self {
+        Self::wanted(is_terminal, &|name| env::var_os(name))
+    }
+
+    /// As the conventions have it: `NO_COLOR` refuses them (no-color.org), else `CLICOLOR_FORCE` asks for them wherever the output goes, else
+    /// `CLICOLOR=0` refuses them (bixense.com/clicolors), and a terminal that is `dumb` has none.
+    pub(crate) fn wanted(is_terminal: bool, environment: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let value = |name| environment(name).filter(|value| !value.is_empty());
+        let is = |name, wanted: &str| value(name).is_some_and(|value| value == wanted);
+        if value("NO_COLOR").is_some() {
+            return Self::Off;
+        }
+        if value("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0") {
+            return Self::On;
+        }
+        if is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb") { Self::On } else { Self::Off }
     }
 
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
@@ -471,10 +486,25 @@ mod tests {
 
     #[test]
     fn colour_is_for_terminals_that_want_it() {
-        use std::ffi::OsStr;
-        assert_eq!(Color::for_terminal(true, None), Color::On);
-        assert_eq!(Color::for_terminal(true, Some(OsStr::new(""))), Color::On);
-        assert_eq!(Color::for_terminal(true, Some(OsStr::new("1"))), Color::Off);
-        assert_eq!(Color::for_terminal(false, None), Color::Off);
+        for (set, on_a_terminal, elsewhere) in [
+            (&[][..], Color::On, Color::Off),
+            (&["NO_COLOR="], Color::On, Color::Off),
+            (&["NO_COLOR=1"], Color::Off, Color::Off),
+            (&["CLICOLOR=0"], Color::Off, Color::Off),
+            (&["CLICOLOR=1"], Color::On, Color::Off),
+            (&["TERM=dumb"], Color::Off, Color::Off),
+            (&["TERM=xterm"], Color::On, Color::Off),
+            (&["CLICOLOR_FORCE=1"], Color::On, Color::On),
+            (&["CLICOLOR_FORCE=0"], Color::On, Color::Off),
+            (&["CLICOLOR_FORCE=1", "CLICOLOR=0", "TERM=dumb"], Color::On, Color::On),
+            (&["NO_COLOR=1", "CLICOLOR_FORCE=1"], Color::Off, Color::Off),
+        ] {
+            let environment = |name: &str| {
+                let pairs = set.iter().filter_map(|pair| pair.split_once('='));
+                pairs.into_iter().find(|(set, _)| *set == name).map(|(_, value)| value.into())
+            };
+            assert_eq!(Color::wanted(true, &environment), on_a_terminal, "{set:?}");
+            assert_eq!(Color::wanted(false, &environment), elsewhere, "{set:?}");
+        }
     }
 }

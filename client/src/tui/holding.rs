@@ -62,7 +62,7 @@ pub(super) fn act(state: &mut State, action: Holding, count: Option<usize>, effe
             let ruling = Ruling::Drop { by: state.person.clone(), why: None };
             decide(state, &ruling, effects);
         }
-        Holding::Dialog => dialog::open(state),
+        Holding::Dialog => dialog::open(state, effects),
         Holding::Edit => effects.extend(state.selected.map(|id| Effect::Edit(id, None))),
         Holding::ReleaseAll => effects.push(Effect::ReleaseAll(state.queue.ids().to_vec())),
     }

@@ -91,7 +91,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
         Message::Hold(hold) => holding::changed(state, hold),
         Message::Decided(what, decided) => holding::decided(state, what, decided),
         Message::Edited(id, edited) => match edited {
-            Ok(body) => dialog::edited(state, id, body),
+            Ok(body) => dialog::edited(state, id, body, effects),
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
         Message::Queried(number, id, answer) => query::answered(state, number, id, answer),

@@ -192,9 +192,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
     }
     match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
         _ if state.dialog.is_some() => {
-            hints.push(
-                "tab next field  space choose  f5 send  f7 save as scenario  esc stop or close".to_owned(),
-            );
+            hints.push("tab field  space choose  f5 send  f7 save as scenario  esc stop or close".to_owned());
         }
         (Some(PromptKind::Hold), _) => {
             hints.push("enter hold them; nothing means every event  esc cancel".to_owned());

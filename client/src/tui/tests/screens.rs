@@ -97,7 +97,21 @@ fn without_colours_every_theme_is_the_same() {
 
 #[test]
 fn in_ascii_nothing_else_is_drawn() {
-    for keys in ["", "<enter>", "?", "C", "O", "E", ":", "<enter>3", "<enter>4", "<enter>5"] {
+    for keys in [
+        "",
+        "<enter>",
+        "?",
+        "C",
+        "O",
+        "E",
+        ":",
+        "<enter>3",
+        "<enter>4",
+        "<enter>5",
+        "R<tab><tab>a=1<enter>b=2",
+        "gt",
+        "|",
+    ] {
         let mut stage = story(100, 30, Theme::new(Palette::Dark, Color::Off, true));
         stage.tell(Message::Live(Live::Notice("日本 é".to_owned())));
         stage.keys(keys);
