@@ -22,7 +22,7 @@ pub mod httpie;
 pub mod mask;
 pub mod one;
 pub mod raw;
-mod shell;
+pub(crate) mod shell;
 
 use bytes::Bytes;
 use inhaul_core::event::{Event, Head, HeadError, Header, end_to_end};

@@ -100,6 +100,7 @@ mod update;
 mod used;
 mod view;
 
+pub use clipboard::Clipboard;
 pub use front::Front;
 pub use keys::{Keymap, KeysError};
 pub use offscreen::OffScreen;
@@ -133,6 +134,8 @@ pub struct Ui {
     pub keymap: Keymap,
     /// The order of the list at first.
     pub order: Order,
+    /// What takes copies.
+    pub clipboard: Clipboard,
 }
 
 impl Default for Ui {
@@ -143,6 +146,7 @@ impl Default for Ui {
             mouse: true,
             keymap: Keymap::default(),
             order: Order::default(),
+            clipboard: Clipboard::default(),
         }
     }
 }

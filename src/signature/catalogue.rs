@@ -215,6 +215,12 @@ impl Provider {
         self.scheme.iter().flat_map(sig_headers)
     }
 
+    /// Its schemes whose signatures are made with a secret that both sides have, as `provider/scheme`.
+    pub fn shared_secret_schemes(&self) -> impl Iterator<Item = String> {
+        let rules = self.scheme.iter().filter(|rule| matches!(rule.kind, Kind::Hmac | Kind::Hash));
+        rules.map(|rule| format!("{}/{}", self.id, rule.id))
+    }
+
     /// Names of the headers that hold the secret itself.
     pub fn token_headers(&self) -> impl Iterator<Item = &str> {
         self.scheme.iter().filter(|rule| rule.kind == Kind::Token).flat_map(sig_headers)

@@ -11,7 +11,7 @@ use inhaul_core::{
 
 use super::tree::Tree;
 use crate::{
-    export::Mask,
+    export::{Mask, masked_target_bytes, one},
     output::{body::is_form, xml},
 };
 
@@ -31,6 +31,10 @@ pub(super) struct Opened {
     masked: Option<Body>,
     /// The body is the one the relay received, by its digest.
     pub(super) is_unchanged: bool,
+    /// The bytes its signature is over, and by which scheme, when its provider is known and signs such.
+    pub(super) signed: Option<(String, Vec<u8>)>,
+    /// Something of its target or body is hidden until it is asked for.
+    pub(super) has_secrets: bool,
     /// What the catalogue knows of who sent it.
     pub(super) sender: Option<Sender>,
 }
@@ -46,6 +50,8 @@ pub(super) struct Sender {
     pub(super) name: String,
     pub(super) docs: String,
     pub(super) schemes: Vec<String>,
+    /// Those of them, as verdicts name them, that are made with a secret which both sides have.
+    pub(super) shared_secrets: Vec<String>,
     /// Names of the headers its signatures are made of.
     pub(super) headers: Vec<String>,
     /// How long it waits for an answer, in seconds.
@@ -92,7 +98,13 @@ impl Opened {
         let whole = body(event.body.clone());
         let sender = provider.and_then(|id| catalogue.provider(id)).map(|provider| Sender::of(&provider));
         let is_unchanged = Event::digest(&event.body) == event.body_sha256;
-        Self { head, whole, masked, is_unchanged, sender, event }
+        let provider = provider.and_then(|id| catalogue.provider(id));
+        let head_of = head.as_ref().ok();
+        let signed =
+            head_of.zip(provider).and_then(|(head, provider)| one::signed_content(&event, head, &provider));
+        let has_secrets =
+            masked.is_some() || head_of.is_some_and(|head| masked_target_bytes(&head.target) != head.target);
+        Self { head, whole, masked, is_unchanged, signed, has_secrets, sender, event }
     }
 
     /// The body as it is shown, with secrets or without.
@@ -117,6 +129,7 @@ impl Sender {
             name: provider.name().to_owned(),
             docs: provider.docs().to_owned(),
             schemes: provider.schemes().map(str::to_owned).collect(),
+            shared_secrets: provider.shared_secret_schemes().collect(),
             headers: provider.headers_read().map(str::to_owned).collect(),
             timeout_seconds: provider.sender_timeout().map(|time| time.as_secs()),
             success: provider.success().to_owned(),

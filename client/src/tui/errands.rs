@@ -75,9 +75,9 @@ impl Errands {
     /// With where their results come out.
     pub(super) fn new(history: History, orders: Orders, shown: Shown) -> (Self, mpsc::Receiver<Message>) {
         let (results, come_back) = mpsc::channel(RESULTS);
-        let Shown { catalogue, mask, ignore, library, player, .. } = shown;
+        let Shown { catalogue, mask, ignore, library, player, ui, .. } = shown;
         let scenarios = Scenarios { history: history.clone(), mask: mask.clone(), library, player };
-        let exchange = Exchange { history: history.clone(), mask, ignore };
+        let exchange = Exchange { history: history.clone(), mask, ignore, clipboard: ui.clipboard };
         let (judging, querying, runs) = (Jq::default(), Jq::default(), Arc::default());
         let errands = Self {
             history,

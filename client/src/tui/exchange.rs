@@ -8,7 +8,7 @@ use inhaul_core::{
 };
 
 use super::{
-    clipboard::{self, Way},
+    clipboard::{self, Clipboard, Way},
     keys::Copy,
 };
 use crate::{
@@ -28,6 +28,7 @@ pub(super) struct Exchange {
     pub(super) history: History,
     pub(super) mask: Mask,
     pub(super) ignore: Ignore,
+    pub(super) clipboard: Clipboard,
 }
 
 /// A copy, and where it went.
@@ -94,9 +95,8 @@ impl Exchange {
         let bytes = text.len();
         let name = id.map_or_else(|| "url".to_owned(), |id| id.to_string());
         let file = self.directory().join(format!("{name}.{extension}"));
-        let in_tmux = env::var_os("TMUX").is_some_and(|value| !value.is_empty());
-        let copying = tokio::task::spawn_blocking(move || clipboard::copy(text, in_tmux, &file));
-        let way = copying.await.map_err(|_| "it broke off".to_owned())?.map_err(|error| error.to_string())?;
+        let copying = clipboard::copy(text, self.clipboard, &|name| env::var_os(name), file);
+        let way = copying.await.map_err(|error| error.to_string())?;
         Ok(Copied { what, bytes, masked, way })
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     super::{
-        clipboard::Way,
+        clipboard::{HandedOn, TERMINAL_MAX_BYTES, Way},
         exchange::{Comparison, Copied},
         keys::{Copy, View},
         message::Effect,
@@ -54,9 +54,19 @@ pub(super) fn copied(state: &mut State, result: Result<Copied, String>, effects:
         Copy::Show => "command",
     };
     let to = match &way {
-        Way::Tmux => "copied to tmux's buffer and its clipboard".to_owned(),
+        Way::Native(program) => format!("copied to the clipboard (by {program})"),
+        Way::Tmux(HandedOn::Yes) => {
+            "copied to tmux's buffer, and handed to its terminal's clipboard".to_owned()
+        }
+        Way::Tmux(HandedOn::IsOff) => "copied to tmux's buffer only: its set-clipboard is off".to_owned(),
+        Way::Tmux(HandedOn::TooOld) => {
+            "copied to tmux's buffer only: tmux before 3.2 hands nothing on".to_owned()
+        }
         Way::Terminal(_) => "given to the terminal's clipboard (OSC 52)".to_owned(),
-        Way::File(path) => format!("too long for the clipboard, written to {}", path.display()),
+        Way::File(path) if bytes > TERMINAL_MAX_BYTES => {
+            format!("too long for the clipboard, written to {}", path.display())
+        }
+        Way::File(path) => format!("written to {}", path.display()),
     };
     let mask = state.keymap.written("mask");
     let masked = if masked { format!("; secrets are masked, {mask} shows them") } else { String::new() };

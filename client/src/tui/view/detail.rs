@@ -9,7 +9,7 @@
 //! ```
 //! Lines that do not change are laid out once. A tree, and the bytes of a body, are drawn as far as they are on the screen.
 
-use inhaul_core::visible::visible;
+use inhaul_core::{signature::Verdict, visible::visible};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -20,7 +20,7 @@ use ratatui::{
 
 use super::{
     super::{
-        keys::Tab,
+        keys::{Keymap, Tab},
         state::{Pane, State},
         theme::Theme,
         tree::Tree,
@@ -91,7 +91,8 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
     }
-    let mut page = Page { lines: Vec::new(), width, theme: state.theme(), hides: state.hides() };
+    let mut page =
+        Page { lines: Vec::new(), width, theme: state.theme(), hides: state.hides(), keymap: &state.keymap };
     let mut tail = Tail::Nothing;
     match &detail.opened {
         None => page.put("reading …", state.theme().faint()),
@@ -177,7 +178,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let title =
         if count > height { format!(" Event, line {}/{count} ", scroll + 1) } else { " Event ".to_owned() };
     let mut block = pane(state, title, state.pane == Pane::Detail);
-    if let Some(tree) = tree.filter(|_| state.pane == Pane::Detail) {
+    // At the outermost there is nothing to say of where one is.
+    if let Some(tree) = tree.filter(|tree| state.pane == Pane::Detail && tree.path() != ".") {
         let room = usize::from(area.width.saturating_sub(4));
         block = block
             .title_bottom(Span::styled(format!(" {} ", fit(&tree.path(), 0, room)), state.theme().faint()));
@@ -217,12 +219,21 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
         let id = row.provider_event_id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
         lines.push(line(&format!("{event_type}{id}"), Style::new()));
     }
+    let at = row.received_at.to_string();
+    let at = at.get(..19).unwrap_or(&at).replace('T', " ");
+    lines.push(line(&format!("received {at} UTC  at {}", row.endpoint), Style::new()));
     let (glyph, style) = signature::verdict_look(theme, row.verdict.as_ref());
-    let verdict = row.verdict.as_ref().map_or_else(|| "not checked yet".to_owned(), verdict_text);
+    let verdict = match &row.verdict {
+        // What matters stands where it is not cut.
+        Some(Verdict::Valid { scheme, secret }) => format!("valid  {scheme}  {secret}"),
+        Some(verdict) => verdict_text(verdict),
+        None => "not checked yet".to_owned(),
+    };
     lines.push(line(&format!("{glyph} {verdict}"), style));
     match row.attempts.last() {
         Some(attempt) => {
-            let text = format!("attempt {}: {}, {}", attempt.number, attempt_text(attempt), attempt.target);
+            let target = attempt.target.strip_prefix("http://").unwrap_or(&attempt.target);
+            let text = format!("#{} {} → {target}", attempt.number, attempt_text(attempt));
             lines.push(line(&text, outcome_style(theme, &attempt.outcome)));
         }
         None => lines.push(line("not forwarded so far", theme.faint())),
@@ -238,21 +249,31 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
 /// The names of the tabs, with the one that is open.
 fn names(state: &State, width: usize) -> Line<'static> {
     let theme = state.theme();
-    let mut spans = Vec::new();
-    let mut room = width;
-    for (index, tab) in Tab::ALL.into_iter().enumerate() {
-        let more = match tab {
-            Tab::Attempts => {
-                let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
-                row.map(|row| format!(" {}", row.attempts.len())).unwrap_or_default()
-            }
-            Tab::Body | Tab::Headers | Tab::Signature | Tab::Raw => String::new(),
+    let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
+    let attempts = row.map(|row| row.attempts.len().to_string()).unwrap_or_default();
+    let whole = |(index, tab): (usize, Tab)| match tab {
+        Tab::Attempts => format!(" {} {} {attempts}", index + 1, tab.name()),
+        Tab::Body | Tab::Headers | Tab::Signature | Tab::Raw => format!(" {} {}", index + 1, tab.name()),
+    };
+    let short = |(index, tab): (usize, Tab)| {
+        let name = match tab {
+            Tab::Body => "Body",
+            Tab::Headers => "Head",
+            Tab::Signature => "Sig",
+            Tab::Attempts => "Try",
+            Tab::Raw => "Raw",
         };
-        let text = fit(&format!(" {} {}{more}", index + 1, tab.name()), 0, room);
-        room = room.saturating_sub(text.chars().count());
-        spans.push(Span::styled(text, if tab == state.tab { theme.selected() } else { theme.faint() }));
+        let attempts = if tab == Tab::Attempts { attempts.as_str() } else { "" };
+        format!(" {}{name}{attempts}", index + 1)
+    };
+    let tabs = || Tab::ALL.into_iter().enumerate();
+    let mut names: Vec<String> = tabs().map(whole).collect();
+    if names.iter().map(|name| name.chars().count()).sum::<usize>() > width {
+        names = tabs().map(short).collect();
     }
-    Line::from(spans)
+    let span =
+        |(name, tab)| Span::styled(name, if tab == state.tab { theme.selected() } else { theme.faint() });
+    Line::from(names.into_iter().zip(Tab::ALL).map(span).collect::<Vec<_>>())
 }
 
 fn outcome_style(theme: Theme, outcome: &Outcome) -> Style {
@@ -270,6 +291,7 @@ struct Page<'m> {
     theme: Theme,
     /// What is hidden; nothing when secrets are shown.
     hides: Option<&'m Mask>,
+    keymap: &'m Keymap,
 }
 
 impl Page<'_> {

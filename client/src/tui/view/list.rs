@@ -23,6 +23,7 @@ use super::{
     pane,
 };
 use crate::{
+    export::shell,
     listing::{Entry, Last, Order},
     output::fit,
     row::EventRow,
@@ -112,7 +113,8 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
     }
     let mut lines = vec![Line::default(), Line::from("Waiting for the first webhook."), Line::default()];
     if let Some(ready) = &state.ready {
-        let url = &ready.endpoint_url;
+        let url = visible(&ready.endpoint_url).to_string();
+        let url = shell::word(url.as_bytes());
         lines.push(Line::from("1  Give this URL to the sender, or send one yourself:"));
         lines.push(Line::default());
         lines.push(Line::styled(format!("   curl -d '{{\"id\":\"evt_1\"}}' {url}"), state.theme().strong()));
@@ -121,7 +123,7 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
             "2  Events are stored and shown. `inhaul listen 3000` also forwards them to your application."
                 .to_owned()
         } else {
-            format!("2  Events are stored, shown, and forwarded to {}.", ready.targets.join(", "))
+            format!("2  Events are stored, shown, and forwarded to {}.", visible(&ready.targets.join(", ")))
         }));
         lines.push(Line::from("3  `inhaul demo` shows what it looks like with events."));
     }

@@ -13,6 +13,7 @@ use ratatui::{
 use super::{
     super::super::{
         content::{Content, Opened, PARSED_MAX_BYTES, Part},
+        keys::{Action, OnBody},
         query::Query,
         state::{Pane, State},
         theme::Theme,
@@ -20,7 +21,7 @@ use super::{
     },
     Page, Tail,
 };
-use crate::output::{fit, size_text};
+use crate::output::{body::Form, fit, size_text};
 
 /// Seconds between which a number looks like a time: 2001 to 2286, when it has ten digits.
 const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
@@ -51,7 +52,12 @@ pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
             }
             if *cut {
                 let rest = size_text((body.bytes.len() - PARSED_MAX_BYTES) as u64);
-                page.put(&format!("… and {rest} more; `inhaul show ID --raw` writes all"), theme.doubtful());
+                let [reads, saves] = [Action::Body(OnBody::Page(Form::Readable)), Action::SaveBody]
+                    .map(|action| page.keymap.first(action));
+                page.put(
+                    &format!("… and {rest} more; {reads} reads all, {saves} saves it"),
+                    theme.doubtful(),
+                );
             }
         }
         Content::Form(fields) => {
@@ -101,7 +107,7 @@ pub(super) fn put_query(page: &mut Page, query: &Query, id: EventId) {
         page.put(&visible(error).to_string(), theme.bad());
     }
     if answer.is_cut {
-        page.put("… and more; `inhaul show ID --jq` writes all", theme.doubtful());
+        page.put(&format!("… and more; `inhaul show {id} --jq` writes all"), theme.doubtful());
     }
 }
 
