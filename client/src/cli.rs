@@ -42,7 +42,8 @@ Environment:
   INHAUL_ENDPOINT  the endpoint's name, when there is no --endpoint
   INHAUL_TOKEN     the endpoint's token, when there is no --token-file
   INHAUL_LOG       what to log on stderr, such as `info` or `inhaul=debug`
-  NO_COLOR         no colour in lines
+  NO_COLOR         no colour; neither with CLICOLOR=0 or TERM=dumb
+  CLICOLOR_FORCE   colour in lines also where they go to no terminal
 
 Examples:
   inhaul listen 3000

@@ -22,12 +22,12 @@ pub mod httpie;
 pub mod mask;
 pub mod one;
 pub mod raw;
-mod shell;
+pub(crate) mod shell;
 
 use bytes::Bytes;
 use inhaul_core::event::{Event, Head, HeadError, Header, end_to_end};
 
-pub use self::mask::Mask;
+pub use self::mask::{Mask, masked_target, masked_target_bytes};
 use crate::{
     forward::Target,
     output::json::{self, HeaderRecord, RequestRecord, Text},

@@ -27,6 +27,7 @@
 //! ```
 
 use std::{
+    env,
     fmt::Write as _,
     io,
     time::{Duration, Instant},
@@ -50,7 +51,7 @@ use self::{
     message::{Effect, Message},
     state::{Layout, Look, State, Times, ToastKind},
     terminal::Screen,
-    theme::Theme,
+    theme::{Depth, Theme},
     update::{set_filter, update},
     used::UsedFilters,
     view::view,
@@ -102,6 +103,7 @@ mod update;
 mod used;
 mod view;
 
+pub use clipboard::Clipboard;
 pub use front::Front;
 pub use keys::{Keymap, KeysError};
 pub use offscreen::OffScreen;
@@ -135,6 +137,8 @@ pub struct Ui {
     pub keymap: Keymap,
     /// The order of the list at first.
     pub order: Order,
+    /// What takes copies.
+    pub clipboard: Clipboard,
 }
 
 impl Default for Ui {
@@ -145,6 +149,7 @@ impl Default for Ui {
             mouse: true,
             keymap: Keymap::default(),
             order: Order::default(),
+            clipboard: Clipboard::default(),
         }
     }
 }
@@ -298,7 +303,7 @@ async fn until(
 fn state_of(screen: &Screen, settings: &Settings, color: Color) -> Result<State, TuiError> {
     let (size, ui) = (screen.size()?, &settings.ui);
     let look = Look {
-        theme: Theme::new(ui.palette, color, ui.ascii),
+        theme: Theme::new(ui.palette, color, ui.ascii).with(Depth::of(&|name| env::var_os(name))),
         times: Times::Utc,
         zone: TimeZone::system(),
         layout: Layout::Auto,
@@ -323,6 +328,7 @@ fn state_of(screen: &Screen, settings: &Settings, color: Color) -> Result<State,
 fn know(state: &mut State, history: &History, orders: &Orders, shown: &Shown) {
     state.saved = shown.filters.clone();
     state.hold = orders.hold.state();
+    state.mask = shown.mask.clone();
     take_used_filters(state, history);
     // One that was typed already may name a filter that is known only now.
     let filter = state.filter_text.clone();
@@ -341,8 +347,8 @@ fn take_used_filters(state: &mut State, history: &History) {
 async fn lend(effect: Effect, errands: &Errands, stop: &CancellationToken) {
     if let Effect::Edit(id, body) = effect {
         errands.edit(id, body, stop).await;
-    } else if let Effect::Page(id, form) = effect {
-        errands.page(id, form, stop).await;
+    } else if let Effect::Page(id, form, masks) = effect {
+        errands.page(id, form, masks, stop).await;
     } else {
         suspended().await;
     }

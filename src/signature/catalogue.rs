@@ -212,11 +212,18 @@ impl Provider {
 
     /// Names of the headers that hold a signature, or the secret itself.
     pub fn signature_headers(&self) -> impl Iterator<Item = &str> {
-        let sources = self.scheme.iter().flat_map(|rule| &rule.sig).flat_map(|selector| &selector.from);
-        sources.filter_map(|source| match source {
-            Source::Header(name) => Some(name.as_str()),
-            Source::Numbered(_) | Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
-        })
+        self.scheme.iter().flat_map(sig_headers)
+    }
+
+    /// Its schemes whose signatures are made with a secret that both sides have, as `provider/scheme`.
+    pub fn shared_secret_schemes(&self) -> impl Iterator<Item = String> {
+        let rules = self.scheme.iter().filter(|rule| matches!(rule.kind, Kind::Hmac | Kind::Hash));
+        rules.map(|rule| format!("{}/{}", self.id, rule.id))
+    }
+
+    /// Names of the headers that hold the secret itself.
+    pub fn token_headers(&self) -> impl Iterator<Item = &str> {
+        self.scheme.iter().filter(|rule| rule.kind == Kind::Token).flat_map(sig_headers)
     }
 
     /// The bytes its signature of a request is over, with the `provider/scheme` that says so; the secret, where it is among them, is
@@ -387,4 +394,12 @@ impl Provider {
             .map(|rule| 1 + own + rule.vars.values().filter(|selector| read(selector)).count())
             .max()
     }
+}
+
+/// Names of the headers a rule reads signatures from.
+fn sig_headers(rule: &Rule) -> impl Iterator<Item = &str> {
+    rule.sig.iter().flat_map(|selector| &selector.from).filter_map(|source| match source {
+        Source::Header(name) => Some(name.as_str()),
+        Source::Numbered(_) | Source::Json(_) | Source::Form(_) | Source::Query(_) => None,
+    })
 }

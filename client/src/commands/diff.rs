@@ -1,7 +1,6 @@
 //! `inhaul diff A [B]`: what differs between two events.
 
 use std::{
-    env,
     io::{self, IsTerminal, Write},
     path::Path,
 };
@@ -45,7 +44,7 @@ pub async fn run(data: Option<&Path>, args: &DiffArgs) -> anyhow::Result<Exit> {
     let ((left, left_row), (right, right_row)) = found.map_err(Failure::as_trouble)?;
     let diff = diff::events((&left, &left_row), (&right, &right_row), &ignore);
     let on_terminal = io::stdout().is_terminal();
-    let color = Color::for_terminal(on_terminal, env::var_os("NO_COLOR").as_deref());
+    let color = Color::of_output(on_terminal);
     if args.json {
         write_stdout(json::line(&json::diff(left.id, right.id, &diff)).as_bytes())?;
     } else if diff.is_empty() {

@@ -1,7 +1,6 @@
 //! `inhaul events`: what is in the history, newest first.
 
 use std::{
-    env,
     io::{self, IsTerminal, Write},
     path::Path,
 };
@@ -32,7 +31,7 @@ use crate::{
 /// # Errors
 /// When the history cannot be read or nothing can be printed.
 pub async fn run(data: Option<&Path>, args: &EventsArgs) -> anyhow::Result<Exit> {
-    let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
+    let color = Color::of_output(io::stdout().is_terminal());
     let filter = filter(&args.filter.join(" "), data, args.config.as_deref())?;
     let access = lookup::open(data).await?;
     let print = |rows: &[EventRow]| {

@@ -1,7 +1,6 @@
 //! `inhaul listen`: receives, shows and forwards webhooks until it is told to stop.
 
 use std::{
-    env,
     future::pending,
     io::{self, IsTerminal},
     path::Path,
@@ -81,10 +80,7 @@ impl Screen {
     /// What was asked for, or what suits stdout.
     pub(super) fn new(asked: Option<OutputMode>) -> Self {
         let is_terminal = io::stdout().is_terminal();
-        Self {
-            mode: OutputMode::or_by_terminal(asked, is_terminal),
-            color: Color::for_terminal(is_terminal, env::var_os("NO_COLOR").as_deref()),
-        }
+        Self { mode: OutputMode::or_by_terminal(asked, is_terminal), color: Color::of_output(is_terminal) }
     }
 }
 

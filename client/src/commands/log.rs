@@ -23,6 +23,7 @@ use crate::{
     cli::{Cli, Command, OutputMode},
     commands::Failure,
     data_dir::{DataDir, DataDirError},
+    output::Color,
 };
 
 /// Name of the log in the data directory.
@@ -51,8 +52,8 @@ pub fn start(cli: &Cli) -> Result<(), Failure> {
         let file = open(&path).map_err(|error| DataDirError::Io { path, error })?;
         begin(subscriber.with_ansi(false).with_writer(Mutex::new(file)).finish());
     } else {
-        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        begin(subscriber.with_ansi(io::stderr().is_terminal() && !plain).with_writer(io::stderr).finish());
+        let color = Color::of_output(io::stderr().is_terminal());
+        begin(subscriber.with_ansi(color == Color::On).with_writer(io::stderr).finish());
     }
     Ok(())
 }

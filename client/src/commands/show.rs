@@ -1,7 +1,6 @@
 //! `inhaul show ID`: everything known of one event.
 
 use std::{
-    env,
     fmt::Write,
     io::{self, IsTerminal},
     path::Path,
@@ -69,7 +68,7 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
         json::line(&json::whole_event(&row, RequestRecord { deliveries, ..request(&event, &head) }))
     } else {
         let on_terminal = io::stdout().is_terminal();
-        let color = Color::for_terminal(on_terminal, env::var_os("NO_COLOR").as_deref());
+        let color = Color::of_output(on_terminal);
         page(&event, &head, &row, &deliveries, on_terminal, color)
     };
     write_stdout(text.as_bytes())?;

@@ -1,6 +1,6 @@
 //! `inhaul verify`: the verdict about a stored event, or about a request given by options.
 
-use std::{env, io, io::IsTerminal, path::Path, sync::Arc};
+use std::{io, io::IsTerminal, path::Path, sync::Arc};
 
 use inhaul_core::{
     event::{Header, UnixMillis},
@@ -62,7 +62,7 @@ pub async fn run(data: Option<&Path>, args: &VerifyArgs) -> anyhow::Result<Exit>
             "needs_raw_body": needs_raw_body,
         }))
     } else {
-        let color = Color::for_terminal(io::stdout().is_terminal(), env::var_os("NO_COLOR").as_deref());
+        let color = Color::of_output(io::stdout().is_terminal());
         let note = if needs_raw_body { RAW_BODY_NOTE } else { "" };
         format!("{}\n{note}", verdict_line(&verdict, color))
     };

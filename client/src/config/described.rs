@@ -82,13 +82,14 @@ impl Settings {
             ("inspector.ascii", yes_no(self.ui.ascii)),
             ("inspector.mouse", yes_no(self.ui.mouse)),
             ("inspector.order", self.ui.order.to_string()),
+            ("inspector.clipboard", self.ui.clipboard.to_string()),
         ]
     }
 
     fn of_route<'s>(&'s self, route: &'s Route) -> impl Iterator<Item = Setting> + 's {
         let setting = move |key: &&str| {
             let value = route_value(route, key)?;
-            let name = format!("{} {key}", route.path.as_str());
+            let name = format!("route {} {key}", route.path.as_str());
             Some(Setting { name, value, source: self.sources.route_text(route, key) })
         };
         ROUTE_KEYS.iter().filter_map(setting)
@@ -162,14 +163,14 @@ mod tests {
         has("endpoint", "orders", "INHAUL_ENDPOINT");
         has("timeout", "5s", "--timeout");
         has("inspector.theme", "light", "inhaul.toml:7");
-        has("/stripe target", "http://localhost:3000", "TARGET");
-        has("/stripe provider", "stripe", "inhaul.toml:4");
-        has("/stripe secret", "none", "default");
-        has("/stripe verify", "reject", "inhaul.toml:5");
-        has("/stripe dedupe", "drop", "inhaul.toml:10");
-        has("/ secret", "SECRET", "--secret-env");
-        has("/ dedupe", "drop", "inhaul.toml:10");
-        has("/ verify", "mark", "default");
+        has("route /stripe target", "http://localhost:3000", "TARGET");
+        has("route /stripe provider", "stripe", "inhaul.toml:4");
+        has("route /stripe secret", "none", "default");
+        has("route /stripe verify", "reject", "inhaul.toml:5");
+        has("route /stripe dedupe", "drop", "inhaul.toml:10");
+        has("route / secret", "SECRET", "--secret-env");
+        has("route / dedupe", "drop", "inhaul.toml:10");
+        has("route / verify", "mark", "default");
         assert!(!format!("{described:?}").contains("geheim"));
     }
 }

@@ -102,6 +102,9 @@ pub enum Problem {
     /// No order of the inspector's list.
     #[error("{0}")]
     Order(String),
+    /// No clipboard.
+    #[error("{0}")]
+    Clipboard(String),
     /// The keys of the inspector are wrong.
     #[error(transparent)]
     Keys(Box<KeysError>),
@@ -244,6 +247,7 @@ impl ConfigError {
             | Problem::Row(_)
             | Problem::Theme(_)
             | Problem::Order(_)
+            | Problem::Clipboard(_)
             | Problem::Keys(_)
             | Problem::Scenario(_)
             | Problem::SecretUnreadable { .. }

@@ -6,11 +6,11 @@ use crate::{
     cli::UiArgs,
     config::{ConfigError, Environment, Problem, table::Table},
     listing::Order,
-    tui::{Keymap, Palette, Ui},
+    tui::{Clipboard, Keymap, Palette, Ui},
 };
 
 /// Every key of `[inspector]`.
-pub(super) const KEYS: &[&str] = &["theme", "ascii", "mouse", "order"];
+pub(super) const KEYS: &[&str] = &["theme", "ascii", "mouse", "order", "clipboard"];
 
 /// What a file says of the inspector.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct FileInspector {
     pub mouse: Option<bool>,
     /// `order`
     pub order: Option<Order>,
+    /// `clipboard`
+    pub clipboard: Option<Clipboard>,
     /// `[keys]`, laid over the table.
     pub keymap: Option<Keymap>,
 }
@@ -38,6 +40,8 @@ impl FileInspector {
             inspector.mouse = table.boolean("mouse")?;
             let order = |text: &str| text.parse::<Order>().map_err(Problem::Order);
             inspector.order = table.text("order", order)?.map(|given| given.value);
+            let clipboard = |text: &str| text.parse::<Clipboard>().map_err(Problem::Clipboard);
+            inspector.clipboard = table.text("clipboard", clipboard)?.map(|given| given.value);
         }
         if let Some((span, table)) = file.table("keys")? {
             let mut keys = BTreeMap::new();
@@ -63,6 +67,7 @@ pub(super) fn resolve(args: &UiArgs, environment: Environment<'_>, file: Option<
         mouse: file.and_then(|file| file.mouse).unwrap_or(default.mouse),
         keymap: file.and_then(|file| file.keymap.clone()).unwrap_or(default.keymap),
         order: args.order.or(file.and_then(|file| file.order)).unwrap_or(default.order),
+        clipboard: file.and_then(|file| file.clipboard).unwrap_or(default.clipboard),
     }
 }
 
@@ -95,11 +100,11 @@ mod tests {
 
     #[test]
     fn the_file_says_how_the_inspector_looks_and_arguments_say_it_louder() {
-        let text = "[inspector]\ntheme = \"light\"\nascii = true\nmouse = false\norder = \"slowest\"\n[keys]\nreplay = [\"f11\", \"z z\"]\n";
+        let text = "[inspector]\ntheme = \"light\"\nascii = true\nmouse = false\norder = \"slowest\"\nclipboard = \"tmux\"\n[keys]\nreplay = [\"f11\", \"z z\"]\n";
         let file = file(text).unwrap();
         let ui = resolve(&UiArgs::default(), &|_| None, Some(&file));
         assert_eq!((ui.palette, ui.ascii, ui.mouse), (Palette::Light, true, false));
-        assert_eq!(ui.order.to_string(), "slowest first");
+        assert_eq!((ui.order.to_string().as_str(), ui.clipboard), ("slowest first", Clipboard::Tmux));
         assert_eq!(ui.keymap.written("replay"), "f11, z z");
         let args = UiArgs { theme: Some(Palette::Mono), ..UiArgs::default() };
         assert_eq!(resolve(&args, &|_| None, Some(&file)).palette, Palette::Mono);
@@ -110,6 +115,10 @@ mod tests {
         for (text, expected) in [
             ("[inspector]\ntheme = \"pink\"", "inhaul.toml:2: inspector.theme: \"pink\" is no theme"),
             ("[inspector]\norder = \"up\"", "inhaul.toml:2: inspector.order: \"up\" is no order of the list"),
+            (
+                "[inspector]\nclipboard = \"paper\"",
+                "inhaul.toml:2: inspector.clipboard: \"paper\" is no clipboard",
+            ),
             ("[inspector]\nfont = 1", "inhaul.toml:2: inspector: unknown key \"font\""),
             ("\n[keys]\nfly = \"f\"", "inhaul.toml:2: keys: \"fly\" is nothing a key can do"),
             ("[keys]\nreplay = \"nokey\"", "inhaul.toml:1: keys: \"nokey\" is no key"),

@@ -40,7 +40,7 @@ const VARIABLES: [(&str, &str); 3] =
     [("relay", "INHAUL_RELAY"), ("endpoint", "INHAUL_ENDPOINT"), ("token_file", "INHAUL_TOKEN")];
 
 /// Settings that the file may say, by its keys.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "relay",
     "endpoint",
     "token_file",
@@ -55,6 +55,7 @@ const KEYS: [&str; 14] = [
     "inspector.ascii",
     "inspector.mouse",
     "inspector.order",
+    "inspector.clipboard",
 ];
 
 /// Settings of a route, by the keys of the file; `secret` is `secret_env` and `secret_file`.

@@ -68,7 +68,7 @@ fn the_sample_says_the_defaults() {
     let is_default = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase() || first == '[');
     let defaults: Vec<&str> =
         SAMPLE.lines().filter_map(|line| line.strip_prefix('#')).filter(is_default).collect();
-    assert_eq!(defaults.len(), 22, "{defaults:#?}");
+    assert_eq!(defaults.len(), 23, "{defaults:#?}");
     let sample = resolve("", &[], Some(&defaults.join("\n"))).unwrap();
     let nothing = resolve("", &[], None).unwrap();
     assert!(resolve("", &[], Some("[[route]]\npath = '/'\nretry = '1s,2'\n")).is_err());

@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 use inhaul_core::{
-    event::Event,
-    signature::{Catalogue, Delivery},
+    event::{Event, Head},
+    signature::{Catalogue, Delivery, Provider},
 };
 
 use super::{
@@ -64,7 +64,13 @@ fn signed(event: &Event, row: &EventRow, catalogue: &Catalogue) -> Result<Vec<u8
     let head = event.parsed_head().map_err(|error| error.to_string())?;
     let provider = row.provider.as_deref().and_then(|id| catalogue.provider(id));
     let provider = provider.ok_or("nobody is known to have signed it")?;
-    let url = sender_url(event, &head);
+    let signed = signed_content(event, &head, &provider);
+    signed.map(|(_, content)| content).ok_or_else(|| "it has no signature over bytes of its own".to_owned())
+}
+
+/// The bytes the signature of an event is over, and the `provider/scheme` that says so; nothing when there are none.
+pub(crate) fn signed_content(event: &Event, head: &Head, provider: &Provider) -> Option<(String, Vec<u8>)> {
+    let url = sender_url(event, head);
     let delivery = Delivery {
         method: &head.method,
         url: url.as_deref(),
@@ -72,6 +78,5 @@ fn signed(event: &Event, row: &EventRow, catalogue: &Catalogue) -> Result<Vec<u8
         body: &event.body,
         received_at: event.received_at,
     };
-    let signed = provider.signed_content(&delivery);
-    signed.map(|(_, content)| content).ok_or_else(|| "it has no signature over bytes of its own".to_owned())
+    provider.signed_content(&delivery)
 }

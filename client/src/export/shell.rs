@@ -6,7 +6,7 @@ use std::fmt::Write;
 use inhaul_core::visible::{multiline, visible_bytes};
 
 /// One word that the shell takes for exactly these bytes. They may not hold NUL, nor end with a line feed unless they are text.
-pub(super) fn word(bytes: &[u8]) -> String {
+pub(crate) fn word(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if is_printable(text) => quoted(text),
         Ok(_) | Err(_) => format!("\"$(printf '{}')\"", printf_format(bytes)),

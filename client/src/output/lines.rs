@@ -1,12 +1,18 @@
 //! What is printed for people: a line for each thing that happens, in columns, whole event ids at the end.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    env,
+    ffi::OsString,
+    fmt::{self, Write},
+    time::Duration,
+};
 
 use inhaul_core::{event::UnixMillis, signature::Verdict, visible::visible};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     connection::ConnectionState,
+    export::masked_target,
     output::Ready,
     row::{Attempt, AttemptCause, EventRow, EventState, Outcome, Repeat},
 };
@@ -32,10 +38,23 @@ pub enum Color {
 }
 
 impl Color {
-    /// Colours for a terminal, unless `NO_COLOR` is set to something (no-color.org).
-    pub fn for_terminal(is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> Self {
-        let refused = no_color.is_some_and(|value| !value.is_empty());
-        if is_terminal && !refused { Self::On } else { Self::Off }
+    /// Colours for what may be a terminal, as the environment of this program wants them.
+    pub fn of_output(is_terminal: bool) -> Self {
+        Self::wanted(is_terminal, &|name| env::var_os(name))
+    }
+
+    /// As the conventions have it: `NO_COLOR` refuses them (no-color.org), else `CLICOLOR_FORCE` asks for them wherever the output goes, else
+    /// `CLICOLOR=0` refuses them (bixense.com/clicolors), and a terminal that is `dumb` has none.
+    pub(crate) fn wanted(is_terminal: bool, environment: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let value = |name| environment(name).filter(|value| !value.is_empty());
+        let is = |name, wanted: &str| value(name).is_some_and(|value| value == wanted);
+        if value("NO_COLOR").is_some() {
+            return Self::Off;
+        }
+        if value("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0") {
+            return Self::On;
+        }
+        if is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb") { Self::On } else { Self::Off }
     }
 
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
@@ -89,7 +108,7 @@ pub(super) fn event(row: &EventRow, color: Color) -> String {
         "{}  {} {}  {}  {}  {:>9}  {}\n",
         clock(row.received_at),
         color.paint(Paint::Strong, &column(&row.method, 6)),
-        column(&row.target, TARGET_MIN),
+        column(&masked_target(&row.target), TARGET_MIN),
         column(row.event_type.as_deref().unwrap_or("-"), TYPE_MIN),
         color.paint(paint, &column(word, VERDICT_MIN)),
         size_text(row.body_bytes),
@@ -198,7 +217,7 @@ pub fn listed_line(row: &EventRow, color: Color) -> String {
         row.received_at.to_string().get(..10).unwrap_or_default(),
         clock(row.received_at),
         color.paint(Paint::Strong, &column(&row.method, 6)),
-        column(&row.target, TARGET_MIN),
+        column(&masked_target(&row.target), TARGET_MIN),
         column(row.event_type.as_deref().unwrap_or("-"), TYPE_MIN),
         color.paint(paint, &column(word, VERDICT_MIN)),
         color.paint(outcome_paint, &column(&outcome, 8)),
@@ -374,19 +393,35 @@ fn column(text: &str, min: usize) -> String {
 
 /// Text from outside, made visible, cut when it is wider than `max` columns of a terminal, and filled up to `min`.
 pub(crate) fn fit(text: &str, min: usize, max: usize) -> String {
-    let mut out = String::new();
-    for letter in visible(text).to_string().chars() {
-        out.push(letter);
-        if out.width() > max {
-            while out.width() > max.saturating_sub(1) {
-                out.pop();
-            }
-            out.push_str(if max > 0 { "…" } else { "" });
-            break;
-        }
+    // Letters joined into one may be narrower than they are one by one, so some more are looked at.
+    let mut beginning = Beginning { text: String::new(), room: max.saturating_mul(2).saturating_add(8) };
+    let is_whole = write!(beginning, "{}", visible(text)).is_ok();
+    let mut out = beginning.text;
+    if !is_whole || out.width() > max {
+        let ends = out.char_indices().map(|(at, _)| at).collect::<Vec<_>>();
+        let fits = ends.partition_point(|&end| out[..end].width() <= max.saturating_sub(1));
+        out.truncate(fits.checked_sub(1).map_or(0, |last| ends[last]));
+        out.push_str(if max > 0 { "…" } else { "" });
     }
     let missing = min.saturating_sub(out.width());
     out + &" ".repeat(missing)
+}
+
+/// The beginning of a text: it takes as much as it has room for, so that nobody writes the rest.
+struct Beginning {
+    text: String,
+    room: usize,
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            let columns = letter.width().unwrap_or(0);
+            self.room = self.room.checked_sub(columns).ok_or(fmt::Error)?;
+            self.text.push(letter);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -400,6 +435,20 @@ mod tests {
         assert_eq!(column(&"x".repeat(60), 0), "x".repeat(60));
         assert_eq!(column(&"x".repeat(61), 0), format!("{}…", "x".repeat(59)));
         assert_eq!(column(&"日".repeat(31), 0).width(), 59);
+        assert_eq!(
+            (fit("abc", 0, 0), fit("abc", 0, 1), fit("", 2, 4)),
+            (String::new(), "…".to_owned(), "  ".to_owned())
+        );
+    }
+
+    #[test]
+    fn no_more_of_a_long_text_is_looked_at_than_fits() {
+        let mut beginning = Beginning { text: String::new(), room: 100 };
+        let long = "\u{1b}é日".repeat(1_000_000);
+        assert!(write!(beginning, "{}", visible(&long)).is_err());
+        assert!(beginning.text.width() <= 100);
+        let fitted = fit(&long, 0, 20);
+        assert!(fitted.width() <= 20 && fitted.ends_with('…'), "{fitted}");
     }
 
     #[test]
@@ -437,10 +486,25 @@ mod tests {
 
     #[test]
     fn colour_is_for_terminals_that_want_it() {
-        use std::ffi::OsStr;
-        assert_eq!(Color::for_terminal(true, None), Color::On);
-        assert_eq!(Color::for_terminal(true, Some(OsStr::new(""))), Color::On);
-        assert_eq!(Color::for_terminal(true, Some(OsStr::new("1"))), Color::Off);
-        assert_eq!(Color::for_terminal(false, None), Color::Off);
+        for (set, on_a_terminal, elsewhere) in [
+            (&[][..], Color::On, Color::Off),
+            (&["NO_COLOR="], Color::On, Color::Off),
+            (&["NO_COLOR=1"], Color::Off, Color::Off),
+            (&["CLICOLOR=0"], Color::Off, Color::Off),
+            (&["CLICOLOR=1"], Color::On, Color::Off),
+            (&["TERM=dumb"], Color::Off, Color::Off),
+            (&["TERM=xterm"], Color::On, Color::Off),
+            (&["CLICOLOR_FORCE=1"], Color::On, Color::On),
+            (&["CLICOLOR_FORCE=0"], Color::On, Color::Off),
+            (&["CLICOLOR_FORCE=1", "CLICOLOR=0", "TERM=dumb"], Color::On, Color::On),
+            (&["NO_COLOR=1", "CLICOLOR_FORCE=1"], Color::Off, Color::Off),
+        ] {
+            let environment = |name: &str| {
+                let pairs = set.iter().filter_map(|pair| pair.split_once('='));
+                pairs.into_iter().find(|(set, _)| *set == name).map(|(_, value)| value.into())
+            };
+            assert_eq!(Color::wanted(true, &environment), on_a_terminal, "{set:?}");
+            assert_eq!(Color::wanted(false, &environment), elsewhere, "{set:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use inhaul_core::{
     event::{Event, Head},
     signature::{Catalogue, Provider},
@@ -10,7 +11,7 @@ use inhaul_core::{
 
 use super::tree::Tree;
 use crate::{
-    export::Mask,
+    export::{Mask, masked_target_bytes, one},
     output::{body::is_form, xml},
 };
 
@@ -25,13 +26,23 @@ pub(super) struct Opened {
     pub(super) event: Event,
     /// The request's head, or why it is none.
     pub(super) head: Result<Head, String>,
-    pub(super) content: Content,
-    /// Names of headers whose values are hidden until they are asked for.
-    credentials: Vec<Vec<u8>>,
+    whole: Body,
+    /// Without the values of secrets, where it has some.
+    masked: Option<Body>,
     /// The body is the one the relay received, by its digest.
     pub(super) is_unchanged: bool,
+    /// The bytes its signature is over, and by which scheme, when its provider is known and signs such.
+    pub(super) signed: Option<(String, Vec<u8>)>,
+    /// Something of its target or body is hidden until it is asked for.
+    pub(super) has_secrets: bool,
     /// What the catalogue knows of who sent it.
     pub(super) sender: Option<Sender>,
+}
+
+/// A body, and what can be shown of it.
+pub(super) struct Body {
+    pub(super) bytes: Bytes,
+    pub(super) content: Content,
 }
 
 /// What the catalogue knows of a provider, as far as it helps to understand an event.
@@ -39,6 +50,8 @@ pub(super) struct Sender {
     pub(super) name: String,
     pub(super) docs: String,
     pub(super) schemes: Vec<String>,
+    /// Those of them, as verdicts name them, that are made with a secret which both sides have.
+    pub(super) shared_secrets: Vec<String>,
     /// Names of the headers its signatures are made of.
     pub(super) headers: Vec<String>,
     /// How long it waits for an answer, in seconds.
@@ -78,17 +91,35 @@ impl Opened {
     /// Takes an event apart. `provider` is who sent it, as its row says.
     pub(super) fn new(event: Event, provider: Option<&str>, catalogue: &Catalogue, mask: &Mask) -> Self {
         let head = event.parsed_head().map_err(|error| error.to_string());
-        let content = content(&event, head.as_ref().ok());
+        let kind = head.as_ref().ok().and_then(|head| head.header("content-type"));
+        let kind = kind.map_or(Cow::Borrowed(""), |kind| String::from_utf8_lossy(kind));
+        let body = |bytes: Bytes| Body { content: content(&bytes, &kind), bytes };
+        let masked = mask.body_of(&event, head.as_ref().ok()).map(body);
+        let whole = body(event.body.clone());
         let sender = provider.and_then(|id| catalogue.provider(id)).map(|provider| Sender::of(&provider));
         let is_unchanged = Event::digest(&event.body) == event.body_sha256;
-        let names = head.iter().flat_map(|head| &head.headers).map(|header| header.name.to_vec());
-        let credentials = names.filter(|name| mask.is_credential(name)).collect();
-        Self { event, head, content, credentials, is_unchanged, sender }
+        let provider = provider.and_then(|id| catalogue.provider(id));
+        let head_of = head.as_ref().ok();
+        let signed =
+            head_of.zip(provider).and_then(|(head, provider)| one::signed_content(&event, head, &provider));
+        let has_secrets =
+            masked.is_some() || head_of.is_some_and(|head| masked_target_bytes(&head.target) != head.target);
+        Self { head, whole, masked, is_unchanged, signed, has_secrets, sender, event }
     }
 
-    /// Whether the value of a header of this name is hidden until it is asked for.
-    pub(super) fn is_credential(&self, name: &[u8]) -> bool {
-        self.credentials.iter().any(|credential| credential.eq_ignore_ascii_case(name))
+    /// The body as it is shown, with secrets or without.
+    pub(super) fn body(&self, masks: bool) -> &Body {
+        self.masked.as_ref().filter(|_| masks).unwrap_or(&self.whole)
+    }
+
+    /// Its tree, if it is JSON.
+    pub(super) fn tree(&self, masks: bool) -> Option<&Tree> {
+        if let Content::Json(tree) = &self.body(masks).content { Some(tree) } else { None }
+    }
+
+    pub(super) fn tree_mut(&mut self, masks: bool) -> Option<&mut Tree> {
+        let body = self.masked.as_mut().filter(|_| masks).unwrap_or(&mut self.whole);
+        if let Content::Json(tree) = &mut body.content { Some(tree) } else { None }
     }
 }
 
@@ -98,6 +129,7 @@ impl Sender {
             name: provider.name().to_owned(),
             docs: provider.docs().to_owned(),
             schemes: provider.schemes().map(str::to_owned).collect(),
+            shared_secrets: provider.shared_secret_schemes().collect(),
             headers: provider.headers_read().map(str::to_owned).collect(),
             timeout_seconds: provider.sender_timeout().map(|time| time.as_secs()),
             success: provider.success().to_owned(),
@@ -107,14 +139,11 @@ impl Sender {
     }
 }
 
-fn content(event: &Event, head: Option<&Head>) -> Content {
-    let body = &event.body[..];
+fn content(body: &[u8], kind: &str) -> Content {
     if body.is_empty() {
         return Content::Empty;
     }
-    let kind = head.and_then(|head| head.header("content-type"));
-    let kind = kind.map_or(Cow::Borrowed(""), |kind| String::from_utf8_lossy(kind));
-    let (essence, parameters) = kind.split_once(';').unwrap_or((&kind, ""));
+    let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
     let cut = body.len() > PARSED_MAX_BYTES;
     if !cut {
         if essence.trim().eq_ignore_ascii_case("multipart/form-data")
@@ -126,7 +155,7 @@ fn content(event: &Event, head: Option<&Head>) -> Content {
             if let Some(tree) = Tree::parse(text) {
                 return Content::Json(Box::new(tree));
             }
-            if is_form(Some(&kind)) {
+            if is_form(Some(kind)) {
                 let fields = form_urlencoded::parse(body).take(PARTS_MAX);
                 return Content::Form(
                     fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
@@ -135,7 +164,7 @@ fn content(event: &Event, head: Option<&Head>) -> Content {
         }
     }
     let Some(text) = text(&body[..body.len().min(PARSED_MAX_BYTES)], cut) else { return Content::Bytes };
-    let xml = (!cut && xml::is_meant(Some(&kind), &text)).then(|| xml::lay_out(&text));
+    let xml = (!cut && xml::is_meant(Some(kind), &text)).then(|| xml::lay_out(&text));
     match xml {
         Some(Ok(laid_out)) => Content::Xml(multiline(&laid_out).to_string()),
         Some(Err(error)) => {
@@ -219,7 +248,8 @@ mod tests {
             body,
         };
         let head = event.parsed_head().unwrap();
-        content(&event, Some(&head))
+        let kind = head.header("content-type").map_or(&b""[..], |kind| &kind[..]);
+        content(&event.body, &String::from_utf8_lossy(kind))
     }
 
     #[test]

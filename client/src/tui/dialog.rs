@@ -29,6 +29,9 @@ pub(super) const SIGNS: [(Sign, &str); 5] = [
     (Sign::BreakMissing, "left out"),
 ];
 
+/// What parts one header, parameter or value from the next. Every letter of a keyboard may be in one of them, so it is none of those.
+pub(super) const PART: char = '␤';
+
 /// A line of the dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
@@ -53,18 +56,18 @@ impl Field {
     pub(super) const ALL: [(Self, &'static str, &'static str); 14] = [
         (Self::Target, "Target", "where it belongs; or a port, host:port or URL"),
         (Self::Body, "Body", "e edits it in your editor"),
-        (Self::Values, "Set", "path=json; path=json"),
-        (Self::Headers, "Headers", "Name: value; -Name"),
-        (Self::Query, "Query", "name=value; -name"),
+        (Self::Values, "Set", "path=json; enter begins another"),
+        (Self::Headers, "Headers", "Name: value or -Name; enter begins another"),
+        (Self::Query, "Query", "name=value or -name; enter begins another"),
         (Self::Sign, "Signature", "space chooses"),
         (Self::Id, "Id", "space chooses"),
-        (Self::Mark, "Mark", "space chooses"),
+        (Self::Mark, "Replay header", "space chooses"),
         (Self::Times, "Times", "how often each is sent"),
         (Self::Delay, "Delay", "such as 200ms"),
         (Self::Jitter, "Jitter", "of the delay, in percent"),
-        (Self::Concurrency, "At once", "at most 64"),
+        (Self::Concurrency, "Concurrency", "how many at once, at most 64"),
         (Self::Order, "Order", "space chooses"),
-        (Self::Scenario, "Scenario", "a name, and F7 saves it for `inhaul play`"),
+        (Self::Scenario, "Scenario", "a name, and f7 saves it for `inhaul play`"),
     ];
 }
 
@@ -84,6 +87,12 @@ pub(super) struct Dialog {
     pub(super) external: Option<String>,
     /// The scenario that is there and would be written over.
     pub(super) replaces: Option<String>,
+    /// The question where it goes as it is, by its number.
+    pub(super) asked: Option<u64>,
+    /// Where it goes as it is, once that is known.
+    pub(super) targets: Vec<String>,
+    /// Somebody was told that closing it loses what was edited.
+    is_warned: bool,
     pub(super) run: Option<Run>,
 }
 
@@ -142,6 +151,9 @@ impl Dialog {
             shuffle: false,
             external: None,
             replaces: None,
+            asked: None,
+            targets: Vec::new(),
+            is_warned: false,
             run: None,
         }
     }
@@ -163,7 +175,7 @@ impl Dialog {
 
     /// What is different.
     fn draft(&self) -> Result<Draft, String> {
-        let parts = |field| self.value(field).split("; ").map(str::trim).filter(|part| !part.is_empty());
+        let parts = |field| self.value(field).split(PART).map(str::trim).filter(|part| !part.is_empty());
         let mut changes = Changes {
             set_values: parts(Field::Values).map(str::to_owned).collect(),
             id: if self.new_id { IdChange::New } else { IdChange::Keep },
@@ -188,6 +200,15 @@ impl Dialog {
             }
         }
         Ok(Draft { body: self.body.clone(), changes })
+    }
+
+    /// Where it would be sent, as far as that is known.
+    pub(super) fn destination(&self) -> Option<String> {
+        match self.value(Field::Target) {
+            "" if self.targets.is_empty() => None,
+            "" => Some(self.targets.join(", ")),
+            text => text.parse::<Target>().ok().map(|target| target.to_string()),
+        }
     }
 
     /// What is to be sent.
@@ -220,6 +241,10 @@ impl Dialog {
 
     /// A key for the line that is typed.
     fn type_key(&mut self, key: KeyEvent) {
+        if key.code == KeyCode::Enter {
+            self.paste("\n");
+            return;
+        }
         let focus = self.focus;
         if let Some((_, input)) = self.texts.iter_mut().find(|(field, _)| *field == focus) {
             input.handle_event(&TerminalEvent::Key(key));
@@ -230,10 +255,12 @@ impl Dialog {
     /// Puts a text into the field, if it is one to type into. Says whether all of it had room.
     pub(super) fn paste(&mut self, text: &str) -> bool {
         let focus = self.focus;
+        let has_parts = matches!(focus, Field::Values | Field::Headers | Field::Query);
+        let text = if has_parts { text.replace('\n', &format!(" {PART} ")) } else { text.to_owned() };
         match self.texts.iter_mut().find(|(field, _)| *field == focus) {
             Some((_, input)) => {
                 self.external = None;
-                typing::paste(input, text)
+                typing::paste(input, &text)
             }
             None => true,
         }
@@ -275,15 +302,25 @@ impl Dialog {
 }
 
 /// Opens the dialog for the marked events, or for the selected one.
-pub(super) fn open(state: &mut State) {
+pub(super) fn open(state: &mut State, effects: &mut Vec<Effect>) {
     let ids = state.chosen();
     if !ids.is_empty() {
-        state.dialog = Some(Dialog::new(ids));
+        begin(state, Dialog::new(ids), effects);
     }
 }
 
+/// Shows a dialog, and asks where what it sends would go.
+fn begin(state: &mut State, mut dialog: Dialog, effects: &mut Vec<Effect>) {
+    if let Ok(plan) = dialog.plan() {
+        state.runs += 1;
+        dialog.asked = Some(state.runs);
+        effects.push(Effect::Preview(state.runs, Box::new(plan)));
+    }
+    state.dialog = Some(dialog);
+}
+
 /// The body of an event was edited, or was left as it was: into the dialog that is open for it, else into a new one.
-pub(super) fn edited(state: &mut State, id: EventId, body: Option<Bytes>) {
+pub(super) fn edited(state: &mut State, id: EventId, body: Option<Bytes>, effects: &mut Vec<Effect>) {
     match state.dialog.as_mut().filter(|dialog| dialog.ids == [id]) {
         Some(dialog) => {
             if body.is_some() {
@@ -293,7 +330,7 @@ pub(super) fn edited(state: &mut State, id: EventId, body: Option<Bytes>) {
         None => {
             let sign = if body.is_some() { Sign::Fresh } else { Sign::Keep };
             // Edited bytes are signed anew, unless somebody wants to see what a handler does otherwise.
-            state.dialog = Some(Dialog { body, sign, ..Dialog::new(vec![id]) });
+            begin(state, Dialog { body, sign, ..Dialog::new(vec![id]) }, effects);
         }
     }
 }
@@ -302,12 +339,17 @@ pub(super) fn edited(state: &mut State, id: EventId, body: Option<Bytes>) {
 pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     let Some(dialog) = &mut state.dialog else { return };
     let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let is_warned = std::mem::take(&mut dialog.is_warned);
     match (key.code, with_control) {
         (KeyCode::Esc, _) if dialog.is_sending() => {
             if let Some(run) = &mut dialog.run {
                 run.stage = Stage::Stopping;
                 effects.push(Effect::Stop(run.number));
             }
+        }
+        (KeyCode::Esc, _) if dialog.body.is_some() && dialog.run.is_none() && !is_warned => {
+            dialog.is_warned = true;
+            state.tell("what you edited was not sent; esc again drops it".to_owned(), ToastKind::Note);
         }
         (KeyCode::Esc, _) => state.dialog = None,
         (KeyCode::Tab | KeyCode::Down, _) => dialog.step(1),
@@ -377,7 +419,7 @@ fn release(state: &mut State, effects: &mut Vec<Effect>) {
             effects.push(Effect::Decide(vec![id], Ruling::Forward(draft)));
             state.dialog = None;
         }
-        (None, _) => state.tell("it is not held; F5 sends it as a replay".to_owned(), ToastKind::Note),
+        (None, _) => state.tell("it is not held; f5 sends it as a replay".to_owned(), ToastKind::Note),
         (_, Err(reason)) => state.tell(reason, ToastKind::Bad),
     }
 }
@@ -390,6 +432,10 @@ pub(super) fn previewed(
     effects: &mut Vec<Effect>,
 ) {
     let Some(dialog) = state.dialog.as_mut() else { return };
+    if dialog.asked == Some(number) {
+        dialog.targets = previewed.map(|preview| preview.targets).unwrap_or_default();
+        return;
+    }
     if !dialog.run.as_ref().is_some_and(|run| run.number == number && run.stage == Stage::Asked) {
         return;
     }
@@ -406,7 +452,7 @@ pub(super) fn previewed(
             dialog.run = None;
             dialog.external = Some(external.clone());
             state
-                .tell(format!("{external} is not on this machine; F5 again sends it there"), ToastKind::Note);
+                .tell(format!("{external} is not on this machine; f5 again sends it there"), ToastKind::Note);
         }
         (Err(reason), _) | (Ok(_), Err(reason)) => {
             dialog.run = None;

@@ -77,9 +77,9 @@ impl Errands {
     /// With where their results come out.
     pub(super) fn new(history: History, orders: Orders, shown: Shown) -> (Self, mpsc::Receiver<Message>) {
         let (results, come_back) = mpsc::channel(RESULTS);
-        let Shown { catalogue, mask, ignore, library, player, .. } = shown;
+        let Shown { catalogue, mask, ignore, library, player, ui, .. } = shown;
         let scenarios = Scenarios { history: history.clone(), mask: mask.clone(), library, player };
-        let exchange = Exchange { history: history.clone(), mask, ignore };
+        let exchange = Exchange { history: history.clone(), mask, ignore, clipboard: ui.clipboard };
         let (judging, querying, runs) = (Jq::default(), Jq::default(), Arc::default());
         let errands = Self {
             history,
@@ -165,8 +165,8 @@ impl Errands {
                 return None;
             }
             Effect::Compare(left, right) => Message::Compared(self.exchange.compare(left, right).await),
-            Effect::Query(number, id, program) => {
-                Message::Queried(number, id, self.query(id, &program, stop).await)
+            Effect::Query(number, id, program, masks) => {
+                Message::Queried(number, id, self.query(id, &program, masks, stop).await)
             }
             Effect::Pipe(number, ids, command) => {
                 self.pipe(number, ids, &command, stop).await;
@@ -309,8 +309,14 @@ impl Errands {
     }
 
     /// Runs a jq program on a body, unless it is stopped before it is done.
-    async fn query(&self, id: EventId, program: &str, stop: &CancellationToken) -> Result<Answer, String> {
-        let (event, _) = self.exchange.whole(id).await?;
+    async fn query(
+        &self,
+        id: EventId,
+        program: &str,
+        masks: bool,
+        stop: &CancellationToken,
+    ) -> Result<Answer, String> {
+        let (event, _) = self.exchange.seen(id, masks).await?;
         tokio::select! {
             () = stop.cancelled() => Err("another was asked for".to_owned()),
             answer = self.querying.run(program, &event.body, JqBounds::AT_ONCE) => answer,
@@ -344,8 +350,8 @@ impl Errands {
     }
 
     /// Shows a whole body on the terminal, which must be free, in a pager; what goes wrong is a message.
-    pub(super) async fn page(&self, id: EventId, form: Form, stop: &CancellationToken) {
-        let shown = match self.exchange.whole(id).await {
+    pub(super) async fn page(&self, id: EventId, form: Form, masks: bool, stop: &CancellationToken) {
+        let shown = match self.exchange.seen(id, masks).await {
             Ok((event, row)) => {
                 let text = move || body::whole(&event.body, row.content_type.as_deref(), form);
                 match tokio::task::spawn_blocking(text).await {

@@ -8,7 +8,7 @@ use inhaul_core::{
 };
 
 use super::{
-    clipboard::{self, Way},
+    clipboard::{self, Clipboard, Way},
     keys::Copy,
 };
 use crate::{
@@ -28,6 +28,7 @@ pub(super) struct Exchange {
     pub(super) history: History,
     pub(super) mask: Mask,
     pub(super) ignore: Ignore,
+    pub(super) clipboard: Clipboard,
 }
 
 /// A copy, and where it went.
@@ -44,9 +45,35 @@ pub(super) struct Copied {
 pub(super) struct Comparison {
     pub(super) left: EventRow,
     pub(super) right: EventRow,
-    pub(super) diff: Diff,
+    /// With secrets, and without.
+    pub(super) whole: Diff,
+    pub(super) masked: Diff,
     /// In two columns, not in one.
     pub(super) is_side_by_side: bool,
+}
+
+impl Comparison {
+    /// Compares two events.
+    pub(super) fn new(
+        left: (Event, EventRow),
+        right: (Event, EventRow),
+        mask: &Mask,
+        ignore: &Ignore,
+    ) -> Result<Self, String> {
+        let of = |left: &(Event, EventRow), right: &(Event, EventRow)| {
+            diff::events((&left.0, &left.1), (&right.0, &right.1), ignore)
+        };
+        let whole = of(&left, &right);
+        let (rows, both) = ((left.1.clone(), right.1.clone()), mask.apply_to_both(left, right));
+        let [left, right] = both.map_err(|error| error.to_string())?;
+        let masked = of(&left, &right);
+        Ok(Self { left: rows.0, right: rows.1, whole, masked, is_side_by_side: true })
+    }
+
+    /// What differs, as it is shown with secrets or without.
+    pub(super) fn diff(&self, masks: bool) -> &Diff {
+        if masks { &self.masked } else { &self.whole }
+    }
 }
 
 impl Exchange {
@@ -68,9 +95,8 @@ impl Exchange {
         let bytes = text.len();
         let name = id.map_or_else(|| "url".to_owned(), |id| id.to_string());
         let file = self.directory().join(format!("{name}.{extension}"));
-        let in_tmux = env::var_os("TMUX").is_some_and(|value| !value.is_empty());
-        let copying = tokio::task::spawn_blocking(move || clipboard::copy(text, in_tmux, &file));
-        let way = copying.await.map_err(|_| "it broke off".to_owned())?.map_err(|error| error.to_string())?;
+        let copying = clipboard::copy(text, self.clipboard, &|name| env::var_os(name), file);
+        let way = copying.await.map_err(|error| error.to_string())?;
         Ok(Copied { what, bytes, masked, way })
     }
 
@@ -109,12 +135,19 @@ impl Exchange {
 
     pub(super) async fn compare(&self, left: EventId, right: EventId) -> Result<Box<Comparison>, String> {
         let (left, right) = (self.whole(left).await?, self.whole(right).await?);
-        let ignore = self.ignore.clone();
-        let comparing = tokio::task::spawn_blocking(move || {
-            let diff = diff::events((&left.0, &left.1), (&right.0, &right.1), &ignore);
-            Box::new(Comparison { left: left.1, right: right.1, diff, is_side_by_side: true })
-        });
-        comparing.await.map_err(|_| "they cannot be compared".to_owned())
+        let (mask, ignore) = (self.mask.clone(), self.ignore.clone());
+        let comparing =
+            tokio::task::spawn_blocking(move || Comparison::new(left, right, &mask, &ignore).map(Box::new));
+        comparing.await.map_err(|_| "they cannot be compared".to_owned())?
+    }
+
+    /// An event with its row, its body as it is shown with secrets or without.
+    pub(super) async fn seen(&self, id: EventId, masks: bool) -> Result<(Event, EventRow), String> {
+        let (mut event, row) = self.whole(id).await?;
+        if masks && let Some(body) = self.mask.body_of(&event, event.parsed_head().ok().as_ref()) {
+            event.body = body;
+        }
+        Ok((event, row))
     }
 
     /// An event with its row.

@@ -70,7 +70,7 @@ pub(super) fn act(
             let ruling = Ruling::Drop { by: state.person.clone(), why: None };
             decide(state, &ruling, effects);
         }
-        Holding::Dialog => dialog::open(state),
+        Holding::Dialog => dialog::open(state, effects),
         Holding::Edit => effects.extend(state.selected.map(|id| Effect::Edit(id, None))),
         Holding::ReleaseAll => effects.push(Effect::ReleaseAll(state.queue.ids().to_vec())),
     }

@@ -138,12 +138,12 @@ pub(super) enum Effect {
     ReleaseAll(Vec<EventId>),
     /// Have an event's body edited, or one that was edited before.
     Edit(EventId, Option<Bytes>),
-    /// Run a jq program on the body of an event; it has this number.
-    Query(u64, EventId, String),
+    /// Run a jq program on the body of an event, with secrets or without; it has this number.
+    Query(u64, EventId, String, bool),
     /// Pipe the bodies of events to the command, one after another; it has this number.
     Pipe(u64, Vec<EventId>, String),
-    /// Show an event's whole body in a pager.
-    Page(EventId, Form),
+    /// Show an event's whole body in a pager, with secrets or without.
+    Page(EventId, Form, bool),
     /// Copy something of an event.
     Copy {
         /// Which event; nothing when only what the screen knows is copied.

@@ -21,6 +21,8 @@ pub(super) struct Piped {
     pub(super) is_running: bool,
     /// It was told to end.
     is_stopped: bool,
+    /// Counts what came of it.
+    pub(super) revision: u64,
 }
 
 /// What came of the command for one event.
@@ -74,6 +76,7 @@ pub(super) fn asked(state: &mut State, command: &str, effects: &mut Vec<Effect>)
         parts: Vec::new(),
         is_running: true,
         is_stopped: false,
+        revision: state.runs << 32,
     });
     (state.view, state.view_scroll) = (Some(View::Piped), 0);
     effects.push(Effect::Pipe(state.runs, ids, command.to_owned()));
@@ -98,6 +101,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
 /// Something came of a command.
 pub(super) fn told(state: &mut State, number: u64, news: News) {
     let Some(piped) = state.piped.as_mut().filter(|piped| piped.number == number) else { return };
+    piped.revision += 1;
     match (news, piped.parts.last_mut()) {
         (News::Begun(id), _) => piped.parts.push(Part { id, output: Vec::new(), ending: None }),
         (News::Printed(bytes), Some(part)) => part.output.extend(bytes),

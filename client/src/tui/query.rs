@@ -69,7 +69,7 @@ pub(super) fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     effects.push(Effect::Stop(query.number));
     state.runs += 1;
     query.number = state.runs;
-    effects.push(Effect::Query(query.number, id, query.program.clone()));
+    effects.push(Effect::Query(query.number, id, query.program.clone(), state.look.masks));
 }
 
 /// The body is shown again.

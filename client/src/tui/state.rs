@@ -1,6 +1,9 @@
 //! Everything the screen shows.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 use inhaul_core::{
     event::{EventId, UnixMillis},
@@ -10,7 +13,7 @@ use jiff::tz::TimeZone;
 use tui_input::Input;
 
 use super::{
-    content::{Content, Opened},
+    content::Opened,
     deleting::Undo,
     dialog::Dialog,
     events::Events,
@@ -28,10 +31,17 @@ use super::{
     view::{
         areas::{Areas, areas},
         detail::{self, Laid},
+        page,
     },
 };
 use crate::{
-    config::Setting, connection::ConnectionState, hold::HoldState, output::Ready, row::EventRow, thread::Step,
+    config::Setting,
+    connection::ConnectionState,
+    export::{Mask, masked_target},
+    hold::HoldState,
+    output::Ready,
+    row::EventRow,
+    thread::Step,
 };
 
 /// Lines of the log that are kept.
@@ -92,19 +102,25 @@ pub(super) struct State {
     pub(super) pane: Pane,
     /// What covers list and event.
     pub(super) view: Option<View>,
-    /// Of the view, in lines; in the commands, the chosen one.
+    /// Of the view, in lines; in the commands and in a thread, the chosen one.
     pub(super) view_scroll: usize,
     /// The two events compared last.
     pub(super) comparison: Option<Comparison>,
+    /// Counts them.
+    pub(super) comparisons: u64,
     pub(super) tab: Tab,
     pub(super) detail: Option<Detail>,
     /// Of the event, in lines.
     pub(super) scroll: usize,
     /// What is shown of the event, laid out for its room.
     pub(super) laid: Laid,
+    /// The page that is open, laid out for its room.
+    pub(super) page: page::Laid,
     /// What it waits for before there is anything to show; nothing once the client is started.
     pub(super) start: Option<Start>,
     pub(super) connection: ConnectionState,
+    /// When it is tried next, while it waits for that.
+    pub(super) retry_at: UnixMillis,
     pub(super) traffic: Traffic,
     /// Whether each target took what it was sent last.
     pub(super) targets: BTreeMap<String, bool>,
@@ -114,7 +130,11 @@ pub(super) struct State {
     pub(super) failures: usize,
     /// What was told so far, the newest last.
     pub(super) log: VecDeque<(UnixMillis, Toast)>,
+    /// Counts what was told.
+    pub(super) notes: u64,
     pub(super) look: Look,
+    /// What is hidden while secrets are.
+    pub(super) mask: Mask,
     pub(super) keymap: Keymap,
     /// The keys of a sequence that is not complete.
     pub(super) pressed: Vec<Key>,
@@ -151,7 +171,7 @@ pub(super) struct Look {
     pub(super) mouse: bool,
     /// Bodies are shown as they were sent, not laid out.
     pub(super) as_sent: bool,
-    /// Credentials in headers are not shown.
+    /// Secrets are not shown.
     pub(super) masks: bool,
 }
 
@@ -230,9 +250,8 @@ impl Detail {
         self.opened.as_ref()?.as_ref().ok().map(|opened| &**opened)
     }
 
-    pub(super) fn tree_mut(&mut self) -> Option<&mut super::tree::Tree> {
-        let content = &mut self.opened.as_mut()?.as_mut().ok()?.content;
-        if let Content::Json(tree) = content { Some(tree) } else { None }
+    pub(super) fn tree_mut(&mut self, masks: bool) -> Option<&mut Tree> {
+        self.opened.as_mut()?.as_mut().ok()?.tree_mut(masks)
     }
 }
 
@@ -284,19 +303,24 @@ impl State {
             view: None,
             view_scroll: 0,
             comparison: None,
+            comparisons: 0,
             tab: Tab::default(),
             detail: None,
             scroll: 0,
             laid: Laid::default(),
+            page: page::Laid::default(),
             start: None,
             connection: ConnectionState::Connecting { attempt: 1 },
+            retry_at: UnixMillis(0),
             traffic: Traffic::default(),
             targets: BTreeMap::new(),
             ready: None,
             toast: None,
             failures: 0,
             log: VecDeque::new(),
+            notes: 0,
             look,
+            mask: Mask::default(),
             keymap,
             pressed: Vec::new(),
             count: None,
@@ -305,6 +329,16 @@ impl State {
             options: Vec::new(),
             now: UnixMillis(0),
         }
+    }
+
+    /// What is hidden now; nothing when secrets are shown.
+    pub(super) fn hides(&self) -> Option<&Mask> {
+        Some(&self.mask).filter(|_| self.look.masks)
+    }
+
+    /// The request's target of an event, as it is shown now.
+    pub(super) fn shown_target<'r>(&self, row: &'r EventRow) -> Cow<'r, str> {
+        if self.look.masks { masked_target(&row.target) } else { Cow::Borrowed(&row.target) }
     }
 
     pub(super) fn theme(&self) -> Theme {
@@ -322,15 +356,7 @@ impl State {
 
     /// The tree of the body that is shown.
     pub(super) fn tree(&self) -> Option<&Tree> {
-        match &self.detail.as_ref()?.opened()?.content {
-            Content::Json(tree) => Some(tree),
-            Content::Empty
-            | Content::Text { .. }
-            | Content::Xml(_)
-            | Content::Form(_)
-            | Content::Parts(_)
-            | Content::Bytes => None,
-        }
+        self.detail.as_ref()?.opened()?.tree(self.look.masks)
     }
 
     /// Where everything is on the screen.
@@ -394,6 +420,7 @@ impl State {
             self.log.pop_front();
         }
         self.log.push_back((self.now, toast));
+        self.notes += 1;
     }
 
     /// Whether nobody is reading an event, or is about to do something with it: another must not take its place then.
@@ -432,8 +459,14 @@ impl State {
         }
     }
 
-    /// Lays out what is shown of the event, if that is not what is laid out already.
+    /// Lays out what is shown of the event and the page that is open, if that is not what is laid out already.
     pub(super) fn lay_out(&mut self) {
+        if let Some(laid) = page::lay_out(self) {
+            self.page = laid;
+        }
+        if self.view.is_some_and(|view| view != View::Commands) {
+            self.view_scroll = self.view_scroll.min(self.page.len().saturating_sub(1));
+        }
         if let Some(laid) = detail::lay_out(self) {
             self.laid = laid;
         }

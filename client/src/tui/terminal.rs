@@ -4,6 +4,7 @@
 //! stopped with Ctrl-S, keeps nobody waiting but that thread.
 
 use std::{
+    env,
     io::{self, Write},
     panic,
     sync::{Arc, Condvar, Mutex, Once, PoisonError, mpsc},
@@ -12,7 +13,6 @@ use std::{
 };
 
 use crossterm::{
-    clipboard::CopyToClipboard,
     cursor,
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     execute,
@@ -28,6 +28,7 @@ use ratatui::{
 };
 use tokio::sync::Notify;
 
+use super::clipboard::{is_in_screen, sequence};
 use crate::history::panic_is_contained;
 
 /// How long the end waits for the last picture. A terminal that takes nothing must not keep the program.
@@ -98,9 +99,12 @@ impl Screen {
         }
     }
 
-    /// Has the terminal put something on its clipboard, if it does such things (OSC 52, ECMA-48 §8.3.89).
+    /// Has the terminal put something on its clipboard, if it does such things.
     pub(super) fn copy(&mut self, bytes: &[u8]) -> io::Result<()> {
-        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(bytes))
+        let in_screen = is_in_screen(&|name| env::var_os(name));
+        let backend = self.terminal.backend_mut();
+        backend.write_all(&sequence(bytes, in_screen))?;
+        io::Write::flush(backend)
     }
 
     /// Gives the terminal away; nothing may be drawn until it is taken back.

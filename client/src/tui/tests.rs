@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use inhaul_core::{
     event::{Event, EventId, Peer, PeerSource, UnixMillis},
+    filter::JsonPath,
     signature::{Verdict, catalogue},
 };
 use jiff::tz::TimeZone;
@@ -39,8 +40,10 @@ mod holding;
 mod hostile;
 mod keys_typed;
 mod marking;
+mod masking;
 mod noting;
 mod order;
+mod pages;
 mod picture;
 mod scenarios;
 mod screens;
@@ -120,7 +123,7 @@ fn event(number: u8, body: &'static [u8]) -> Event {
 }
 
 fn mask() -> Mask {
-    Mask::new(catalogue(), &["X-Own-Secret".to_owned()], &[])
+    Mask::new(catalogue(), &["X-Own-Secret".to_owned()], &[JsonPath::parse("card.number").unwrap()])
 }
 
 fn opened(number: u8, body: &'static [u8]) -> Box<Opened> {
@@ -199,7 +202,7 @@ impl Stage {
             as_sent: false,
             masks: true,
         };
-        let state = State::new(width, height, look, Keymap::default());
+        let state = State { mask: mask(), ..State::new(width, height, look, Keymap::default()) };
         let mut stage = Self { state, effects: Vec::new() };
         let ready = Ready {
             relay_url: "http://127.0.0.1:8780".to_owned(),

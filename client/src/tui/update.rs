@@ -1,14 +1,17 @@
 //! What becomes of the state when something happens: no I/O, no clock.
 
-use inhaul_core::event::EventId;
+use std::time::Duration;
+
+use inhaul_core::event::{EventId, UnixMillis};
 
 use super::{
     deleting, dialog, holding,
+    keys::View,
     message::{Effect, Message},
     piping, query, queue, scenario, sight,
     state::{Detail, State, Toast, ToastKind},
     traffic::Counted,
-    view::list,
+    view::{self, list},
 };
 use crate::{
     connection::ConnectionState,
@@ -25,7 +28,7 @@ mod notes;
 mod order;
 mod press;
 
-pub(super) use press::{found_commands, layout_text, set_filter};
+pub(super) use press::{layout_text, set_filter};
 
 /// How many events are read at once to see whether they pass the filter: enough to be quick, and soon done when it changes.
 const JUDGED_AT_ONCE: usize = 256;
@@ -83,7 +86,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
         Message::Loaded(id, opened) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.id == id) {
                 *detail = Detail { id, opened: Some(opened) };
-                state.laid = super::view::detail::Laid::default();
+                state.laid = view::detail::Laid::default();
                 query::ask(state, effects);
             }
         }
@@ -92,13 +95,16 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
             state.now = now;
             state.events.tick(now);
             state.traffic.tick(now);
+            if let ConnectionState::Waiting { retry_in, .. } = &mut state.connection {
+                *retry_in = Duration::from_millis(state.retry_at.0.saturating_sub(now.0));
+            }
         }
         Message::Previewed(number, preview) => dialog::previewed(state, number, preview, effects),
         Message::Sent(number, sent) => dialog::sent(state, number, sent),
         Message::Hold(hold) => holding::changed(state, hold),
         Message::Decided(what, decided) => holding::decided(state, what, decided),
         Message::Edited(id, edited) => match edited {
-            Ok(body) => dialog::edited(state, id, body),
+            Ok(body) => dialog::edited(state, id, body, effects),
             Err(reason) => state.tell(reason, ToastKind::Bad),
         },
         Message::Queried(number, id, answer) => query::answered(state, number, id, answer),
@@ -110,6 +116,9 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
         Message::Thread(id, thread) => {
             if state.selected == Some(id) {
                 state.thread = Some(thread);
+                if state.view == Some(View::Thread) {
+                    state.view_scroll = view::thread::line_of(state, id).unwrap_or(0);
+                }
             }
         }
         Message::Replayed(result) => replayed(state, result),
@@ -167,7 +176,9 @@ fn connected(state: &mut State, connection: ConnectionState) {
     state.traffic.connection(&state.connection, &connection, state.now);
     let is_connected = |state: &ConnectionState| matches!(state, ConnectionState::Connected { .. });
     match &connection {
-        ConnectionState::Waiting { reason, .. } => {
+        ConnectionState::Waiting { reason, retry_in } => {
+            let wait = u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX);
+            state.retry_at = UnixMillis(state.now.0.saturating_add(wait));
             state.note(Toast { text: format!("not connected: {reason}"), kind: ToastKind::Bad });
         }
         ConnectionState::Refused { reason } => {

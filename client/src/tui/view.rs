@@ -27,18 +27,22 @@ use super::{
 use crate::output::fit;
 
 pub(super) mod areas;
+pub(super) mod commands;
 pub(super) mod detail;
 mod dialog;
-pub(super) mod diff;
+mod diff;
 mod filter;
+mod help;
 pub(super) mod list;
+mod log;
 mod menu;
+mod options;
 pub(super) mod page;
 mod piped;
 mod play;
 mod relay;
 mod status;
-mod thread;
+pub(super) mod thread;
 
 /// Draws everything.
 pub(super) fn view(state: &State, frame: &mut Frame) {
@@ -138,9 +142,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
     }
     match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
         _ if state.dialog.is_some() => {
-            hints.push(
-                "tab next field  space choose  f5 send  f7 save as scenario  esc stop or close".to_owned(),
-            );
+            hints.push("tab field  space choose  f5 send  f7 save as scenario  esc stop or close".to_owned());
         }
         (Some(PromptKind::Hold), _) => {
             hints.push("enter hold them; nothing means every event  esc cancel".to_owned());
@@ -165,12 +167,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         (Some(PromptKind::Command), _) => {
             hints.push("type a name  ↑ ↓ choose  enter do it  esc cancel".to_owned());
         }
-        (None, Some(_)) => {
-            let key = |action| state.keymap.first(action);
-            hints.push(format!("{} back", key(Action::Quit)));
-            hints.push(format!("{} look for text", key(Action::Search)));
-            hints.push(format!("{} next", key(Action::SearchNext)));
-        }
+        (None, Some(view)) => hints.extend(page::hints(state, view)),
         (None, None) => {
             hints.extend(place_hints(state));
             // The help has those that have no room, so its key and the way out stay.

@@ -55,9 +55,9 @@ pub(crate) const BINDINGS: [Binding; 107] = [
     line(
         "open",
         Action::Open,
-        &[List, Event],
+        &[List, Event, View],
         &["enter", "l", "right"],
-        "open the event; in its body, fold or unfold",
+        "open the event, also from a thread; in its body, fold or unfold",
     )
     .hinted(&[(List, "open"), (Event, "fold")]),
     line(
@@ -287,7 +287,13 @@ pub(crate) const BINDINGS: [Binding; 107] = [
         "copy the bytes the signature is over, with nothing masked",
     ),
     line("copy_id", Action::Copy(Copy::Id), &[List, Event], &["y i"], "copy the event's id"),
-    line("copy_url", Action::Copy(Copy::Url), &[List, Event], &["y u"], "copy the URL to post webhooks to"),
+    line(
+        "copy_url",
+        Action::Copy(Copy::Url),
+        &[List, Event, View],
+        &["y u"],
+        "copy the URL that senders post to",
+    ),
     line(
         "copy_jq",
         Action::Copy(Copy::JqPath),
@@ -336,7 +342,7 @@ pub(crate) const BINDINGS: [Binding; 107] = [
         Action::Compare,
         &[List, Event],
         &["="],
-        "compare the two marked events, else this one with the one before it of the same endpoint and type; n and N go to the differences",
+        "compare the two marked events, else this one with the one before it of the same endpoint and type; n and N go from difference to difference, or to what was looked for",
     ),
     line(
         "save",
@@ -452,7 +458,13 @@ pub(crate) const BINDINGS: [Binding; 107] = [
     ),
     line("wider", Action::Change(Change::Wider), &[List, Event], &[">"], "more room for the list"),
     line("narrower", Action::Change(Change::Narrower), &[List, Event], &["<"], "less room for the list"),
-    line("mask", Action::Change(Change::Mask), &[Everywhere], &["S"], "show or hide credentials in headers"),
+    line(
+        "mask",
+        Action::Change(Change::Mask),
+        &[Everywhere],
+        &["S"],
+        "show or hide secrets: in headers, queries, bodies and answers",
+    ),
     line(
         "relay",
         Action::Show(Page::Relay),

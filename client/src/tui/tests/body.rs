@@ -35,9 +35,9 @@ fn with_body(width: u16, height: u16, kind: &'static str, body: &'static [u8]) -
 fn a_body_goes_to_the_pager_if_there_is_one() {
     let mut stage = Stage::with_events(120, 16);
     stage.keys("ggv");
-    assert_eq!(stage.effects.pop(), Some(Effect::Page(id(1), Form::Readable)));
+    assert_eq!(stage.effects.pop(), Some(Effect::Page(id(1), Form::Readable, true)));
     stage.keys("<enter>V");
-    assert_eq!(stage.effects.pop(), Some(Effect::Page(id(1), Form::AsSent)));
+    assert_eq!(stage.effects.pop(), Some(Effect::Page(id(1), Form::AsSent, true)));
     stage.tell(Message::Failed("there is no pager \"x\": set PAGER".to_owned()));
     assert!(stage.screen().contains("✗ there is no pager"), "{}", stage.screen());
     let mut stage = Stage::new(120, 16);
@@ -79,7 +79,7 @@ fn json_is_shown_as_sent_and_its_tree_comes_back() {
 #[cfg(feature = "jq")]
 fn asked(stage: &mut Stage) -> (u64, String) {
     match stage.effects.pop() {
-        Some(Effect::Query(number, _, program)) => (number, program),
+        Some(Effect::Query(number, _, program, _)) => (number, program),
         other => panic!("{other:?}"),
     }
 }
@@ -121,7 +121,7 @@ fn a_program_is_run_as_it_is_typed_and_the_last_result_stays() {
     stage.effects.clear();
     stage.tell(Message::Loaded(id(1), Ok(super::opened(1, b"[1]"))));
     assert!(
-        matches!(stage.effects[..], [Effect::Stop(_), Effect::Query(_, of, _)] if of == id(1)),
+        matches!(stage.effects[..], [Effect::Stop(_), Effect::Query(_, of, _, _)] if of == id(1)),
         "{:?}",
         stage.effects
     );

@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::{Stage, answered, event, id, row};
+use super::{Stage, answered, event, id, mask, row};
 use crate::{
-    diff::{self, Ignore},
+    diff::Ignore,
     row::EventRow,
     tui::{
-        clipboard::Way,
+        clipboard::{HandedOn, Way},
         exchange::{Comparison, Copied},
         keys::Copy,
         message::{Effect, Message},
@@ -20,8 +20,7 @@ fn comparison(left: &'static [u8], right: &'static [u8]) -> Box<Comparison> {
         (event(1, left), row(1)),
         (event(2, right), EventRow { attempts: vec![answered(1, 500)], ..row(2) }),
     );
-    let diff = diff::events((&left.0, &left.1), (&right.0, &right.1), &Ignore::default());
-    Box::new(Comparison { left: left.1, right: right.1, diff, is_side_by_side: true })
+    Box::new(Comparison::new(left, right, &mask(), &Ignore::default()).unwrap())
 }
 
 #[test]
@@ -37,8 +36,17 @@ fn copying_shows_what_can_follow_and_says_where_it_went() {
     stage.keys("c");
     let copy = Effect::Copy { id: Some(id(1)), what: Copy::Curl, masks: true, text: None };
     assert!(stage.effects.contains(&copy), "{:?}", stage.effects);
-    let copied = |masked, way| Message::Copied(Ok(Copied { what: Copy::Curl, bytes: 4, masked, way }));
-    stage.tell(copied(true, Way::Terminal(b"curl".to_vec())));
+    let copied = |masked, bytes, way| Message::Copied(Ok(Copied { what: Copy::Curl, bytes, masked, way }));
+    for (way, told) in [
+        (Way::Native("xclip"), "curl command, 4 B: copied to the clipboard (by xclip)"),
+        (Way::Tmux(HandedOn::Yes), "copied to tmux's buffer, and handed to its terminal's clipboard"),
+        (Way::Tmux(HandedOn::IsOff), "copied to tmux's buffer only: its set-clipboard is off"),
+        (Way::File("/data/copies/1.sh".into()), "curl command, 4 B: written to /data/copies/1.sh"),
+    ] {
+        stage.tell(copied(false, 4, way));
+        assert!(stage.screen().contains(told), "{}", stage.screen());
+    }
+    stage.tell(copied(true, 4, Way::Terminal(b"curl".to_vec())));
     assert_eq!(stage.effects.pop(), Some(Effect::Clipboard(b"curl".to_vec())));
     let screen = stage.screen();
     assert!(
@@ -47,7 +55,7 @@ fn copying_shows_what_can_follow_and_says_where_it_went() {
         ),
         "{screen}"
     );
-    stage.tell(copied(false, Way::File("/data/copies/1.sh".into())));
+    stage.tell(copied(false, 56_001, Way::File("/data/copies/1.sh".into())));
     assert!(stage.screen().contains("too long for the clipboard, written to /data/copies/1.sh"));
     stage.tell(Message::Copied(Err("nobody is known to have signed it".to_owned())));
     assert!(stage.screen().contains("✗ not copied: nobody is known to have signed it"));

@@ -31,7 +31,13 @@ fn five() -> Stage {
 /// What is to be done since the last time, but for the reading of events.
 fn done(stage: &mut Stage) -> Vec<Effect> {
     let effects = std::mem::take(&mut stage.effects);
-    effects.into_iter().filter(|effect| !matches!(effect, Effect::Load(_) | Effect::LoadRows(_))).collect()
+    let asked = stage.state.dialog.as_ref().and_then(|dialog| dialog.asked);
+    let counts = |effect: &Effect| {
+        // Where it would go is asked when the dialog opens.
+        let is_asked = matches!(effect, Effect::Preview(number, _) if Some(*number) == asked);
+        !is_asked && !matches!(effect, Effect::Load(_) | Effect::LoadRows(_))
+    };
+    effects.into_iter().filter(counts).collect()
 }
 
 fn preview(external: &[&str]) -> Result<Preview, String> {
@@ -127,7 +133,7 @@ fn what_is_held_is_asked_for_and_a_mistake_is_typed_on() {
 #[test]
 fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
     let mut stage = five();
-    stage.keys("gg  jR3001<tab><tab>n=2; a.b=\"x\"<tab>X-A: 1; -X-B<tab>q=1; -r<tab> <tab> <tab> <tab>");
+    stage.keys("gg  jR3001<tab><tab>n=2<enter>a.b=\"x; y\"<tab>X-A: 1; b<enter>-X-B<tab>q=1<enter>-r<tab> <tab> <tab> <tab>");
     stage.keys("<C-u>2<tab>200ms<tab><C-u>20%<tab><C-u>4<tab> <f5>");
     let pair = |name: &str| (name.to_owned(), "1".to_owned());
     let plan = Plan {
@@ -136,11 +142,11 @@ fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
         draft: Draft {
             body: None,
             changes: Changes {
-                set_values: vec!["n=2".to_owned(), "a.b=\"x\"".to_owned()],
+                set_values: vec!["n=2".to_owned(), "a.b=\"x; y\"".to_owned()],
                 remove_query: vec!["r".to_owned()],
                 set_query: vec![pair("q")],
                 remove_headers: vec!["X-B".to_owned()],
-                set_headers: vec![pair("X-A")],
+                set_headers: vec![("X-A".to_owned(), "1; b".to_owned())],
                 id: IdChange::New,
                 sign: Sign::Fresh,
                 mark: true,
@@ -148,18 +154,18 @@ fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
         },
         pace: Pace { times: 2, delay_ms: 200, jitter_percent: 20, concurrency: 4, shuffle: true },
     };
-    assert_eq!(done(&mut stage), [Effect::Preview(1, Box::new(plan.clone()))]);
-    stage.tell(Message::Previewed(1, preview(&[])));
-    assert_eq!(done(&mut stage), [Effect::CarryOut(1, Box::new(plan))]);
+    assert_eq!(done(&mut stage), [Effect::Preview(2, Box::new(plan.clone()))]);
+    stage.tell(Message::Previewed(2, preview(&[])));
+    assert_eq!(done(&mut stage), [Effect::CarryOut(2, Box::new(plan))]);
     for status in [200, 200, 503] {
-        stage.tell(Message::Sent(1, Some(Sent { id: id(1), result: Ok(answered(2, status)) })));
+        stage.tell(Message::Sent(2, Some(Sent { id: id(1), result: Ok(answered(2, status)) })));
     }
     assert!(stage.screen().contains("sending 3 of 4"), "{}", stage.screen());
     stage.keys("<f5>");
     assert!(done(&mut stage).is_empty(), "one at a time");
     stage.keys("<esc>");
-    assert_eq!(done(&mut stage), [Effect::Stop(1)]);
-    stage.tell(Message::Sent(1, None));
+    assert_eq!(done(&mut stage), [Effect::Stop(2)]);
+    stage.tell(Message::Sent(2, None));
     assert!(stage.screen().contains("stopped after 3 of 4 requests, 2 answered 2xx"), "{}", stage.screen());
     stage.tell(Message::Sent(7, Some(Sent { id: id(1), result: Err("of another".to_owned()) })));
     insta::assert_snapshot!("dialog_stopped_120x36", stage.screen());
@@ -172,21 +178,21 @@ fn the_dialog_makes_a_plan_and_shows_what_came_of_it() {
 fn a_target_elsewhere_needs_a_second_word_and_a_mistake_is_told() {
     let mut stage = five();
     stage.keys("Rhttps://staging.example<f5>");
-    assert!(matches!(done(&mut stage)[..], [Effect::Preview(1, _)]));
-    stage.tell(Message::Previewed(1, preview(&["https://staging.example"])));
+    assert!(matches!(done(&mut stage)[..], [Effect::Preview(2, _)]));
+    stage.tell(Message::Previewed(2, preview(&["https://staging.example"])));
     assert!(
-        done(&mut stage).is_empty() && stage.screen().contains("F5 again sends it there"),
+        done(&mut stage).is_empty() && stage.screen().contains("f5 again sends it there"),
         "{}",
         stage.screen()
     );
     stage.keys("<f5>");
-    stage.tell(Message::Previewed(2, preview(&["https://staging.example"])));
-    assert!(matches!(done(&mut stage)[..], [Effect::Preview(2, _), Effect::CarryOut(2, _)]));
-    stage.tell(Message::Sent(2, None));
+    stage.tell(Message::Previewed(3, preview(&["https://staging.example"])));
+    assert!(matches!(done(&mut stage)[..], [Effect::Preview(3, _), Effect::CarryOut(3, _)]));
+    stage.tell(Message::Sent(3, None));
     stage.keys("<esc>Rno target<f5>");
     assert!(done(&mut stage).is_empty() && stage.screen().contains("is no target"), "{}", stage.screen());
     stage.keys("<esc>R<f5>");
-    stage.tell(Message::Previewed(3, Err("no secret of Stripe is configured".to_owned())));
+    stage.tell(Message::Previewed(6, Err("no secret of Stripe is configured".to_owned())));
     assert!(stage.screen().contains("not sent: no secret of Stripe"), "{}", stage.screen());
     stage.keys("<esc>R<tab><tab><tab><tab><tab><tab><tab><tab><C-u>10001");
     assert!(stage.screen().contains("10000 are the most"), "{}", stage.screen());
@@ -202,7 +208,7 @@ fn an_edited_body_opens_the_dialog_and_a_held_event_is_released_like_that() {
     let body = Bytes::from_static(b"edited");
     stage.tell(Message::Edited(id(4), Ok(Some(body.clone()))));
     assert!(
-        stage.screen().contains("edited, 6 B") && stage.screen().contains("F6 releases it"),
+        stage.screen().contains("edited, 6 B") && stage.screen().contains("f6 releases it"),
         "{}",
         stage.screen()
     );
@@ -229,4 +235,30 @@ fn the_dialog_fits_where_the_inspector_does() {
         assert!(stage.screen().contains("▸ Set") && stage.screen().contains("a=1"), "{}", stage.screen());
         insta::assert_snapshot!(format!("dialog_{width}x{height}"), stage.screen());
     }
+}
+
+#[test]
+fn the_dialog_says_where_it_sends() {
+    let mut stage = five();
+    stage.keys("ggR");
+    assert!(stage.screen().contains("where it belongs"), "{}", stage.screen());
+    stage.tell(Message::Previewed(1, preview(&[])));
+    let screen = stage.screen();
+    assert!(screen.contains("http://localhost:3000; or a port"), "{screen}");
+    assert!(screen.contains("f5 sends 1 request to http://localhost:3000 "), "{screen}");
+    let screen = stage.keys("3001").screen();
+    assert!(screen.contains("f5 sends 1 request to http://localhost:3001 "), "{screen}");
+}
+
+#[test]
+fn what_was_edited_is_dropped_only_after_a_second_word() {
+    let mut stage = five();
+    stage.tell(Message::Edited(id(1), Ok(Some(Bytes::from_static(b"edited")))));
+    assert!(stage.keys("<esc>").screen().contains("esc again drops it"), "{}", stage.screen());
+    stage.keys("<tab><esc>");
+    assert!(stage.state.dialog.is_some(), "another key takes it back");
+    stage.keys("<esc>");
+    assert!(stage.state.dialog.is_none());
+    stage.keys("ggR<esc>");
+    assert!(stage.state.dialog.is_none(), "nothing is lost");
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
+use inhaul_core::signature::Verdict;
 use ratatui::{
     buffer::Buffer,
     style::{Color as Paint, Modifier},
@@ -13,6 +14,7 @@ use crate::{
     connection::ConnectionState,
     live::Live,
     output::Color,
+    row::EventRow,
     tui::{
         content::Opened,
         message::Message,
@@ -97,7 +99,21 @@ fn without_colours_every_theme_is_the_same() {
 
 #[test]
 fn in_ascii_nothing_else_is_drawn() {
-    for keys in ["", "<enter>", "?", "C", "O", "E", ":", "<enter>3", "<enter>4", "<enter>5"] {
+    for keys in [
+        "",
+        "<enter>",
+        "?",
+        "C",
+        "O",
+        "E",
+        ":",
+        "<enter>3",
+        "<enter>4",
+        "<enter>5",
+        "R<tab><tab>a=1<enter>b=2",
+        "gt",
+        "|",
+    ] {
         let mut stage = story(100, 30, Theme::new(Palette::Dark, Color::Off, true));
         stage.tell(Message::Live(Live::Notice("日本 é".to_owned())));
         stage.keys(keys);
@@ -130,7 +146,7 @@ fn every_page_over_the_list() {
     };
     stage.state.options = vec![
         setting("relay", "hosted by this program", "default"),
-        setting("/ target", "http://localhost:3000", "inhaul.toml:12"),
+        setting("route / target", "http://localhost:3000", "inhaul.toml:12"),
     ];
     for (key, name) in [("C", "relay"), ("O", "options"), ("E", "log"), (":replay", "commands")] {
         insta::assert_snapshot!(format!("page_{name}"), stage.keys(key).screen());
@@ -191,5 +207,44 @@ fn what_is_unknown_to_a_provider_is_said() {
     let opened = Opened::new(event(1, b"{}"), None, inhaul_core::signature::catalogue(), &mask());
     stage.tell(Message::Loaded(id(1), Ok(Box::new(opened))));
     let screen = stage.keys("<enter>3").screen();
-    assert!(screen.contains("Nobody known"), "{screen}");
+    assert!(screen.contains("Unknown sender"), "{screen}");
+}
+
+#[test]
+fn a_wrong_signature_is_told_with_what_was_tried_and_what_it_is_over() {
+    let mut stage = Stage::new(98, 45);
+    let code = "mismatch".to_owned();
+    let verdict =
+        Verdict::Invalid { scheme: "callpaymin/hex".to_owned(), code, reason: "no match".to_owned() };
+    stage.tell(Message::Live(Live::Event(Box::new(EventRow { verdict: Some(verdict), ..row(1) }))));
+    let mut event = event(1, b"{\"a\":1}");
+    event.head = (&b"POST /hook HTTP/1.1\r\nX-CallPayMin-Signature: 00ff\r\n\r\n"[..]).into();
+    let opened = Opened::new(event, Some("callpaymin"), inhaul_core::signature::catalogue(), &mask());
+    assert!(opened.signed.is_some());
+    stage.tell(Message::Loaded(id(1), Ok(Box::new(opened))));
+    let screen = stage.keys("<enter>3").screen();
+    assert!(screen.contains(&format!("inhaul verify {} --secret-env", id(1))), "{screen}");
+    for shown in
+        ["Tried, and none of it matches", "other hashes", "Signed bytes (callpaymin/hex), 7 B", "7b 22 61 22"]
+    {
+        assert!(screen.contains(shown), "{shown}: {screen}");
+    }
+}
+
+#[test]
+fn what_is_cut_says_how_to_read_all_of_it() {
+    let mut stage = story(120, 30, Theme::new(Palette::Dark, Color::Off, false));
+    stage.tell(Message::Loaded(id(1), Ok(opened(1, "x\n".repeat(200_000).into_bytes().leak()))));
+    let screen = stage.keys("<enter>G").screen();
+    assert!(screen.contains("more; v reads all, b saves it"), "{screen}");
+}
+
+#[test]
+fn a_url_is_one_word_of_the_command_that_posts_to_it() {
+    let mut stage = Stage::new(120, 30);
+    let mut ready = stage.state.ready.clone().unwrap();
+    ready.endpoint_url = "http://relay.example/in/a?b=1&c='2'\x1b[2J".to_owned();
+    stage.tell(Message::Live(Live::Ready(Box::new(ready))));
+    let screen = stage.screen();
+    assert!(screen.contains(r"'http://relay.example/in/a?b=1&c='\''2'\''\x1b[2J'"), "{screen}");
 }

@@ -24,7 +24,7 @@ fn page(state: &mut State, form: Form, effects: &mut Vec<Effect>) {
     let Some(id) = state.selected else { return };
     match state.row(id) {
         Some(row) if row.body_bytes == 0 => state.tell("it has no body".to_owned(), ToastKind::Note),
-        _ => effects.push(Effect::Page(id, form)),
+        _ => effects.push(Effect::Page(id, form, state.look.masks)),
     }
 }
 

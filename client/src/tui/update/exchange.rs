@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use super::{
     super::{
-        clipboard::Way,
+        clipboard::{HandedOn, TERMINAL_MAX_BYTES, Way},
         exchange::{Comparison, Copied},
         keys::{Copy, View},
         message::Effect,
         state::{State, ToastKind},
         tree::Tree,
-        view::diff,
     },
     short,
 };
@@ -55,9 +54,19 @@ pub(super) fn copied(state: &mut State, result: Result<Copied, String>, effects:
         Copy::Show => "command",
     };
     let to = match &way {
-        Way::Tmux => "copied to tmux's buffer and its clipboard".to_owned(),
+        Way::Native(program) => format!("copied to the clipboard (by {program})"),
+        Way::Tmux(HandedOn::Yes) => {
+            "copied to tmux's buffer, and handed to its terminal's clipboard".to_owned()
+        }
+        Way::Tmux(HandedOn::IsOff) => "copied to tmux's buffer only: its set-clipboard is off".to_owned(),
+        Way::Tmux(HandedOn::TooOld) => {
+            "copied to tmux's buffer only: tmux before 3.2 hands nothing on".to_owned()
+        }
         Way::Terminal(_) => "given to the terminal's clipboard (OSC 52)".to_owned(),
-        Way::File(path) => format!("too long for the clipboard, written to {}", path.display()),
+        Way::File(path) if bytes > TERMINAL_MAX_BYTES => {
+            format!("too long for the clipboard, written to {}", path.display())
+        }
+        Way::File(path) => format!("written to {}", path.display()),
     };
     let mask = state.keymap.written("mask");
     let masked = if masked { format!("; secrets are masked, {mask} shows them") } else { String::new() };
@@ -106,10 +115,13 @@ pub(super) fn compared(state: &mut State, result: Result<Box<Comparison>, String
     match result {
         Ok(comparison) => {
             state.toast.take_if(|toast| toast.kind == ToastKind::Note);
-            if comparison.diff.is_empty() {
+            if comparison.whole.is_empty() {
                 state.tell("no difference".to_owned(), ToastKind::Good);
             }
             state.comparison = Some(*comparison);
+            state.comparisons += 1;
+            // Until something is looked for, one goes from difference to difference.
+            state.search.clear();
             (state.view, state.view_scroll) = (Some(View::Diff), 0);
         }
         Err(reason) => state.tell(format!("not compared: {reason}"), ToastKind::Bad),
@@ -129,8 +141,7 @@ pub(super) fn other_layout(state: &mut State) {
 
 /// Goes to the next difference, or the one before.
 pub(super) fn step(state: &mut State, backwards: bool) {
-    let lines = diff::beginnings(state, usize::from(state.width.saturating_sub(2)));
-    let at = state.view_scroll;
+    let (lines, at) = (&state.page.beginnings, state.view_scroll);
     let found = if backwards {
         lines.iter().rev().find(|line| **line < at).or(lines.last())
     } else {

@@ -7,12 +7,12 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 use super::{
     super::{
         dialog, holding,
-        keys::{Action, BINDINGS, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
+        keys::{Action, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
         message::Effect,
         named, piping, query, scenario,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         typing,
-        view::{detail, page},
+        view::{commands, detail, page, thread},
     },
     body, exchange, leaving, notes, order, short,
 };
@@ -94,7 +94,10 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
             state.prompt = Some(Prompt { kind: PromptKind::Filter, input });
         }
         Action::Search => state.prompt = Some(Prompt { kind: PromptKind::Search, input: Input::default() }),
-        Action::SearchNext | Action::SearchBefore if state.view == Some(View::Diff) => {
+        // What is looked for comes before the differences.
+        Action::SearchNext | Action::SearchBefore
+            if state.view == Some(View::Diff) && state.search.is_empty() =>
+        {
             exchange::step(state, action == Action::SearchBefore);
         }
         Action::SearchNext | Action::SearchBefore => find(state, action == Action::SearchBefore),
@@ -108,6 +111,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::ReplaySigned => replay(state, Signing::Anew, effects),
         Action::Scenario(command) => scenario::ask(state, command),
         Action::Hold(action) => holding::act(state, action, count, is_again, effects),
+        Action::Open if state.view.is_some() => open_of_thread(state),
         Action::Open if state.pane == Pane::Detail => {
             if let Some(tree) = shown_tree(state) {
                 tree.toggle();
@@ -213,8 +217,9 @@ fn look_otherwise(state: &mut State, change: Change, effects: &mut Vec<Effect>) 
         }
         Change::Mask => {
             state.look.masks = !state.look.masks;
-            let text = if state.look.masks { "credentials are hidden" } else { "credentials are shown" };
+            let text = if state.look.masks { "secrets are hidden" } else { "secrets are shown" };
             state.tell(text.to_owned(), ToastKind::Note);
+            query::ask(state, effects);
         }
     }
 }
@@ -245,6 +250,23 @@ fn show(state: &mut State, view: View, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Opens the event that is chosen in a thread.
+fn open_of_thread(state: &mut State) {
+    let chosen =
+        (state.view == Some(View::Thread)).then(|| thread::event_at(state, state.view_scroll)).flatten();
+    let Some(id) = chosen else { return };
+    match state.events.list().position(id) {
+        Some(place) => {
+            state.select(place);
+            (state.view, state.pane, state.follows) = (None, Pane::Detail, false);
+        }
+        None => state.tell(
+            "it is not in the list: the filter keeps it out, or it is too old".to_owned(),
+            ToastKind::Note,
+        ),
+    }
+}
+
 fn replay(state: &mut State, signing: Signing, effects: &mut Vec<Effect>) {
     if let Some(id) = state.selected {
         state.tell(format!("replaying {}", short(id)), ToastKind::Note);
@@ -270,7 +292,8 @@ fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
     if state.tab != Tab::Body || state.look.as_sent || state.query.is_some() {
         return None;
     }
-    state.detail.as_mut()?.tree_mut()
+    let masks = state.look.masks;
+    state.detail.as_mut()?.tree_mut(masks)
 }
 
 fn failure(state: &mut State, backwards: bool, times: usize) {
@@ -330,8 +353,8 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             find(state, false);
         }
         (PromptKind::Command, KeyCode::Enter) => {
-            let named = page::named(state);
-            let action = page::commands(state).get(state.view_scroll).map(|line| line.action);
+            let named = commands::named(state);
+            let action = commands::found(state).get(state.view_scroll).map(|line| line.action);
             (state.prompt, state.view) = (None, None);
             if let Some(named) = named {
                 named::act(state, named, effects);
@@ -341,7 +364,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         }
         (PromptKind::Command, KeyCode::Up) => state.view_scroll = state.view_scroll.saturating_sub(1),
         (PromptKind::Command, KeyCode::Down) => {
-            let last = page::commands(state).len().saturating_sub(1);
+            let last = commands::found(state).len().saturating_sub(1);
             state.view_scroll = (state.view_scroll + 1).min(last);
         }
         _ => {
@@ -424,7 +447,7 @@ fn find(state: &mut State, backwards: bool) {
     let search = state.search.clone();
     let found = if state.view.is_some() {
         let from = state.view_scroll;
-        let found = page::find(state, &search, from, backwards);
+        let found = state.page.find(&search, from, backwards);
         state.view_scroll = found.unwrap_or(from);
         found.is_some()
     } else if let Some(tree) = shown_tree(state) {
@@ -443,8 +466,10 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
     let areas = state.areas();
     let (at, last, page) = match state.scope() {
         Scope::View => {
-            let lines = usize::from(areas.main.height.saturating_sub(2));
-            (state.view_scroll, page::line_count(state).saturating_sub(lines), lines)
+            let (_, lines) = page::room(state);
+            // A difference that is gone to may stand below the last line a page begins with.
+            let last = page::last(state);
+            (state.view_scroll.min(last), last, lines)
         }
         Scope::Event => {
             let lines = detail::lines_shown(state);
@@ -482,13 +507,4 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
             state.follows = count.is_none() && order::newest_is(state) == Some(way);
         }
     }
-}
-
-/// The lines of the table that the typed text finds: in their names first, then in what they do.
-pub(in super::super) fn found_commands(text: &str) -> Vec<&'static super::super::keys::Binding> {
-    let wanted = text.trim().to_lowercase();
-    let named = |line: &&super::super::keys::Binding| line.name.replace('_', " ").contains(&wanted);
-    let told =
-        |line: &&super::super::keys::Binding| !named(line) && line.text.to_lowercase().contains(&wanted);
-    BINDINGS.iter().filter(named).chain(BINDINGS.iter().filter(told)).collect()
 }

@@ -9,7 +9,7 @@
 //! ```
 //! Lines that do not change are laid out once. A tree, and the bytes of a body, are drawn as far as they are on the screen.
 
-use inhaul_core::visible::visible;
+use inhaul_core::{signature::Verdict, visible::visible};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -21,14 +21,15 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     super::{
-        content::{Content, Opened},
-        keys::Tab,
+        keys::{Keymap, Tab},
         state::{Pane, State},
         theme::Theme,
+        tree::Tree,
     },
     list, page, pane,
 };
 use crate::{
+    export::Mask,
     output::{attempt_text, fit, remark_texts, size_text, verdict_text},
     row::{EventRow, Outcome},
 };
@@ -94,7 +95,8 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
     }
-    let mut page = Page { lines: Vec::new(), width, theme: state.theme(), masks: state.look.masks };
+    let mut page =
+        Page { lines: Vec::new(), width, theme: state.theme(), hides: state.hides(), keymap: &state.keymap };
     let mut tail = Tail::Nothing;
     match &detail.opened {
         None => page.put("reading …", state.theme().faint()),
@@ -120,8 +122,8 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
 pub(in super::super) fn line_count(state: &State) -> usize {
     let opened = state.detail.as_ref().and_then(|detail| detail.opened());
     let tail = match (state.laid.tail, opened) {
-        (Tail::Hex, Some(opened)) => body::hex_lines(opened.event.body.len(), width(state)),
-        (Tail::Tree, Some(Opened { content: Content::Json(tree), .. })) => tree.len(),
+        (Tail::Hex, Some(opened)) => body::hex_lines(opened.body(state.look.masks).bytes.len(), width(state)),
+        (Tail::Tree, Some(opened)) => opened.tree(state.look.masks).map_or(0, Tree::len),
         (Tail::Nothing | Tail::Hex | Tail::Tree, _) => 0,
     };
     state.laid.lines.len() + tail
@@ -170,7 +172,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let (count, height) = (line_count(state), usize::from(parts.tab.height));
     let opened = state.detail.as_ref().and_then(|detail| detail.opened());
     let tree = match (state.laid.tail, opened) {
-        (Tail::Tree, Some(Opened { content: Content::Json(tree), .. })) => Some(tree),
+        (Tail::Tree, Some(opened)) => opened.tree(state.look.masks),
         (Tail::Nothing | Tail::Hex | Tail::Tree, _) => None,
     };
     let scroll = match tree {
@@ -182,7 +184,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         title.push_str(&format!("· line {}/{count} ", scroll + 1));
     }
     let mut block = pane(state, title, state.pane == Pane::Detail);
-    if let Some(tree) = tree.filter(|_| state.pane == Pane::Detail) {
+    // At the outermost there is nothing to say of where one is.
+    if let Some(tree) = tree.filter(|tree| state.pane == Pane::Detail && tree.path() != ".") {
         let room = usize::from(area.width.saturating_sub(4));
         block = block
             .title_bottom(Span::styled(format!(" {} ", fit(&tree.path(), 0, room)), state.theme().faint()));
@@ -197,7 +200,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
                 (Some(line), _, _) => line.clone(),
                 (None, Some(tree), _) => body::tree_line(state, tree, index - state.laid.lines.len(), width),
                 (None, None, Some(opened)) => {
-                    body::hex_line(state.theme(), &opened.event.body, index - state.laid.lines.len(), width)
+                    let bytes = &opened.body(state.look.masks).bytes;
+                    body::hex_line(state.theme(), bytes, index - state.laid.lines.len(), width)
                 }
                 (None, None, None) => Line::default(),
             };
@@ -232,7 +236,7 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
     let line = |text: &str, style| Line::styled(fit(text, 0, width), style);
     let kind = row.content_type.as_deref().map(|kind| format!("  {kind}")).unwrap_or_default();
     let mut lines = vec![line(
-        &format!("{} {}  {}{kind}", row.method, row.target, size_text(row.body_bytes)),
+        &format!("{} {}  {}{kind}", row.method, state.shown_target(row), size_text(row.body_bytes)),
         theme.strong(),
     )];
     let is_in_title = title(state, width).1;
@@ -240,12 +244,21 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
         let id = row.provider_event_id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
         lines.push(line(&format!("{event_type}{id}"), Style::new()));
     }
+    let at = row.received_at.to_string();
+    let at = at.get(..19).unwrap_or(&at).replace('T', " ");
+    lines.push(line(&format!("received {at} UTC  at {}", row.endpoint), Style::new()));
     let (glyph, style) = signature::verdict_look(theme, row.verdict.as_ref());
-    let verdict = row.verdict.as_ref().map_or_else(|| "not checked yet".to_owned(), verdict_text);
+    let verdict = match &row.verdict {
+        // What matters stands where it is not cut.
+        Some(Verdict::Valid { scheme, secret }) => format!("valid  {scheme}  {secret}"),
+        Some(verdict) => verdict_text(verdict),
+        None => "not checked yet".to_owned(),
+    };
     lines.push(line(&format!("{glyph} {verdict}"), style));
     match row.attempts.last() {
         Some(attempt) => {
-            let text = format!("attempt {}: {}, {}", attempt.number, attempt_text(attempt), attempt.target);
+            let target = attempt.target.strip_prefix("http://").unwrap_or(&attempt.target);
+            let text = format!("#{} {} → {target}", attempt.number, attempt_text(attempt));
             lines.push(line(&text, outcome_style(theme, &attempt.outcome)));
         }
         None => lines.push(line("not forwarded so far", theme.faint())),
@@ -294,14 +307,21 @@ fn outcome_style(theme: Theme, outcome: &Outcome) -> Style {
 }
 
 /// Lines of a width.
-struct Page {
+struct Page<'m> {
     lines: Vec<Line<'static>>,
     width: usize,
     theme: Theme,
-    masks: bool,
+    /// What is hidden; nothing when secrets are shown.
+    hides: Option<&'m Mask>,
+    keymap: &'m Keymap,
 }
 
-impl Page {
+impl Page<'_> {
+    /// Whether the value of a header of this name is hidden.
+    fn hides(&self, name: &[u8]) -> bool {
+        self.hides.is_some_and(|mask| mask.is_credential(name))
+    }
+
     /// Adds a text that is harmless already, wrapped at the width.
     fn put(&mut self, text: &str, style: Style) {
         let parts = page::wrapped(text, self.width).into_iter();

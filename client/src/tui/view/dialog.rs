@@ -7,6 +7,8 @@ use ratatui::{
     widgets::{Clear, Paragraph},
 };
 
+use tui_input::Input;
+
 use super::{
     super::{
         dialog::{Dialog, Field, SIGNS, Stage},
@@ -24,7 +26,7 @@ use crate::{
 const WIDTH_MAX: u16 = 90;
 
 /// Columns of the names of the fields.
-const NAMES: usize = 11;
+const NAMES: usize = 13;
 
 /// Draws it, as far as there is room: the field with the keys stays on the screen.
 pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect) {
@@ -63,7 +65,7 @@ fn lines(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
             let has_keys = field == dialog.focus && dialog.run.is_none();
             let mark = if has_keys { "▸" } else { " " };
             let (text, style) = match value(dialog, field) {
-                text if text.is_empty() => (help.to_owned(), theme.faint()),
+                text if text.is_empty() => (help_text(dialog, field, help), theme.faint()),
                 text => (text, ratatui::style::Style::new()),
             };
             let room = width.saturating_sub(NAMES + 3);
@@ -78,6 +80,14 @@ fn lines(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
     lines.push(Line::default());
     lines.extend(results(state, dialog, width));
     lines
+}
+
+/// What stands in a field that says nothing.
+fn help_text(dialog: &Dialog, field: Field, help: &str) -> String {
+    match dialog.destination().filter(|_| field == Field::Target) {
+        Some(targets) => format!("{targets}; or a port, host:port or URL"),
+        None => help.to_owned(),
+    }
 }
 
 /// What a field says; nothing when it says what it says by itself.
@@ -97,16 +107,19 @@ fn value(dialog: &Dialog, field: Field) -> String {
         }
         Field::Id => choice([(!dialog.new_id, "as received"), (dialog.new_id, "new for each copy")]),
         Field::Mark => choice([(!dialog.mark, "none"), (dialog.mark, "X-Inhaul-Replay")]),
-        Field::Order => choice([(!dialog.shuffle, "as listed"), (dialog.shuffle, "any")]),
+        Field::Order => choice([(!dialog.shuffle, "as listed"), (dialog.shuffle, "shuffled")]),
         Field::Target
         | Field::Values
         | Field::Headers
         | Field::Query
         | Field::Times
         | Field::Delay
-        | Field::Jitter
         | Field::Concurrency
         | Field::Scenario => dialog.text(field).map(|input| input.value().to_owned()).unwrap_or_default(),
+        Field::Jitter => {
+            let text = dialog.text(field).map(Input::value).unwrap_or_default();
+            if text.ends_with('%') || text.is_empty() { text.to_owned() } else { format!("{text} %") }
+        }
     }
 }
 
@@ -122,18 +135,21 @@ fn results(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
         let is_held = |row: &crate::row::EventRow| row.state == EventState::Held;
         let held = dialog.ids.iter().any(|id| state.row(*id).is_some_and(is_held));
         let text = match dialog.plan() {
-            Ok(plan) => format!(" F5 sends {}", count_text(plan.requests(), "request")),
+            Ok(plan) => {
+                let to = dialog.destination().map(|to| format!(" to {to}")).unwrap_or_default();
+                format!(" f5 sends {}{to}", count_text(plan.requests(), "request"))
+            }
             Err(reason) => format!(" {reason}"),
         };
-        let release = if held { "   F6 releases it like this" } else { "" };
-        let text = format!("{text}{release}   F7 saves a scenario   tab next field   esc close");
-        return vec![Line::styled(fit(&text, 0, width), theme.faint())];
+        let mut lines = vec![Line::from(fit(&text, 0, width))];
+        lines.extend(held.then(|| Line::from(fit(" f6 releases it like this", 0, width))));
+        return lines;
     };
     let stage = match run.stage {
         Stage::Asked => "asking what it would send".to_owned(),
         Stage::Sending => format!("sending {} of {}   esc stops it", run.tally.done, run.requests),
         Stage::Stopping => format!("stopping after {} of {}", run.tally.done, run.requests),
-        Stage::Done | Stage::Stopped => "F5 sends it again   esc close".to_owned(),
+        Stage::Done | Stage::Stopped => "f5 sends it again   esc close".to_owned(),
     };
     let mut lines = Vec::new();
     if run.tally.done > 0 {

@@ -24,6 +24,7 @@ use super::{
     pane,
 };
 use crate::{
+    export::shell,
     listing::{Entry, Last, Order},
     output::{count_text, fit},
     row::EventRow,
@@ -179,7 +180,8 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
     };
     let mut lines = vec![Line::default(), Line::from(waiting), Line::default()];
     if let Some(ready) = &state.ready {
-        let url = &ready.endpoint_url;
+        let url = visible(&ready.endpoint_url).to_string();
+        let url = shell::word(url.as_bytes());
         let key = state.keymap.written("copy_url");
         let text = format!("1  Give this URL to the sender ({key} copies it), or send one yourself:");
         lines.push(Line::from(text));
@@ -190,7 +192,7 @@ pub(super) fn draw_empty(state: &State, frame: &mut Frame, area: Rect) {
             "2  Events are stored and shown. `inhaul listen 3000` also forwards them to your application."
                 .to_owned()
         } else {
-            format!("2  Events are stored, shown, and forwarded to {}.", ready.targets.join(", "))
+            format!("2  Events are stored, shown, and forwarded to {}.", visible(&ready.targets.join(", ")))
         }));
         lines.push(Line::from("3  `inhaul demo` shows what it looks like with events."));
     }
@@ -328,7 +330,7 @@ impl Columns<'_> {
             Some(event_type) => event_type.to_owned(),
             None => match row {
                 Some(EventRow { event_type: Some(event_type), .. }) => event_type.clone(),
-                Some(row) => format!("{} {}", row.method, row.target),
+                Some(row) => format!("{} {}", row.method, self.state.shown_target(row)),
                 None => self.text(&TextField::Method).to_owned(),
             },
         }

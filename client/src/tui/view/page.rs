@@ -1,6 +1,7 @@
-//! What covers list and event: a page of lines that scrolls.
+//! What covers list and event: a page of lines that scrolls. Its lines are laid out when something of it changes, not for every picture.
 
-use inhaul_core::visible::visible;
+use std::ops::Range;
+
 use ratatui::{
     Frame,
     layout::Rect,
@@ -12,26 +13,115 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
     super::{
-        keys::{BINDINGS, Binding, View},
-        named::Named,
-        state::{PromptKind, State},
-        update::{found_commands, layout_text},
+        keys::{Action, View},
+        state::State,
+        theme::Theme,
     },
-    diff, pane, piped, play, relay, thread, toast_look,
+    commands, diff, help, log, options, pane, piped, play, relay, thread,
 };
-use crate::{config::Setting, output::fit};
 
-/// Columns of the keys in help and commands.
-const KEYS: usize = 16;
+/// The lines of a page.
+#[derive(Default)]
+pub(in super::super) struct Laid {
+    made_of: Option<MadeOf>,
+    pub(super) lines: Vec<Line<'static>>,
+    /// The lines that differences begin with.
+    pub(in super::super) beginnings: Vec<usize>,
+    /// Those of what is chosen, where one chooses.
+    pub(super) chosen: Option<Range<usize>>,
+}
+
+impl Laid {
+    pub(super) fn of(lines: Vec<Line<'static>>) -> Self {
+        Self { lines, ..Self::default() }
+    }
+
+    /// How many lines the page has.
+    pub(in super::super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Its lines as text.
+    #[cfg(test)]
+    pub(in super::super) fn text(&self) -> Vec<String> {
+        self.lines.iter().map(ToString::to_string).collect()
+    }
+
+    /// The next line with a text, behind or before this one, and around the end.
+    pub(in super::super) fn find(&self, text: &str, from: usize, backwards: bool) -> Option<usize> {
+        find_in(&self.lines, text, from, backwards)
+    }
+}
+
+/// Everything that the lines of a long page depend on.
+#[derive(PartialEq)]
+struct MadeOf {
+    view: View,
+    width: usize,
+    theme: Theme,
+    masks: bool,
+    is_side_by_side: bool,
+    /// Counts what was taken in.
+    revision: u64,
+}
+
+/// Columns and lines inside the frame of a page.
+pub(in super::super) fn room(state: &State) -> (usize, usize) {
+    let main = state.areas().main;
+    (usize::from(main.width.saturating_sub(2)), usize::from(main.height.saturating_sub(2)))
+}
+
+/// The line a page can begin with at last, or the last one that can be chosen.
+pub(in super::super) fn last(state: &State) -> usize {
+    let (_, height) = room(state);
+    match state.view {
+        Some(View::Thread) => state.page.len().saturating_sub(1),
+        _ => state.page.len().saturating_sub(height),
+    }
+}
+
+/// The lines of the page that is open, unless they are there already. Those of a short page are always made anew.
+pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
+    let view = state.view?;
+    let (width, _) = room(state);
+    let revision = match view {
+        View::Diff => Some(state.comparisons),
+        View::Log => Some(state.notes),
+        View::Piped => state.piped.as_ref().map(|piped| piped.revision),
+        View::Help | View::Commands | View::Options | View::Relay | View::Thread | View::Play => None,
+    };
+    let made_of = revision.map(|revision| MadeOf {
+        view,
+        width,
+        theme: state.theme(),
+        masks: state.look.masks,
+        is_side_by_side: state.comparison.as_ref().is_some_and(|comparison| comparison.is_side_by_side),
+        revision,
+    });
+    if made_of.is_some() && state.page.made_of == made_of {
+        return None;
+    }
+    let laid = match view {
+        View::Help => Laid::of(help::lines(state, width)),
+        View::Commands => commands::laid(state, width),
+        View::Options => Laid::of(options::lines(state, width)),
+        View::Log => Laid::of(log::lines(state, width)),
+        View::Relay => Laid::of(relay::lines(state, width)),
+        View::Thread => thread::laid(state, width),
+        View::Diff => diff::laid(state, width),
+        View::Piped => Laid::of(piped::lines(state, width)),
+        View::Play => Laid::of(play::lines(state, width)),
+    };
+    Some(Laid { made_of, ..laid })
+}
 
 /// Draws the page that is open.
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
-    let lines = lines(state, usize::from(area.width.saturating_sub(2)));
-    let height = usize::from(area.height.saturating_sub(2));
-    let scroll = match state.view {
-        // The chosen one stays on the screen.
-        Some(View::Commands) => (state.view_scroll + 1).saturating_sub(height),
-        _ => state.view_scroll.min(lines.len().saturating_sub(height)),
+    let (lines, height) = (&state.page.lines, usize::from(area.height.saturating_sub(2)));
+    let scroll = match &state.page.chosen {
+        // It stays on the screen.
+        Some(chosen) => chosen.end.saturating_sub(height).min(chosen.start),
+        None => state.view_scroll.min(lines.len().saturating_sub(height)),
     };
     let name = match state.view {
         Some(View::Help) => "Help",
@@ -51,25 +141,40 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         format!(" {name} ")
     };
     let shown: Vec<Line> = lines
-        .into_iter()
+        .iter()
         .skip(scroll)
         .take(height)
+        .cloned()
         .map(|line| if has(&line, &state.search) { line.patch_style(Modifier::UNDERLINED) } else { line })
         .collect();
     frame.render_widget(Paragraph::new(shown).block(pane(state, title, true)), area);
 }
 
-/// How many lines the page has.
-pub(in super::super) fn line_count(state: &State) -> usize {
-    lines(state, usize::from(state.width)).len()
+/// What can be done on the page that is open.
+pub(super) fn hints(state: &State, view: View) -> Vec<String> {
+    let key = |action| state.keymap.first(action);
+    let mut hints = vec![format!("{} back", key(Action::Quit))];
+    match view {
+        View::Thread => hints.push(format!("{} open the event", key(Action::Open))),
+        View::Relay => hints.push(format!("{} copy the URL", state.keymap.written("copy_url"))),
+        View::Diff => {
+            let other = state.comparison.as_ref().is_some_and(|comparison| comparison.is_side_by_side);
+            let other = if other { "one column" } else { "two columns" };
+            hints.push(format!("{} {other}", key(Action::DiffLayout)));
+        }
+        View::Help | View::Commands | View::Options | View::Log | View::Piped | View::Play => {}
+    }
+    let (next, before) = (key(Action::SearchNext), key(Action::SearchBefore));
+    match state.search.is_empty() {
+        true if view == View::Diff => hints.push(format!("{next} {before} next, last difference")),
+        true => {}
+        false => hints.push(format!("{next} {before} next, last place of it")),
+    }
+    hints.push(format!("{} look for text", key(Action::Search)));
+    hints
 }
 
 /// The next line with a text, behind or before this one, and around the end.
-pub(in super::super) fn find(state: &State, text: &str, from: usize, backwards: bool) -> Option<usize> {
-    find_in(&lines(state, usize::from(state.width)), text, from, backwards)
-}
-
-/// The same in any lines.
 pub(in super::super) fn find_in(lines: &[Line], text: &str, from: usize, backwards: bool) -> Option<usize> {
     let count = lines.len();
     (1..=count)
@@ -82,141 +187,16 @@ pub(super) fn has(line: &Line, text: &str) -> bool {
     !text.is_empty() && line.to_string().to_lowercase().contains(&text.to_lowercase())
 }
 
-/// The lines of the table that the typed text finds.
-pub(in super::super) fn commands(state: &State) -> Vec<&'static Binding> {
-    found_commands(typed(state))
-}
-
-/// The command with a name behind it that is typed, unless it is the name of a line of the table.
-pub(in super::super) fn named(state: &State) -> Option<Named> {
-    let text = typed(state).trim();
-    let is_line = BINDINGS.iter().any(|line| line.name.replace('_', " ") == text);
-    Named::read(text).filter(|_| !is_line)
-}
-
-fn typed(state: &State) -> &str {
-    let prompt = state.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Command);
-    prompt.map_or("", |prompt| prompt.input.value())
-}
-
-fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
-    match state.view {
-        Some(View::Help) => help(state, width),
-        Some(View::Commands) => command_lines(state, width),
-        Some(View::Options) => options(state, width),
-        Some(View::Log) => log(state, width),
-        Some(View::Relay) => relay::lines(state, width),
-        Some(View::Thread) => thread::lines(state, width),
-        Some(View::Diff) => diff::lines(state, width),
-        Some(View::Piped) => piped::lines(state, width),
-        Some(View::Play) => play::lines(state, width),
-        None => Vec::new(),
-    }
-}
-
-fn binding(state: &State, binding: &Binding, width: usize) -> Line<'static> {
-    let keys = fit(&state.keymap.written(binding.name), KEYS, KEYS);
-    let text = fit(binding.text, 0, width.saturating_sub(KEYS + 3));
-    Line::from(vec![Span::styled(format!(" {keys}  "), state.theme().name()), Span::raw(text)])
-}
-
-fn help(state: &State, width: usize) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line> = BINDINGS.iter().map(|line| binding(state, line, width)).collect();
-    lines.push(Line::default());
-    for text in [
-        " Signature: ✓ valid  ✗ invalid  ~ stale  ? no secret  - unsigned  · not checked yet",
-        " Status:    a number: answered  ERR no answer  REJ kept back  HLD held  ··· under way",
-        " Flags:     xN attempts  repeat: sent before  held: waits for you  missed: not forwarded, the sender comes again",
-        "            dead: given up  file: imported from a file  t: has tags  c: has a comment",
-        "            Filters know the words too, as `is:dead` and by themselves",
-    ] {
-        lines.push(Line::from(fit(text, 0, width)));
-    }
-    lines
-}
-
-fn command_lines(state: &State, width: usize) -> Vec<Line<'static>> {
-    if let Some(named) = named(state) {
-        let text = fit(&format!("▸{}", named.text()), 0, width);
-        return vec![Line::styled(text, state.theme().selected())];
-    }
-    let (found, chosen) = (commands(state), state.view_scroll);
-    if found.is_empty() {
-        return vec![Line::from(" nothing has this name")];
-    }
-    let lines = found.iter().enumerate().map(|(index, line)| {
-        let keys = fit(&state.keymap.written(line.name), KEYS, KEYS);
-        let name = fit(&line.name.replace('_', " "), KEYS, KEYS);
-        let text = fit(line.text, 0, width.saturating_sub(2 * KEYS + 5));
-        let mark = if index == chosen { "▸" } else { " " };
-        let parts = vec![
-            Span::styled(format!("{mark}{name}  "), state.theme().strong()),
-            Span::styled(format!("{keys}  "), state.theme().name()),
-            Span::raw(text),
-        ];
-        let line = Line::from(parts);
-        if index == chosen { line.patch_style(state.theme().selected()) } else { line }
-    });
-    lines.collect()
-}
-
-fn options(state: &State, width: usize) -> Vec<Line<'static>> {
-    let now = |name: &str, value: String, key: &str| Setting {
-        name: name.to_owned(),
-        value,
-        source: format!("now; {} changes it", state.keymap.written(key)),
-    };
-    let theme = state.theme().palette().to_string();
-    let own = [
-        Setting { name: "theme".to_owned(), value: theme, source: "now; NO_COLOR makes it mono".to_owned() },
-        now("mouse", yes_no(state.look.mouse), "mouse"),
-        now("layout", layout_text(state.look.layout).to_owned(), "layout"),
-        now("credentials", if state.look.masks { "hidden" } else { "shown" }.to_owned(), "mask"),
-    ];
-    let all = || state.options.iter().chain(&own);
-    let widest = |text: fn(&Setting) -> &str| all().map(|setting| text(setting).width()).max().unwrap_or(0);
-    let name_width = widest(|setting| &setting.name).min(width / 3);
-    let source_width = widest(|setting| &setting.source).min(width / 3);
-    // The sources are beside each other, behind the values as far as these need room.
-    let room = width.saturating_sub(name_width + source_width + 5);
-    let value_width = widest(|setting| &setting.value).min(room);
-    let line = |setting: &Setting| {
-        let name = fit(&setting.name, name_width, name_width);
-        let value = fit(&setting.value, value_width, value_width);
-        let source = fit(&setting.source, 0, source_width);
-        Line::from(vec![
-            Span::styled(format!(" {name}  "), state.theme().name()),
-            Span::raw(format!("{value}  ")),
-            Span::styled(source, state.theme().faint()),
-        ])
-    };
-    let mut lines: Vec<Line> = state.options.iter().map(line).collect();
-    lines.push(Line::default());
-    lines.extend(own.iter().map(line));
-    lines
-}
-
-fn yes_no(value: bool) -> String {
-    if value { "yes" } else { "no" }.to_owned()
-}
-
-fn log(state: &State, width: usize) -> Vec<Line<'static>> {
-    if state.log.is_empty() {
-        return vec![Line::from(" nothing was told so far")];
-    }
-    let newest_first = state.log.iter().rev();
-    newest_first
-        .flat_map(|(at, toast)| {
-            let (glyph, style) = toast_look(state, toast.kind);
-            let at = format!(" {at} {glyph} ");
-            let indent = at.chars().count();
-            let text = visible(&toast.text).to_string();
-            let parts = wrapped(&text, width.saturating_sub(indent)).into_iter().enumerate();
-            let line = move |(index, part): (usize, String)| {
-                let begin = if index == 0 { at.clone() } else { " ".repeat(indent) };
-                Line::from(vec![Span::styled(begin, state.theme().faint()), Span::styled(part, style)])
-            };
-            parts.map(line).collect::<Vec<_>>()
+/// A beginning, and behind it a harmless text that goes on below itself.
+pub(super) fn hanging(begin: Vec<Span<'static>>, text: &str, width: usize) -> Vec<Line<'static>> {
+    let indent: usize = begin.iter().map(|span| span.content.width()).sum();
+    let parts = wrapped(text, width.saturating_sub(indent).max(1)).into_iter();
+    let mut begin = Some(begin);
+    parts
+        .map(|part| {
+            let mut spans = begin.take().unwrap_or_else(|| vec![Span::raw(" ".repeat(indent))]);
+            spans.push(Span::raw(part));
+            Line::from(spans)
         })
         .collect()
 }

@@ -8,13 +8,16 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{
-    state::State,
-    traffic::{Counted, bars_text},
+use super::{
+    super::{
+        state::State,
+        traffic::{Counted, bars_text},
+    },
+    page::hanging,
 };
 use crate::{
     connection::ConnectionState,
-    output::{count_text, fit, time_text},
+    output::{count_text, time_text},
 };
 
 /// Bars of a line, and seconds of each: ten minutes.
@@ -39,9 +42,12 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn put(&mut self, name: &str, text: &str, style: Style) {
-        let text = fit(text, 0, self.width.saturating_sub(17));
-        let name = Span::styled(format!(" {name:14}"), self.state.theme().name());
-        self.lines.push(Line::from(vec![name, Span::styled(text, style)]));
+        let name = Span::styled(format!(" {name:16}  "), self.state.theme().name());
+        let lines = hanging(vec![name], text, self.width).into_iter();
+        self.lines.extend(lines.map(|mut line| {
+            line.spans.iter_mut().skip(1).for_each(|span| span.style = style);
+            line
+        }));
     }
 
     fn connection(&mut self) {
@@ -66,7 +72,9 @@ impl Page<'_> {
             };
             let is_connected = matches!(self.state.connection, ConnectionState::Connected { .. });
             let name = if is_connected { "since" } else { "connected at" };
-            self.put(name, &format!("{since}, {} ago{again}", time_text(time)), Style::new());
+            let at = since.to_string();
+            let at = at.get(..19).unwrap_or(&at).replace('T', " ");
+            self.put(name, &format!("{at}, {} ago{again}", time_text(time)), Style::new());
         }
         let ConnectionState::Connected { round_trip, backlog_events } = &self.state.connection else {
             return;
@@ -85,7 +93,7 @@ impl Page<'_> {
             self.put("round trip", &text, Style::new());
         }
         let style = if *backlog_events == 0 { Style::new() } else { theme.doubtful() };
-        self.put("waiting there", &count_text(*backlog_events, "event"), style);
+        self.put("backlog at relay", &count_text(*backlog_events, "event"), style);
     }
 
     fn addresses(&mut self) {
@@ -115,7 +123,7 @@ impl Page<'_> {
     fn traffic(&mut self) {
         let traffic = &self.state.traffic;
         for (name, what) in
-            [("came", Counted::Event), ("answered", Counted::Answered), ("failed", Counted::Failed)]
+            [("received", Counted::Event), ("answered", Counted::Answered), ("failed", Counted::Failed)]
         {
             let counts = traffic.bars(what, BARS, BAR_SECONDS);
             let sum: u32 = counts.iter().sum();

@@ -1,12 +1,12 @@
 //! The events of the same object as the selected one, in order, and what is missing between them.
 
-use inhaul_core::visible::visible;
+use inhaul_core::{event::EventId, visible::visible};
 use ratatui::{
     style::Style,
     text::{Line, Span},
 };
 
-use super::super::state::State;
+use super::{super::state::State, page::Laid};
 use crate::{
     output::{count_text, fit, time_text},
     thread::{Place, Step, outcome_word},
@@ -15,13 +15,16 @@ use crate::{
 /// Columns of a type.
 const TYPE: usize = 28;
 
-/// The lines of the page.
-pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+/// Lines above the first step.
+const ABOVE: usize = 2;
+
+/// The page. One of its lines is chosen.
+pub(super) fn laid(state: &State, width: usize) -> Laid {
     let theme = state.theme();
-    let Some(thread) = &state.thread else { return vec![Line::from(" reading …")] };
+    let Some(thread) = &state.thread else { return Laid::of(vec![Line::from(" reading …")]) };
     let (object, steps) = match thread {
         Ok(thread) => thread,
-        Err(reason) => return vec![Line::from(fit(&format!(" {reason}"), 0, width))],
+        Err(reason) => return Laid::of(vec![Line::from(fit(&format!(" {reason}"), 0, width))]),
     };
     let events = steps.iter().filter(|step| matches!(step, Step::Event { .. })).count() as u64;
     let title = format!(" {}: {}", visible(object), count_text(events, "event"));
@@ -46,9 +49,29 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
                 (format!("{:21}  {} not yet here", "", fit(kind, TYPE, TYPE)), theme.faint())
             }
         };
+        let sign = if lines.len() == state.view_scroll { "▸ " } else { "  " };
         let is_this = matches!(step, Step::Event { row, .. } if Some(row.id) == state.selected);
-        let sign = if is_this { "▸ " } else { "  " };
-        lines.push(Line::from(Span::styled(fit(&format!("{sign}{text}"), 0, width), style)));
+        let line = Line::from(Span::styled(fit(&format!("{sign}{text}"), 0, width), style));
+        lines.push(if is_this { line.patch_style(theme.strong()) } else { line });
     }
-    lines
+    let chosen = state.view_scroll.max(ABOVE);
+    let mut laid = Laid::of(lines);
+    laid.chosen = Some(chosen..chosen + 1);
+    laid
+}
+
+/// The event on a line of the page.
+pub(in super::super) fn event_at(state: &State, line: usize) -> Option<EventId> {
+    let Some(Ok((_, steps))) = &state.thread else { return None };
+    match steps.get(line.checked_sub(ABOVE)?)? {
+        Step::Event { row, .. } => Some(row.id),
+        Step::Missing(_) | Step::Expected(_) => None,
+    }
+}
+
+/// The line of the page an event is on.
+pub(in super::super) fn line_of(state: &State, id: EventId) -> Option<usize> {
+    let Some(Ok((_, steps))) = &state.thread else { return None };
+    let is_it = |step: &Step| matches!(step, Step::Event { row, .. } if row.id == id);
+    steps.iter().position(is_it).map(|place| place + ABOVE)
 }

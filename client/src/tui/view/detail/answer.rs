@@ -3,7 +3,7 @@
 use inhaul_core::visible::{multiline, visible, visible_bytes};
 use ratatui::{Frame, layout::Rect, style::Style, widgets::Paragraph};
 
-use super::{Page, outcome_style, pane};
+use super::{Page, headers::HIDDEN, outcome_style, pane};
 use crate::{
     output::{attempt_text, size_text},
     row::{Attempt, EventRow, Outcome},
@@ -19,7 +19,8 @@ pub(in super::super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let inside = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inside.width).max(1);
-    let mut page = Page { lines: Vec::new(), width, theme: state.theme(), masks: state.look.masks };
+    let mut page =
+        Page { lines: Vec::new(), width, theme: state.theme(), hides: state.hides(), keymap: &state.keymap };
     if let Some(row) = state.detail.as_ref().and_then(|detail| state.row(detail.id)) {
         put_last(&mut page, row);
     }
@@ -53,8 +54,14 @@ pub(super) fn put(page: &mut Page, attempt: &Attempt) {
     };
     page.heading(&format!("Answer of attempt {}: {status}, {}", attempt.number, size_text(*body_bytes)));
     for (name, value) in headers {
+        let value = if page.hides(name.as_bytes()) { HIDDEN } else { value };
         page.pair(&visible(name).to_string(), 20, &visible(value).to_string(), Style::new());
     }
+    let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = content_type.map(|(_, value)| value.as_bytes());
+    let masked = page.hides.and_then(|mask| mask.answer_body(body_excerpt, *body_bytes, content_type));
+    let kept_bytes = body_excerpt.len() as u64;
+    let body_excerpt = masked.as_ref().unwrap_or(body_excerpt);
     if body_excerpt.is_empty() {
         return;
     }
@@ -65,10 +72,7 @@ pub(super) fn put(page: &mut Page, attempt: &Attempt) {
         }
         Err(_) => page.put(&visible_bytes(body_excerpt).to_string(), Style::new()),
     }
-    if (body_excerpt.len() as u64) < *body_bytes {
-        page.put(
-            &format!("… the first {} are kept", size_text(body_excerpt.len() as u64)),
-            page.theme.faint(),
-        );
+    if kept_bytes < *body_bytes {
+        page.put(&format!("… the first {} are kept", size_text(kept_bytes)), page.theme.faint());
     }
 }

@@ -72,13 +72,13 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
 
 /// When the event was where.
 fn way(page: &mut Page, opened: &Opened, row: &EventRow) {
-    page.heading("Its way");
+    page.heading("Timeline");
     let begin = row.received_at.0;
     let after = |at: u64| format!("+{}", time_text(Duration::from_millis(at.saturating_sub(begin))));
-    page.pair("received", 12, &row.received_at.to_string(), Style::new());
-    page.pair("stored here", 12, &after(row.stored_at.0), Style::new());
+    page.pair("received", 14, &row.received_at.to_string(), Style::new());
+    page.pair("stored here", 14, &after(row.stored_at.0), Style::new());
     if let Some(first) = row.attempts.first() {
-        page.pair("forwarded", 12, &after(first.started_at.0), Style::new());
+        page.pair("forwarded", 14, &after(first.started_at.0), Style::new());
     }
     if let Some(sender) = &opened.sender
         && let Some(seconds) = sender.timeout_seconds
@@ -88,7 +88,7 @@ fn way(page: &mut Page, opened: &Opened, row: &EventRow) {
             visible(&sender.name),
             time_text(Duration::from_secs(seconds))
         );
-        page.pair("patience", 12, &text, Style::new());
+        page.pair("sender timeout", 14, &text, Style::new());
     }
 }
 

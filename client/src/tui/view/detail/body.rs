@@ -13,6 +13,7 @@ use ratatui::{
 use super::{
     super::super::{
         content::{Content, Opened, PARSED_MAX_BYTES, Part},
+        keys::{Action, OnBody},
         query::Query,
         state::{Pane, State},
         theme::Theme,
@@ -20,7 +21,7 @@ use super::{
     },
     Page, Tail,
 };
-use crate::output::{fit, size_text};
+use crate::output::{body::Form, fit, size_text};
 
 /// Seconds between which a number looks like a time: 2001 to 2286, when it has ten digits.
 const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
@@ -28,19 +29,17 @@ const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
 /// Lines for what is no tree; says what follows them.
 pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
     let theme = page.theme;
-    match &opened.content {
+    let body = opened.body(page.hides.is_some());
+    match &body.content {
         Content::Empty | Content::Bytes | Content::Text { .. } => {}
         _ if as_sent => {
             page.put("as it was sent", theme.faint());
-            multiline_bytes(&opened.event.body)
-                .to_string()
-                .lines()
-                .for_each(|line| page.put(line, Style::new()));
+            multiline_bytes(&body.bytes).to_string().lines().for_each(|line| page.put(line, Style::new()));
             return Tail::Nothing;
         }
         Content::Json(_) | Content::Xml(_) | Content::Form(_) | Content::Parts(_) => {}
     }
-    match &opened.content {
+    match &body.content {
         Content::Empty => page.put("no body", theme.faint()),
         Content::Json(_) => return Tail::Tree,
         Content::Xml(text) => text.lines().for_each(|line| page.put(line, Style::new())),
@@ -52,8 +51,13 @@ pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
                 page.put(line, Style::new());
             }
             if *cut {
-                let rest = size_text((opened.event.body.len() - PARSED_MAX_BYTES) as u64);
-                page.put(&format!("… and {rest} more; `inhaul show ID --raw` writes all"), theme.doubtful());
+                let rest = size_text((body.bytes.len() - PARSED_MAX_BYTES) as u64);
+                let [reads, saves] = [Action::Body(OnBody::Page(Form::Readable)), Action::SaveBody]
+                    .map(|action| page.keymap.first(action));
+                page.put(
+                    &format!("… and {rest} more; {reads} reads all, {saves} saves it"),
+                    theme.doubtful(),
+                );
             }
         }
         Content::Form(fields) => {
@@ -103,7 +107,7 @@ pub(super) fn put_query(page: &mut Page, query: &Query, id: EventId) {
         page.put(&visible(error).to_string(), theme.bad());
     }
     if answer.is_cut {
-        page.put("… and more; `inhaul show ID --jq` writes all", theme.doubtful());
+        page.put(&format!("… and more; `inhaul show {id} --jq` writes all"), theme.doubtful());
     }
 }
 

@@ -1,13 +1,14 @@
 //! The head of a request: as names and values, and as the bytes it came in.
 
+use bytes::Bytes;
 use inhaul_core::visible::visible_bytes;
 use ratatui::style::Style;
 
 use super::{super::super::content::Opened, Page};
-use crate::{output::size_text, row::EventRow};
+use crate::{export::masked_target_bytes, output::size_text, row::EventRow};
 
 /// What is shown of a credential.
-const HIDDEN: &str = "(hidden; S shows it)";
+pub(super) const HIDDEN: &str = "(hidden; S shows it)";
 
 /// Widest column of names.
 const NAMES_MAX: usize = 28;
@@ -16,16 +17,17 @@ const NAMES_MAX: usize = 28;
 pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     match &opened.head {
         Ok(head) => {
+            let target = shown_target(page, &head.target);
             let line = format!(
                 "{} {} {}",
                 visible_bytes(&head.method),
-                visible_bytes(&head.target),
+                visible_bytes(&target),
                 head.version.as_str()
             );
             page.put(&line, page.theme.strong());
             let names = head.headers.iter().map(|header| header.name.len()).max().unwrap_or(0).min(NAMES_MAX);
             for header in &head.headers {
-                let hides = page.masks && opened.is_credential(&header.name);
+                let hides = page.hides(&header.name);
                 let value = if hides { HIDDEN.to_owned() } else { visible_bytes(&header.value).to_string() };
                 page.pair(&visible_bytes(&header.name).to_string(), names, &value, Style::new());
             }
@@ -50,14 +52,27 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
 /// The bytes of the head, a line for each of its lines.
 pub(super) fn put_raw(page: &mut Page, opened: &Opened) {
     let head = &opened.event.head[..];
-    for line in head.split_inclusive(|byte| *byte == b'\n') {
+    for (index, line) in head.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
         let (text, end) = line.split_at(end);
         let name = text.split(|byte| *byte == b':').next().unwrap_or_default();
-        if page.masks && opened.is_credential(name) {
+        if index > 0 && page.hides(name) {
             page.put(&format!("{}: {HIDDEN}", visible_bytes(name)), Style::new());
-        } else {
-            page.put(&format!("{}{}", visible_bytes(text), visible_bytes(end)), Style::new());
+            continue;
         }
+        let text = if index == 0 { shown_line(page, text) } else { text.to_vec().into() };
+        page.put(&format!("{}{}", visible_bytes(&text), visible_bytes(end)), Style::new());
     }
+}
+
+/// A target as it is shown now.
+fn shown_target(page: &Page, target: &[u8]) -> Bytes {
+    if page.hides.is_some() { masked_target_bytes(target) } else { Bytes::copy_from_slice(target) }
+}
+
+/// The request line as it is shown now: the target is what stands between its blanks.
+fn shown_line(page: &Page, line: &[u8]) -> Bytes {
+    let at = line.iter().rposition(|byte| *byte == b' ').unwrap_or(line.len());
+    let (target, version) = line.split_at(at);
+    [&shown_target(page, target)[..], version].concat().into()
 }
