@@ -48,7 +48,7 @@ fn webhook_is_seen_replayed_and_filtered(columns: u16, lines: u16) {
     terminal.type_keys("\r");
     terminal.until_text("amount  1.10");
     for (key, text) in
-        [("2", "host"), ("3", "the same bytes as the relay"), ("4", "Its way"), ("5", "00000000  7b 22")]
+        [("2", "host"), ("3", "the same bytes as the relay"), ("4", "Timeline"), ("5", "00000000  7b 22")]
     {
         terminal.type_keys(key);
         terminal.until_text(text);
