@@ -48,7 +48,7 @@ fn webhook_is_seen_replayed_and_filtered(columns: u16, lines: u16) {
     terminal.type_keys("\r");
     terminal.until_text("amount  1.10");
     for (key, text) in
-        [("2", "host"), ("3", "the same bytes as the relay"), ("4", "Its way"), ("5", "00000000  7b 22")]
+        [("2", "host"), ("3", "the same bytes as the relay"), ("4", "Timeline"), ("5", "00000000  7b 22")]
     {
         terminal.type_keys(key);
         terminal.until_text(text);
@@ -181,7 +181,7 @@ fn a_request_is_copied_to_tmux_and_to_the_terminal_and_events_are_compared() {
     let second = sender.send("POST", "/a?token=abc", &["X-A: it's"], br#"{"amount":2}"#).event_id();
     terminal.until_text("2/2");
     terminal.type_keys("yc");
-    terminal.until_text("copied to tmux's buffer and its clipboard; secrets are masked");
+    terminal.until_text("copied to tmux's buffer, and handed to its terminal's clipboard");
     let copied = fs::read_to_string(world.path("copied")).unwrap();
     let expected = format!("curl 'http://localhost:{}/a?token=***'", handler.port);
     assert!(copied.contains(&expected) && copied.contains(r#"--data-raw '{"amount":2}'"#), "{copied}");
