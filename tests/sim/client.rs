@@ -307,11 +307,14 @@ impl Client {
     /// Tells the session and the model what the pipeline reports: the oldest of it, or as the protocol allows another one.
     pub fn report(&mut self, model: &mut Model, which: usize) {
         while let Ok(report) = self.reports.try_recv() {
-            if let Report::Stored { session, endpoint, seq } = &report {
+            if let Report::Stored { session, endpoint, seq } | Report::NotStored { session, endpoint, seq } =
+                &report
+            {
                 let is_it =
                     |one: &Storing| (one.session, &one.endpoint, one.seq) == (*session, endpoint, *seq);
                 if let Some(at) = self.storing.iter().position(is_it)
                     && let Some(one) = self.storing.remove(at)
+                    && matches!(report, Report::Stored { .. })
                 {
                     model.stored(self.id, one.id);
                 }
