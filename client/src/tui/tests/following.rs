@@ -263,7 +263,7 @@ fn an_event_that_is_read_stays_when_it_passes_the_filter_no_more() {
     let replayed = EventRow { attempts: vec![answered(1, 500), answered(2, 200)], ..row(3) };
     stage.tell(Message::Live(Live::Attempt(Box::new(replayed), answered(2, 200))));
     assert_eq!((stage.state.selected, stage.shown()), (Some(id(3)), vec![id(6)]));
-    assert!(stage.screen().contains("attempt 2: 200"), "its answer is read: {}", stage.screen());
+    assert!(stage.screen().contains("#2 200 in"), "its answer is read: {}", stage.screen());
     stage.keys("m");
     assert_eq!(stage.state.marked, [id(3)].into());
     stage.keys(" ");

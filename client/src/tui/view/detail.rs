@@ -215,7 +215,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
 fn title(state: &State, width: usize) -> (String, bool) {
     let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
     let Some(row) = row else { return (" Event ".to_owned(), true) };
-    let name = row.event_type.clone().unwrap_or_else(|| format!("{} {}", row.method, row.target));
+    let name =
+        row.event_type.clone().unwrap_or_else(|| format!("{} {}", row.method, state.shown_target(row)));
     let id = row.provider_event_id.as_deref().map_or_else(|| row.id.to_string(), str::to_owned);
     let place = state.position().map(|at| format!("  {}/{}", at + 1, state.events.shown()));
     let rest = format!("  {}{} ", list::clock(state, row.received_at), place.unwrap_or_default());
