@@ -263,6 +263,7 @@ fn on_terminal(effect: Effect, screen: &mut Screen) -> io::Result<Option<Effect>
         | Effect::Stop(_)
         | Effect::Hold(_)
         | Effect::Decide(..)
+        | Effect::Reconnect
         | Effect::ReleaseAll(_)
         | Effect::Copy { .. }
         | Effect::SaveBody(..)

@@ -26,9 +26,11 @@ fn with_event(world: &World, handler: &Handler, program: &Path, body: &[u8]) -> 
     (terminal, sender)
 }
 
-/// Keeps what it is given, says that it is there, and ends with a line from the terminal.
+/// Keeps what it is given, says that it is there for the first time, or which it is, and ends with a line from the terminal.
 fn pager(world: &World) -> PathBuf {
-    world.write("pager", "cat > paged\nprintf 'the pager'\nread line </dev/tty\n")
+    let program = "cat > paged\ntime=$(($(cat times 2>/dev/null || echo 0) + 1))\necho $time > times\n\
+                   printf \"the pager, time $time\"\nread line </dev/tty\n";
+    world.write("pager", program)
 }
 
 #[test]
@@ -37,7 +39,7 @@ fn a_pager_gets_a_harmless_body_and_a_key_typed_as_it_ends_is_not_lost() {
     let body = b"{\"a\":1.10,\"b\":\"\xe2\x80\xae\"}\x20";
     let (mut terminal, sender) = with_event(&world, &handler, &pager(&world), body);
     terminal.type_keys("v");
-    terminal.until_text("the pager");
+    terminal.until_text("the pager, time 1");
     sender.send("POST", "/meanwhile", &[], b"not held up");
     assert_eq!(handler.next().body, b"not held up");
     // The end of the line ends the pager; the key behind it is the inspector's.
@@ -45,13 +47,13 @@ fn a_pager_gets_a_harmless_body_and_a_key_typed_as_it_ends_is_not_lost() {
     terminal.until_text("Help");
     let paged = fs::read_to_string(world.path("paged")).unwrap();
     assert_eq!(paged, "{\n  \"a\": 1.10,\n  \"b\": \"\\u{202e}\"\n}\n");
-    terminal.type_keys("qggV");
-    terminal.until_text("the pager");
+    terminal.type_keys("qgg\rV");
+    terminal.until_text("the pager, time 2");
     terminal.type_keys("\r?");
     terminal.until_text("Help");
     let paged = fs::read_to_string(world.path("paged")).unwrap();
     assert_eq!(paged, "{\"a\":1.10,\"b\":\"\\u{202e}\"} \n");
-    terminal.type_keys("qq");
+    terminal.type_keys("qqq");
     assert_eq!(terminal.end(), 0);
 }
 

@@ -23,8 +23,8 @@ impl SmallDisk {
     fn new(world: &World, name: &str, mib: u32) -> Option<Self> {
         let at = world.path(name);
         std::fs::create_dir(&at).unwrap();
-        let size = format!("size={mib}m");
-        match run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", text(&at)]) {
+        let options = format!("size={mib}m,mode=700");
+        match run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", text(&at)]) {
             Ok(_) => Some(Self { at }),
             Err(reason) => {
                 eprintln!("skipped: no file system can be mounted here (it takes root and Linux): {reason}");

@@ -103,6 +103,9 @@ impl Errands {
             let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             return runs.get(&number).into_iter().for_each(CancellationToken::cancel);
         }
+        if effect == Effect::Reconnect {
+            return self.orders.reconnect_now();
+        }
         // What ends it is there before it begins.
         let (number, stop) = (number(&effect), CancellationToken::new());
         if matches!(effect, Effect::Judge(..) | Effect::StopJudging) {
@@ -175,6 +178,7 @@ impl Errands {
             Effect::Edit(..)
             | Effect::Page(..)
             | Effect::Stop(_)
+            | Effect::Reconnect
             | Effect::StopJudging
             | Effect::TakeMouse(_)
             | Effect::Clipboard(_)

@@ -52,6 +52,8 @@ pub(crate) enum Action {
     SameValue,
     /// To an event or a time.
     Goto,
+    /// Connects to the relay now.
+    Reconnect,
     NextFailure,
     FailureBefore,
     /// The one behind the event that is open.

@@ -136,6 +136,8 @@ pub(super) enum Effect {
     Decide(Vec<EventId>, Ruling),
     /// Release every event that is held, those of the list in its order.
     ReleaseAll(Vec<EventId>),
+    /// Connect to the relay now, or ask whether the connection lives.
+    Reconnect,
     /// Have an event's body edited, or one that was edited before.
     Edit(EventId, Option<Bytes>),
     /// Run a jq program on the body of an event, with secrets or without; it has this number.

@@ -22,6 +22,7 @@ use crate::{
 
 mod body;
 mod exchange;
+mod folding;
 mod leaving;
 mod mouse;
 mod notes;

@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 107] = [
+pub(crate) const BINDINGS: [Binding; 108] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -471,6 +471,13 @@ pub(crate) const BINDINGS: [Binding; 107] = [
         &[Everywhere],
         &["C"],
         "the relay: connection, endpoint, waiting events, throughput",
+    ),
+    line(
+        "reconnect",
+        Action::Reconnect,
+        &[Everywhere],
+        &["g r"],
+        "connect to the relay now; when connected, ask at once whether the connection lives",
     ),
     line("options", Action::Show(Page::Options), &[Everywhere], &["O"], "the options in effect"),
     line("log", Action::Show(Page::Log), &[Everywhere], &["E"], "what the client told so far"),

@@ -94,9 +94,9 @@ fn in_a_comparison_text_is_found_and_until_then_differences() {
     assert!(stage.screen().contains("next, last difference"), "{}", stage.screen());
     stage.keys("/call.created<enter>");
     let found = stage.state.view_scroll;
-    assert!(found < 2, "in the lines above: {found}");
+    assert!(found < 4, "in the lines above: {found}");
     assert_ne!(stage.keys("n").state.view_scroll, first, "not the next difference");
-    assert!(stage.state.view_scroll < 2);
+    assert!(stage.state.view_scroll < 4);
 }
 
 #[test]
@@ -179,4 +179,14 @@ fn commands_that_count_where_one_is_come_first_and_the_chosen_one_is_whole() {
     let screen = stage.screen();
     let words: String = screen.split_whitespace().collect();
     assert!(screen.contains("replay signed") && words.contains("freshid"), "{screen}");
+}
+
+#[test]
+fn a_connection_is_asked_for_by_a_key_from_anywhere() {
+    let mut stage = Stage::new(80, 24);
+    for keys in ["gr", "Cgr", ":reconnect<enter>"] {
+        stage.effects.clear();
+        stage.keys(keys);
+        assert!(stage.effects.contains(&Effect::Reconnect), "{keys}: {:?}", stage.effects);
+    }
 }

@@ -14,7 +14,7 @@ use super::{
         typing,
         view::{commands, detail, page, thread},
     },
-    body, exchange, leaving, notes, order, short,
+    body, exchange, folding, leaving, notes, order, short,
 };
 use crate::{filtering::checked, listing::Entry, pipeline::Signing};
 
@@ -112,28 +112,14 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::Scenario(command) => scenario::ask(state, command),
         Action::Hold(action) => holding::act(state, action, count, is_again, effects),
         Action::Open if state.view.is_some() => open_of_thread(state),
-        Action::Open if state.pane == Pane::Detail => {
-            if let Some(tree) = shown_tree(state) {
-                tree.toggle();
-            }
-        }
-        Action::Open => open(state),
-        Action::Fold => {
-            let folded = shown_tree(state).is_some_and(super::super::tree::Tree::fold);
-            if !folded {
-                state.pane = Pane::List;
-            }
-        }
-        Action::FoldAll | Action::UnfoldAll => {
-            if let Some(tree) = shown_tree(state) {
-                tree.fold_all(action == Action::FoldAll);
-            }
-        }
+        Action::Open if state.pane == Pane::List => open(state),
+        Action::Open | Action::Fold | Action::FoldAll | Action::UnfoldAll => folding::act(state, action),
         Action::OtherPane if state.pane == Pane::List => open(state),
         Action::OtherPane => state.pane = Pane::List,
         Action::Back => leaving::back(state, effects),
         Action::Quit => leaving::quit(state, is_again, effects),
         Action::QuitNow => effects.push(Effect::Quit { keep: true }),
+        Action::Reconnect => effects.push(Effect::Reconnect),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Redraw => effects.push(Effect::Redraw),
         Action::Tab(tab) => show_tab(state, tab),
@@ -286,16 +272,6 @@ fn step_tab(state: &mut State, step: usize) {
     let at = Tab::ALL.iter().position(|tab| *tab == state.tab).unwrap_or(0);
     show_tab(state, Tab::ALL[(at + step) % Tab::ALL.len()]);
 }
-
-/// The tree of the body, when it is what is shown.
-fn shown_tree(state: &mut State) -> Option<&mut super::super::tree::Tree> {
-    if state.tab != Tab::Body || state.look.as_sent || state.query.is_some() {
-        return None;
-    }
-    let masks = state.look.masks;
-    state.detail.as_mut()?.tree_mut(masks)
-}
-
 fn failure(state: &mut State, backwards: bool, times: usize) {
     let last = state.events.shown();
     let failed = |place: &usize| state.events.at(*place).is_some_and(Entry::has_failed);
@@ -429,7 +405,7 @@ fn of_kind(state: &mut State, only: bool) {
 
 /// Puts a filter on that finds the events with the value of the body that one is at.
 fn same_value(state: &mut State) {
-    let Some(test) = shown_tree(state).map(|tree| tree.test()) else {
+    let Some(test) = folding::shown(state).map(|tree| tree.test()) else {
         return state.tell("there is no value of a JSON body here".to_owned(), ToastKind::Note);
     };
     if Filter::parse(&test).is_err() {
@@ -450,7 +426,7 @@ fn find(state: &mut State, backwards: bool) {
         let found = state.page.find(&search, from, backwards);
         state.view_scroll = found.unwrap_or(from);
         found.is_some()
-    } else if let Some(tree) = shown_tree(state) {
+    } else if let Some(tree) = folding::shown(state) {
         tree.find(&search, backwards)
     } else {
         let found = detail::find(state, &search, state.scroll, backwards);
@@ -473,7 +449,7 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
         }
         Scope::Event => {
             let lines = detail::lines_shown(state);
-            match shown_tree(state) {
+            match folding::shown(state) {
                 Some(tree) => (tree.cursor(), tree.len().saturating_sub(1), lines),
                 None => (state.scroll, state.last_scroll(), lines),
             }
@@ -497,7 +473,7 @@ pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
     .min(last);
     match state.scope() {
         Scope::View => state.view_scroll = to,
-        Scope::Event => match shown_tree(state) {
+        Scope::Event => match folding::shown(state) {
             Some(tree) => tree.go(to),
             None => state.scroll = to,
         },

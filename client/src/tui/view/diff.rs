@@ -117,24 +117,28 @@ impl<'s> Columns<'s> {
             let target = self.state.shown_target(row);
             let kind = row.event_type.as_deref().unwrap_or(&target);
             let time = at.get(..19).unwrap_or(&at).replace('T', " ");
-            format!("{time}  {} {}  {}", visible(&row.method), visible(kind), row.id)
+            [format!("{time} {}", row.id), format!("{} {}", visible(&row.method), visible(kind))]
         };
-        let lines = match self.side {
+        let (left, right) = (event(left), event(right));
+        let mut lines = Vec::new();
+        match self.side {
             Some(side) => {
+                for (left, right) in left.iter().zip(&right) {
+                    lines.push(Line::from(vec![
+                        Span::styled(format!(" {}   ", fit(left, side, side)), theme.bad()),
+                        Span::styled(fit(right, 0, side), theme.good()),
+                    ]));
+                }
                 let legend = " | they differ   < only on the left   > only on the right   ~ ignored";
-                vec![
-                    Line::from(vec![
-                        Span::styled(format!(" {}   ", fit(&event(left), side, side)), theme.bad()),
-                        Span::styled(fit(&event(right), 0, side), theme.good()),
-                    ]),
-                    Line::styled(fit(legend, 0, self.width), theme.faint()),
-                ]
+                lines.push(Line::styled(fit(legend, 0, self.width), theme.faint()));
             }
-            None => vec![
-                Line::styled(fit(&format!(" - {}", event(left)), 0, self.width), theme.bad()),
-                Line::styled(fit(&format!(" + {}", event(right)), 0, self.width), theme.good()),
-            ],
-        };
+            None => {
+                for ([at, kind], sign, style) in [(left, '-', theme.bad()), (right, '+', theme.good())] {
+                    lines.push(Line::styled(fit(&format!(" {sign} {at}"), 0, self.width), style));
+                    lines.push(Line::styled(fit(&format!("   {kind}"), 0, self.width), style));
+                }
+            }
+        }
         lines.into_iter().map(|line| Shown { line, begins: false }).collect()
     }
 

@@ -145,6 +145,7 @@ fn group(action: Action) -> &'static str {
         | Action::Note(Note::Saved(_) | Note::OnlyMarked) => "Find",
         Action::Replay
         | Action::ReplaySigned
+        | Action::Reconnect
         | Action::Hold(Holding::Dialog | Holding::Edit)
         | Action::Scenario(_)
         | Action::Body(OnBody::Pipe)
