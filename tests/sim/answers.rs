@@ -13,6 +13,7 @@ pub const ANSWERS: Kind = Kind {
     clients: 1,
     sharing: None,
     answers: [(AnswerMode::App, OnAbsent::Refuse), (AnswerMode::App, OnAbsent::Accept)],
+    at_once: 24,
 };
 
 const REGRESSIONS: &Regressions = &[];
@@ -22,6 +23,12 @@ fn an_answer_reaches_its_sender_once_and_what_was_missed_is_kept_and_not_forward
     seeds::hold("answers", REGRESSIONS, &Seeds { usually: 100, one_of: 10 }, |seed| {
         world::history(seed, ANSWERS, None)
     });
+}
+
+#[test]
+fn senders_hear_answers_in_these_histories() {
+    let heard: usize = (0..20).map(|seed| world::answered(seed, ANSWERS)).sum();
+    assert!(heard >= 40, "{heard} in 20 histories");
 }
 
 #[test]

@@ -440,12 +440,16 @@ fn open(
         Err(_) if failing || disk.is_over() => return Ok(None),
         Err(error) => return Err(error).context("the history does not open"),
     };
-    if failing && !opened.notes.is_empty() {
-        // A period that could not be opened is left out, and a note says so.
+    if (failing || disk.is_over()) && !opened.notes.is_empty() {
+        // What could not be opened or read is left out, and a note says so.
         return Ok(None);
     }
-    let is_well = check(&mut by_hand, &opened.history, id, model)? && !disk.is_over();
-    Ok(is_well.then_some((opened.history, by_hand)))
+    let checked = check(&mut by_hand, &opened.history, id, model);
+    if disk.is_over() {
+        // What it said while its machine went down is nobody's to hear.
+        return Ok(None);
+    }
+    Ok(checked?.then_some((opened.history, by_hand)))
 }
 
 /// Asks a history, and does what it takes to have its answer.

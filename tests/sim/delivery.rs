@@ -8,7 +8,8 @@ use crate::{
     world,
 };
 
-const ALONE: Kind = Kind { clients: 1, sharing: None, answers: [(AnswerMode::Relay, OnAbsent::Refuse); 2] };
+const ALONE: Kind =
+    Kind { clients: 1, sharing: None, answers: [(AnswerMode::Relay, OnAbsent::Refuse); 2], at_once: 1 };
 
 const REGRESSIONS: &Regressions =
     &[(90, "an event was stored behind one that heard earlier that it was not stored")];

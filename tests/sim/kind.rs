@@ -10,6 +10,8 @@ pub struct Kind {
     pub sharing: Option<Sharing>,
     /// How the two endpoints answer senders.
     pub answers: [(AnswerMode, OnAbsent); 2],
+    /// How many things may be done between two that come from outside. An answer takes dozens of them within its deadline.
+    pub at_once: u32,
 }
 
 /// What is broken on purpose, to see that it is noticed.

@@ -65,6 +65,8 @@ struct Account {
 
 pub struct Model {
     sharing: Option<Sharing>,
+    /// Endpoints whose senders are told that an event is taken when its answer is late.
+    takes_late: BTreeSet<EndpointName>,
     /// In the order in which the relay numbered them.
     posted: Vec<EventId>,
     events: BTreeMap<EventId, Posted>,
@@ -73,9 +75,9 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(sharing: Option<Sharing>) -> Self {
+    pub fn new(sharing: Option<Sharing>, takes_late: BTreeSet<EndpointName>) -> Self {
         let (posted, events, clients) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { sharing, posted, events, clients, spool: None }
+        Self { sharing, takes_late, posted, events, clients, spool: None }
     }
 
     pub fn posted(&mut self, event: &Event) {
@@ -194,16 +196,21 @@ impl Model {
     }
 
     /// A client's application is asked about an event. It is not asked about a missed one; nor once more after its answer is with the sender,
-    /// or after it has taken the event.
+    /// or after it has taken the event. Only whether a failure came too late, and the sender was told that the event is taken, may be unknown
+    /// to a client that has just started.
     pub fn asked(&mut self, client: Uuid, id: EventId) -> Outcome {
         let event = self.event(id)?;
         ensure!(event.may_be_asked, "{id} was missed, and its application is asked about it");
-        let heard = event.heard.clone();
+        let (heard, endpoint) = (event.heard.clone(), event.endpoint.clone());
+        let may_be_late = self.takes_late.contains(&endpoint);
         let account = self.client(client);
         ensure!(!account.delivered.contains(&id), "an application is asked about {id}, which it has taken");
         if let Some(Heard::App { status, text }) = heard {
             let gave = account.answers.get(&id).is_some_and(|gave| gave.contains(&(status, text)));
-            ensure!(!gave, "an application is asked about {id} again, and its answer is with the sender");
+            ensure!(
+                !gave || may_be_late && !(200..300).contains(&status),
+                "an application is asked about {id} again, and its answer is with the sender"
+            );
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::{
 
 const fn kind(clients: usize, sharing: Sharing) -> Kind {
     let answers = [(AnswerMode::Relay, OnAbsent::Refuse), (AnswerMode::App, OnAbsent::Refuse)];
-    Kind { clients, sharing: Some(sharing), answers }
+    Kind { clients, sharing: Some(sharing), answers, at_once: 1 }
 }
 
 /// Each has every event.

@@ -68,6 +68,7 @@ struct World {
     links: Vec<Link>,
     next_link: u64,
     next_event: u64,
+    at_once: u32,
     /// As this project's client does; others may do otherwise.
     reports_in_order: bool,
     trace: Option<Vec<String>>,
@@ -115,19 +116,23 @@ impl World {
             let token = token.reveal().to_owned();
             HelloEndpoint { name: name.clone(), token, resume: None, sharing: kind.sharing }
         };
+        let late =
+            names.iter().zip(kind.answers).filter(|(_, (_, on_absent))| *on_absent == OnAbsent::Accept);
+        let takes_late = late.map(|(name, _)| name.clone()).collect();
         Self {
             endpoints: names.iter().zip(kind.answers).map(endpoint).collect(),
             registry,
             runtime,
             clock: Arc::new(AtomicU64::new(CLOCK)),
             mutation,
-            model: Model::new(kind.sharing),
+            model: Model::new(kind.sharing, takes_late),
             relay: None,
             relay_disk,
             places,
             links: Vec::new(),
             next_link: 0,
             next_event: 0,
+            at_once: kind.at_once,
             reports_in_order: rng.bool(),
             trace: None,
             _temp: temp,
@@ -474,7 +479,15 @@ impl World {
         match self.rng.u32(..100) {
             0..8 => self.post()?,
             8..11 => self.trouble()?,
-            _ => self.tick()?,
+            _ => {
+                self.tick()?;
+                let more = if self.at_once > 1 { self.rng.u32(..self.at_once) } else { 0 };
+                for _ in 0..more {
+                    // Nothing is done by a machine that is down.
+                    self.keep_up()?;
+                    self.tick()?;
+                }
+            }
         }
         self.keep_up()
     }
@@ -500,6 +513,14 @@ pub fn history(seed: u64, kind: Kind, mutation: Option<Mutation>) -> Outcome {
         world.trace.iter().flatten().for_each(|line| println!("{line}"));
     }
     outcome
+}
+
+/// How many senders heard an application's answer in the history of a seed.
+pub fn answered(seed: u64, kind: Kind) -> usize {
+    let mut world = World::new(seed, kind, None);
+    // What becomes of it is another test's.
+    let _ = world.run();
+    world.model.answered_count()
 }
 
 /// What happens in the history of a seed, in words.
