@@ -20,9 +20,15 @@ use crate::{
     output::{count_text, time_text},
 };
 
-/// Bars of a line, and seconds of each: ten minutes.
+/// Bars of a line at most, and seconds of each: ten minutes.
 const BARS: usize = 60;
 const BAR_SECONDS: usize = 10;
+
+/// Bars of a minute.
+const MINUTE: usize = 60 / BAR_SECONDS;
+
+/// Columns of a line that no bars have: its name, and how many there were.
+const BESIDE_BARS: usize = 36;
 
 /// The page.
 pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
@@ -122,12 +128,13 @@ impl Page<'_> {
 
     fn traffic(&mut self) {
         let traffic = &self.state.traffic;
+        let minutes = (BARS.min(self.width.saturating_sub(BESIDE_BARS)) / MINUTE).max(1);
         for (name, what) in
             [("received", Counted::Event), ("answered", Counted::Answered), ("failed", Counted::Failed)]
         {
-            let counts = traffic.bars(what, BARS, BAR_SECONDS);
+            let counts = traffic.bars(what, minutes * MINUTE, BAR_SECONDS);
             let sum: u32 = counts.iter().sum();
-            self.put(name, &format!("{}  {sum} in 10 min", bars_text(&counts)), Style::new());
+            self.put(name, &format!("{}  {sum} in {minutes} min", bars_text(&counts)), Style::new());
         }
         let rate = format!("{:.1} events a second over the last ten", traffic.rate());
         self.put("rate", &rate, Style::new());
