@@ -17,9 +17,11 @@ use crate::wire::{ErrorCode, SessionError};
 
 mod body;
 mod client_end;
+mod last_byte;
 mod relay_end;
 
 pub use client_end::{ClientCommand, ClientConfig, ClientEnd, Delivery};
+pub use last_byte::LastByte;
 pub use relay_end::{Admitted, AppAnswer, Lane, Outgoing, Read, RelayCommand, RelayConfig, RelayEnd};
 
 /// The times a session keeps.

@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use inhaul_core::{
     event::UnixMillis,
     retry::Backoff,
-    session::{ClientCommand, ClientConfig, ClientEnd, Delivery, Timing},
+    session::{ClientCommand, ClientConfig, ClientEnd, Delivery, LastByte, Timing},
     wire::{Credit, Expired, Frame, HelloEndpoint, SessionError, Welcome},
 };
 use tokio::sync::mpsc;
@@ -25,14 +25,12 @@ use tokio_tungstenite::{
 use crate::{clock, connection::ConnectionState, random::random};
 
 mod dial;
-mod heard;
 mod proxy;
 mod talk;
 mod wake;
 
 pub use dial::{DialError, Relay};
 use dial::{Dialled, Stream};
-use heard::LastByte;
 pub use talk::{Arrival, Report, SessionConfig, SessionNews, SessionPorts, SessionRefused};
 use wake::Wakes;
 

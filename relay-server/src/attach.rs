@@ -1,6 +1,6 @@
 //! `/_inhaul/attach`: where a client's request becomes a session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -12,17 +12,17 @@ use http::{
 };
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
-use inhaul_core::wire::SUB_PROTOCOL;
+use inhaul_core::{session::LastByte, wire::SUB_PROTOCOL};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{handshake::derive_accept_key, protocol::Role},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{io::InspectReader, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ingest::relay_answer,
     serve::Place,
-    session::{self, Heard, SessionContext},
+    session::{self, SessionContext},
 };
 
 /// Answers the WebSocket handshake (RFC 6455 §4.2) of a request over HTTP/1.1 and starts the session behind it, which keeps the connection's place.
@@ -44,7 +44,14 @@ pub fn attach<B: Send + 'static>(
             Err(error) => return tracing::debug!(%error, "a client's connection was not upgraded"),
         };
         let config = Some(session::websocket_config());
-        let (stream, last_byte) = Heard::new(TokioIo::new(upgraded));
+        let last_byte = LastByte::new(Instant::now());
+        let noted = last_byte.clone();
+        let note = move |bytes: &[u8]| {
+            if !bytes.is_empty() {
+                noted.note(Instant::now());
+            }
+        };
+        let stream = InspectReader::new(TokioIo::new(upgraded), note);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
         tokio::select! {
             () = session::run(socket, last_byte, context) => {}

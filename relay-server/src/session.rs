@@ -13,7 +13,7 @@ use futures_util::{
     stream::{SplitSink, SplitStream},
 };
 use inhaul_core::{
-    session::{RelayConfig, RelayEnd},
+    session::{LastByte, RelayConfig, RelayEnd},
     wire::FRAME_MAX_BYTES,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,11 +30,9 @@ use crate::{
 };
 
 mod driver;
-mod heard;
 
 use driver::CLOSE_GRACE;
 pub use driver::{Doing, Done, Driver, Waits};
-pub use heard::{Heard, LastByte};
 
 /// What every session of a relay shares.
 pub struct SessionContext {

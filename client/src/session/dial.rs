@@ -1,9 +1,16 @@
 //! Opens a WebSocket to a relay.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{Request, StatusCode, header};
-use inhaul_core::wire::{ATTACH_PATH, FRAME_MAX_BYTES, SUB_PROTOCOL};
+use inhaul_core::{
+    session::LastByte,
+    wire::{ATTACH_PATH, FRAME_MAX_BYTES, SUB_PROTOCOL},
+};
 use rustls::ClientConfig;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,11 +19,9 @@ use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{self, handshake::client::generate_key, protocol::WebSocketConfig},
 };
+use tokio_util::io::InspectReader;
 
-use super::{
-    heard::{Heard, LastByte},
-    proxy,
-};
+use super::proxy;
 use crate::config::RelayUrl;
 
 /// Time for connection, TLS and handshake together.
@@ -129,7 +134,14 @@ async fn open(relay: &Relay) -> Result<Dialled, DialError> {
     let shown = || url.to_string();
     let failed = |error| DialError::Connect { relay: shown(), error };
     // Below TLS, whose records take their time too.
-    let (stream, last_byte) = Heard::new(proxy::connect(url).await.map_err(failed)?);
+    let last_byte = LastByte::new(Instant::now());
+    let noted = last_byte.clone();
+    let note = move |bytes: &[u8]| {
+        if !bytes.is_empty() {
+            noted.note(Instant::now());
+        }
+    };
+    let stream = InspectReader::new(proxy::connect(url).await.map_err(failed)?, note);
     let stream: Stream = match &relay.tls {
         Some(config) if url.is_tls() => {
             let failed = |error| DialError::Tls { relay: shown(), error };
