@@ -16,6 +16,8 @@ pub enum ConnectionState {
         round_trip: Option<Duration>,
         /// Events that waited at the relay when the session began and have not come yet.
         backlog_events: u64,
+        /// How far the relay's clock was ahead of this machine's when the session began, in milliseconds; unknown for relays that do not say.
+        clock_ahead_ms: Option<i64>,
     },
     /// Lost; the next try is due.
     Waiting {

@@ -171,6 +171,7 @@ struct Session<'a> {
     began_at: UnixMillis,
     told_of_late: bool,
     round_trip: Option<Duration>,
+    clock_ahead_ms: Option<i64>,
     opened: bool,
     closing_since: Option<Instant>,
     news: Vec<SessionNews>,
@@ -204,6 +205,7 @@ impl<'a> Session<'a> {
             began_at: clock::now(),
             told_of_late: false,
             round_trip: None,
+            clock_ahead_ms: None,
             opened: false,
             closing_since: None,
             news: Vec::new(),
@@ -396,6 +398,8 @@ impl Session<'_> {
         self.opened = true;
         let mut expired = None;
         self.began_at = welcome.time_ms.unwrap_or(self.began_at);
+        let here = clock::now();
+        self.clock_ahead_ms = welcome.time_ms.map(|there| there.0.wrapping_sub(here.0).cast_signed());
         if let Some(endpoint) = welcome.endpoints.first() {
             self.endpoint_url = endpoint.url.as_str().into();
             self.taken_when_late = endpoint.taken_when_late;
@@ -408,8 +412,9 @@ impl Session<'_> {
     }
 
     fn say_connected(&mut self) {
-        let Self { round_trip, backlog_events, .. } = *self;
-        self.news.push(SessionNews::State(ConnectionState::Connected { round_trip, backlog_events }));
+        let Self { round_trip, backlog_events, clock_ahead_ms, .. } = *self;
+        let connected = ConnectionState::Connected { round_trip, backlog_events, clock_ahead_ms };
+        self.news.push(SessionNews::State(connected));
     }
 
     async fn flush_news(&mut self) -> Result<(), SessionRefused> {

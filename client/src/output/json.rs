@@ -385,7 +385,7 @@ pub fn connection(state: &ConnectionState, now: UnixMillis) -> ConnectionRecord<
         ConnectionState::Connecting { attempt } => {
             ConnectionRecord { state: "connecting", attempt: Some(*attempt), ..blank }
         }
-        ConnectionState::Connected { round_trip, backlog_events } => ConnectionRecord {
+        ConnectionState::Connected { round_trip, backlog_events, .. } => ConnectionRecord {
             state: "connected",
             round_trip_ms: round_trip.map(|time| (time.as_secs_f64() * 1_000_000.0).round() / 1000.0),
             backlog_events: Some(*backlog_events),

@@ -240,7 +240,7 @@ pub(super) fn connection(state: &ConnectionState, now: UnixMillis, color: Color)
     let (paint, text) = match state {
         ConnectionState::Connecting { attempt: 1 } => (Paint::Doubtful, "connecting".to_owned()),
         ConnectionState::Connecting { attempt } => (Paint::Doubtful, format!("connecting, try {attempt}")),
-        ConnectionState::Connected { round_trip, backlog_events } => {
+        ConnectionState::Connected { round_trip, backlog_events, .. } => {
             let mut text = "connected".to_owned();
             if let Some(time) = round_trip {
                 let _ = write!(text, ", {:.1} ms to the relay and back", time.as_secs_f64() * 1000.0);

@@ -115,8 +115,12 @@ fn states() -> Vec<ConnectionState> {
     vec![
         ConnectionState::Connecting { attempt: 1 },
         ConnectionState::Connecting { attempt: 3 },
-        ConnectionState::Connected { round_trip: Some(Duration::from_micros(1534)), backlog_events: 7 },
-        ConnectionState::Connected { round_trip: None, backlog_events: 0 },
+        ConnectionState::Connected {
+            round_trip: Some(Duration::from_micros(1534)),
+            backlog_events: 7,
+            clock_ahead_ms: None,
+        },
+        ConnectionState::Connected { round_trip: None, backlog_events: 0, clock_ahead_ms: None },
         ConnectionState::Waiting {
             reason: "connection refused".to_owned(),
             retry_in: Duration::from_millis(250),

@@ -216,6 +216,7 @@ impl Stage {
         stage.tell(Message::Live(Live::Connection(ConnectionState::Connected {
             round_trip,
             backlog_events: 0,
+            clock_ahead_ms: Some(40),
         })));
         stage.effects.clear();
         stage

@@ -40,6 +40,16 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     page.lines
 }
 
+/// How the relay's clock stands to this machine's, and whether that is as it should be. What is less than a second may be the way's.
+fn clock_text(ahead_ms: i64) -> (String, bool) {
+    let difference = Duration::from_millis(ahead_ms.unsigned_abs());
+    if difference < Duration::from_secs(1) {
+        return ("as this machine's, within a second".to_owned(), true);
+    }
+    let side = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    (format!("{} {side} this machine's; signatures are judged by the relay's", time_text(difference)), false)
+}
+
 struct Page<'a> {
     state: &'a State,
     width: usize,
@@ -82,7 +92,9 @@ impl Page<'_> {
             let at = at.get(..19).unwrap_or(&at).replace('T', " ");
             self.put(name, &format!("{at}, {} ago{again}", time_text(time)), Style::new());
         }
-        let ConnectionState::Connected { round_trip, backlog_events } = &self.state.connection else {
+        let ConnectionState::Connected { round_trip, backlog_events, clock_ahead_ms } =
+            &self.state.connection
+        else {
             return;
         };
         if let Some(time) = round_trip {
@@ -100,6 +112,10 @@ impl Page<'_> {
         }
         let style = if *backlog_events == 0 { Style::new() } else { theme.doubtful() };
         self.put("backlog at relay", &count_text(*backlog_events, "event"), style);
+        if let Some(ahead) = *clock_ahead_ms {
+            let (text, is_right) = clock_text(ahead);
+            self.put("its clock", &text, if is_right { Style::new() } else { theme.doubtful() });
+        }
     }
 
     fn addresses(&mut self) {
@@ -139,5 +155,23 @@ impl Page<'_> {
         let rate = format!("{:.1} events a second over the last ten", traffic.rate());
         self.put("rate", &rate, Style::new());
         self.put("since start", &count_text(traffic.events, "event"), Style::new());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock_text;
+
+    #[test]
+    fn a_clock_that_is_off_is_told_with_its_side() {
+        for (ahead_ms, text) in [
+            (999, "as this machine's, within a second"),
+            (-999, "as this machine's, within a second"),
+            (90_000, "1 min 30 s ahead of this machine's; signatures are judged by the relay's"),
+            (-7_200_000, "2 h behind this machine's; signatures are judged by the relay's"),
+        ] {
+            let (told, is_right) = clock_text(ahead_ms);
+            assert_eq!((told.as_str(), is_right), (text, ahead_ms.abs() < 1000));
+        }
     }
 }

@@ -85,7 +85,7 @@ fn connection(state: &State, is_wide: bool) -> (&'static str, String, Style) {
         ConnectionState::Connecting { attempt } => {
             ("◌", format!("connecting, try {attempt}"), theme.doubtful())
         }
-        ConnectionState::Connected { round_trip, backlog_events } => {
+        ConnectionState::Connected { round_trip, backlog_events, .. } => {
             let mut text = "connected".to_owned();
             if let Some(time) = round_trip.filter(|_| is_wide) {
                 text.push_str(&format!(" {:.1} ms", time.as_secs_f64() * 1000.0));
