@@ -81,6 +81,14 @@ pub trait DiskFile: Send + Sync {
     fn erase(&self, offset: u64, bytes: u64) -> io::Result<()> {
         write_zeros(self, offset, bytes)
     }
+    /// Extends it from its end, at `offset`, by zeros that need not be written: the disk only keeps room for them.
+    ///
+    /// # Errors
+    /// With [`io::ErrorKind::Unsupported`] when they have to be written, or when the disk refuses.
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        let _ = (offset, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Cuts or extends it.
     ///
     /// # Errors
@@ -207,6 +215,12 @@ impl DiskFile for File {
         }
         // Not every file system has holes.
         write_zeros(self, offset, bytes)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        Ok(fallocate(self, FallocateFlags::empty(), offset, bytes)?)
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

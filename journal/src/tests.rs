@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -415,6 +415,7 @@ fn a_full_queue_refuses_at_once() {
 #[derive(Clone, Default)]
 struct Failing {
     room: Option<u64>,
+    allocated: Arc<AtomicU64>,
     writes: Arc<AtomicU32>,
     syncs_before: Arc<AtomicU32>,
     syncs: Arc<AtomicU32>,
@@ -491,6 +492,15 @@ impl DiskFile for FailingFile {
         }
         self.file.write_all_at(bytes, offset)
     }
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        Failing::fails(&self.disk.writes)?;
+        if !self.has_room(offset + bytes)? {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.file.allocate(offset, bytes)?;
+        self.disk.allocated.fetch_add(bytes, Ordering::SeqCst);
+        Ok(())
+    }
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         self.file.set_len(bytes)
     }
@@ -523,6 +533,37 @@ fn a_full_disk_is_an_error_and_the_journal_goes_on_when_there_is_room() {
         let found = numbers(&journal, &found);
         assert!(found == [1, 3] || found == [1, 2, 3], "{writes} {syncs}: {found:?}");
     }
+}
+
+/// Room for a large batch is allocated, for small ones it is filled with zeros; after a kill there is no telling which it was.
+#[test]
+#[cfg(target_os = "linux")]
+fn room_for_a_large_batch_is_allocated_and_reads_as_zeros() {
+    let directory = tempdir().unwrap();
+    let options = || Options { segment_bytes: 1 << 20, ..Options::default() };
+    let disk = Failing::default();
+    let opened = Journal::open_on(Arc::new(disk.clone()), directory.path(), options(), &mut |_, _, _| ());
+    let (journal, _) = opened.unwrap();
+    append(&journal, 0, 100);
+    assert_eq!(disk.allocated.load(Ordering::SeqCst), 0);
+    for number in 1..400 {
+        append(&journal, number, 3000);
+    }
+    let allocated = disk.allocated.load(Ordering::SeqCst);
+    // The first segment was filled when its first record came.
+    assert_eq!(
+        allocated,
+        (1 << 20) - crate::segment::FIRST_FRAME,
+        "what is behind the first page of the second segment"
+    );
+    // As a kill leaves it: the mark is not that of a closed journal.
+    let copy = tempdir().unwrap();
+    for path in segment_files(directory.path()) {
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let (copied, recovery, found) = open(copy.path(), options());
+    assert!(recovery.problems().is_empty(), "{recovery:?}");
+    assert_eq!(numbers(&copied, &found), (0..400).collect::<Vec<_>>());
 }
 
 #[test]

@@ -27,6 +27,10 @@ pub(crate) const MAX_FRAME_BYTES: u64 = 2 << 30;
 /// How far ahead of the records zeros are written.
 const PREFILL_STEP: u64 = 1 << 20;
 
+/// From this share of a segment on, a batch is large: 32 KiB at the usual size. Room for it is allocated and no zeros are written, which would
+/// double what the disk has to do; its sync has to note which of that room is in use, for which a small one would take twice as long.
+const LARGE_SHARE: u64 = 512;
+
 /// Least bytes of zeros that are tried on a disk with little room: a block of most file systems.
 const SMALLEST_STEP: usize = 4096;
 
@@ -48,6 +52,8 @@ pub(crate) struct Writer {
     next_number: u64,
     buffer: Vec<u8>,
     zeros: Vec<u8>,
+    /// Bytes of the batch that is written, and of the one before: large and small ones take turns when many send.
+    batches: [u64; 2],
 }
 
 /// The segment being written.
@@ -142,6 +148,7 @@ impl Writer {
             next_number,
             buffer: Vec::new(),
             zeros,
+            batches: [0; 2],
         }
     }
 
@@ -173,6 +180,7 @@ impl Writer {
     }
 
     fn write(&mut self, batch: Vec<Append>) {
+        self.batches = [batch.iter().map(|append| Needs::of(append).frame).sum(), self.batches[0]];
         let mut batch = batch.into_iter().peekable();
         while let Some(first) = batch.peek() {
             let needs = Needs::of(first);
@@ -276,7 +284,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                // What is filled with zeros ahead of its records is room for the next try.
+                // What was made ahead of its records is room for the next try.
                 self.abandon();
                 Err(error)
             }
@@ -382,8 +390,8 @@ impl Writer {
         Ok(location)
     }
 
-    /// Writes zeros ahead, for the next record and what must be left behind it, unless the segment grows beyond its size for one large
-    /// record.
+    /// Makes room with zeros ahead, for the next record and what must be left behind it, unless the segment grows beyond its size for one
+    /// large record.
     fn reserve(&mut self, needs: Needs) -> io::Result<()> {
         let reserved = self.reserved(needs);
         let Some(current) = self.current.as_mut() else { return Ok(()) };
@@ -391,6 +399,12 @@ impl Writer {
         let end = current.end + needs.frame;
         let needed = (end + reserved).min(segment_bytes);
         if !self.options.prefill || end > segment_bytes || needed <= current.file_bytes {
+            return Ok(());
+        }
+        if self.batches.iter().any(|bytes| bytes * LARGE_SHARE >= segment_bytes)
+            && current.file.allocate(current.file_bytes, segment_bytes - current.file_bytes).is_ok()
+        {
+            current.file_bytes = segment_bytes;
             return Ok(());
         }
         let wanted = (needed + PREFILL_STEP).min(segment_bytes);

@@ -502,6 +502,23 @@ impl DiskFile for SimFile {
         if fits { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
+    /// Not every disk can, and this one cannot always.
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        let mut state = self.disk.change()?;
+        if state.rng.bool() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if state.writes.hit() {
+            return Err(io::Error::other("the device failed"));
+        }
+        if state.room.is_some_and(|room| bytes > room) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        state.room = state.room.map(|room| room - bytes);
+        state.files[self.file].change(Change::SetLen(offset + bytes));
+        Ok(())
+    }
+
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.disk.change()?;
         let length = state.files[self.file].now.len() as u64;
