@@ -431,7 +431,8 @@ fn open(
         period_bytes: PERIOD_BYTES,
         segment_bytes: SEGMENT_BYTES,
         clock,
-        simulated: Some(Arc::new(disk.clone())),
+        disk: Arc::new(disk.clone()),
+        simulated: true,
         ..Options::default()
     };
     let failing = disk.is_failing();

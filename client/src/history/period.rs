@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use inhaul_core::event::EventId;
-use inhaul_journal::{Disk, Erasure, Journal, Location, OpenError, ReadError, RealDisk};
+use inhaul_journal::{Erasure, Journal, Location, OpenError, ReadError};
 
 pub(super) use name::{PeriodName, date_of};
 pub(super) use summary::{read_summary, remove_summary, write_summary};
@@ -67,7 +67,7 @@ impl OpenPeriod {
         options: &Options,
         notes: &Notes,
     ) -> Result<Self, HistoryError> {
-        let source = if options.simulated.is_some() { IndexSource::Memory } else { IndexSource::Existing };
+        let source = if options.simulated { IndexSource::Memory } else { IndexSource::Existing };
         Self::open_with(directory, role, options, notes, source)
     }
 
@@ -86,9 +86,8 @@ impl OpenPeriod {
                 .map_err(|error| HistoryError::io(path, &error))?;
         }
         let mut log = Log::default();
-        let disk: Arc<dyn Disk> = options.simulated.clone().unwrap_or_else(|| Arc::new(RealDisk));
         let opened = Journal::open_on(
-            disk,
+            Arc::clone(&options.disk),
             &journal_directory,
             journal_options(options, role),
             &mut |location, kind, tag| log.add(location, kind, tag),
@@ -233,7 +232,7 @@ pub(super) fn journal_options(options: &Options, role: Role) -> inhaul_journal::
         segment_bytes: options.segment_bytes,
         prefill: options.prefill && role == Role::Current,
         in_order: true,
-        stepped: options.simulated.is_some(),
+        stepped: options.simulated,
         ..inhaul_journal::Options::default()
     }
 }

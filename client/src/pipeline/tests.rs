@@ -1,8 +1,7 @@
 //! What an event costs the disk on its way, and in which order it gets there: the real history, on a disk that counts.
 
 use std::{
-    io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,7 +10,7 @@ use std::{
 };
 
 use inhaul_core::session::Delivery;
-use inhaul_journal::{Disk as JournalDisk, DiskFile, RealDisk};
+use inhaul_journal::testing::{HookedDisk, What};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,66 +23,6 @@ use crate::{
     forward::ForwardOptions,
     history::{ByHand, Options, tests::sample_event},
 };
-
-/// The real disk, and how often data was synced to it.
-struct Counting(Arc<AtomicU64>);
-
-struct CountingFile(Arc<dyn DiskFile>, Arc<AtomicU64>);
-
-impl Counting {
-    fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(CountingFile(file, Arc::clone(&self.0)))
-    }
-}
-
-impl JournalDisk for Counting {
-    fn make_directory(&self, directory: &Path) -> io::Result<()> {
-        RealDisk.make_directory(directory)
-    }
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
-        RealDisk.try_lock(path)
-    }
-    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-        RealDisk.list(directory)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.file(RealDisk.open(path)?))
-    }
-    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.file(RealDisk.make(path)?))
-    }
-    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        RealDisk.sync_directory(directory)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-    fn nonce(&self) -> u64 {
-        RealDisk.nonce()
-    }
-}
-
-impl DiskFile for CountingFile {
-    fn bytes(&self) -> io::Result<u64> {
-        self.0.bytes()
-    }
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
-    }
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
-    }
-    fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.sync_data()
-    }
-}
 
 /// A pipeline on a history that a thread of the test runs.
 struct World {
@@ -115,7 +54,12 @@ impl World {
     fn with(targets: &[Target], options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let syncs = Arc::new(AtomicU64::new(0));
-        let options = Options { simulated: Some(Arc::new(Counting(Arc::clone(&syncs)))), ..options };
+        let counted = Arc::clone(&syncs);
+        let disk = HookedDisk::new(move |act| {
+            counted.fetch_add(u64::from(act.what == What::Sync), Ordering::SeqCst);
+            Ok(())
+        });
+        let options = Options { disk: Arc::new(disk), simulated: true, ..options };
         let (opened, mut by_hand) = ByHand::open(&temp.path().join("data"), options).unwrap();
         let ended = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&ended);
