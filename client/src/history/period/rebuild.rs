@@ -1,21 +1,33 @@
 //! How an index gets to hold what its journal holds: caught up when it is behind, made again when it is broken.
 
-use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fs, io,
+    path::Path,
+    sync::Arc,
+};
 
 use inhaul_core::event::EventId;
-use inhaul_journal::{Erasure, Journal, Location};
+use inhaul_journal::{Erasure, Journal, Location, ReadError};
 use uuid::Uuid;
 
-use super::super::{
-    Options,
-    fold::{Indexed, fold},
-    index::{Database, Index, IndexError, LatestRecords, Marker, Memory},
-    notes::Notes,
-    record::{Change, EVENT},
+use super::{
+    super::{
+        Options,
+        error::with_causes,
+        fold::{Indexed, fold},
+        index::{Database, Index, IndexError, LatestRecords, Marker, Memory},
+        notes::Notes,
+        record::{Change, EVENT},
+    },
+    ReadBackError,
 };
 
 /// The name of the index in a period's directory.
 const INDEX: &str = "index.sled";
+
+/// Before every record: segments are counted from 1.
+const BEFORE_ALL: Location = Location { segment: 0, offset: 0, len: 0 };
 
 /// Where the index in use comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +45,8 @@ pub(super) struct Ready {
     pub(super) index: Box<dyn Index>,
     pub(super) source: IndexSource,
     pub(super) marker: Option<Marker>,
+    /// Events of which the disk refused to read a record.
+    pub(super) held_back: HashSet<EventId>,
 }
 
 /// What the journal found when it was opened, in its order.
@@ -50,6 +64,16 @@ impl Log {
     pub(super) fn event_bytes(&self) -> u64 {
         let events = self.records.iter().filter(|(_, kind, _)| *kind == EVENT);
         events.map(|(location, _, _)| u64::from(location.len)).sum()
+    }
+
+    /// The last record.
+    pub(super) fn last(&self) -> Option<Location> {
+        self.records.last().map(|&(location, _, _)| location)
+    }
+
+    /// The events with a record from that one on.
+    fn events_from(&self, first: usize) -> HashSet<EventId> {
+        self.records[first..].iter().filter_map(|(_, _, id)| *id).collect()
     }
 
     /// Of every event that arrived, its latest record.
@@ -85,27 +109,23 @@ pub(super) fn index_of(
             IndexSource::Memory => Ok(Box::new(Memory::default())),
         };
         let ready = found.and_then(|mut index| {
-            let (marker, unreadable) = catch_up(index.as_mut(), journal, log)?;
+            let caught_up = catch_up(index.as_mut(), journal, log)?;
             if source != IndexSource::Memory {
-                let left_out = marker.map_or(0, |marker| marker.unreadable_events);
-                index.check(&Arc::new(log.latest()), left_out)?;
+                index.check(&Arc::new(log.latest()), caught_up.missing)?;
             }
-            Ok((index, marker, unreadable))
+            Ok((index, caught_up))
         });
         match ready {
-            Ok((index, marker, unreadable)) => {
-                if unreadable > 0 {
-                    notes.add(format!(
-                        "history in {}: {unreadable} damaged records were left out",
-                        directory.display()
-                    ));
-                }
-                return Ready { index, source, marker };
+            Ok((index, caught_up)) => {
+                caught_up.tell(directory, notes);
+                let CaughtUp { marker, held_back, .. } = caught_up;
+                return Ready { index, source, marker, held_back };
             }
             Err(error) if source == IndexSource::Memory => {
                 // Memory does not fail; should it ever, an empty list beside a whole journal still stores what comes.
                 tracing::error!(%error, "no index could be made");
-                return Ready { index: Box::new(Memory::default()), source, marker: None };
+                let index = Box::new(Memory::default());
+                return Ready { index, source, marker: None, held_back: HashSet::new() };
             }
             Err(error) => source = replace(directory, source, options, notes, &error),
         }
@@ -182,12 +202,37 @@ fn set_aside(directory: &Path, options: &Options) -> io::Result<Option<String>> 
     }
 }
 
-/// Applies what the index lacks. Gives back the marker, and how many records could not be read this time.
-fn catch_up(
-    index: &mut dyn Index,
-    journal: &Journal,
-    log: &Log,
-) -> Result<(Option<Marker>, u64), IndexError> {
+/// What an index took from the journal, and what it did not.
+struct CaughtUp {
+    marker: Option<Marker>,
+    /// Records that are damaged.
+    damaged: u64,
+    /// Records that the disk refused to read, and one of its reasons.
+    refused: Option<(u64, ReadError)>,
+    /// Their events.
+    held_back: HashSet<EventId>,
+    /// Events that are not in the index, for good or for now.
+    missing: u64,
+}
+
+impl CaughtUp {
+    /// What is left out, for good and for now.
+    fn tell(&self, directory: &Path, notes: &Notes) {
+        let place = directory.display();
+        if self.damaged > 0 {
+            notes.add(format!("history in {place}: {} damaged records were left out for good", self.damaged));
+        }
+        if let Some((records, reason)) = &self.refused {
+            notes.add(format!(
+                "history in {place}: {records} records are left out until a start can read them: {}",
+                with_causes(reason)
+            ));
+        }
+    }
+}
+
+/// Applies what the index lacks. What the disk refuses to read now is read at a later opening: the marker stays before it.
+fn catch_up(index: &mut dyn Index, journal: &Journal, log: &Log) -> Result<CaughtUp, IndexError> {
     let marker = index.marker()?;
     let known = match marker {
         None => 0,
@@ -199,50 +244,74 @@ fn catch_up(
             known
         }
     };
-    let (mut unreadable, mut without_arrival) = (0, HashSet::new());
-    for &(location, kind, id) in &log.records[known..] {
-        let Some(id) = id else { continue };
-        let entry = index.get(id)?;
-        let record = journal.read(location);
-        if let Ok(record) = &record
-            && record.payload.is_empty()
-            && location.len > 0
-        {
-            // A kill may have left some of it. What it cannot overwrite now it can at the next start.
-            let erasure = Erasure { range: location..=location, tag: record.tag.clone() };
-            let _ = journal.erase(&[erasure], &|_| true);
-        }
-        let entry = match record.map(|record| Change::from_record(kind, record.payload)) {
-            Ok(Ok(Some(change))) => fold(entry, location, &change),
-            Ok(Ok(None)) => {
-                if kind == EVENT {
-                    without_arrival.insert(id);
-                }
-                entry.map(|entry| Indexed { latest: location, ..entry })
+    let mut anew = match marker {
+        Some(Marker { is_held_back: true, .. }) => log.events_from(known),
+        Some(_) | None => HashSet::new(),
+    };
+    let from = if anew.is_empty() { known } else { 0 };
+    let (mut damaged, mut refused, mut first_refused) = (0, None, log.records.len());
+    let (mut held_back, mut without_arrival) = (HashSet::new(), Vec::new());
+    let all_of: HashSet<EventId> = anew.clone();
+    for (at, &(location, kind, id)) in log.records.iter().enumerate().skip(from) {
+        let Some(id) = id.filter(|id| at >= known || all_of.contains(id)) else { continue };
+        let known_entry = index.get(id)?;
+        let entry = if anew.remove(&id) { None } else { known_entry.clone() };
+        let passed = || known_entry.map(|entry| Indexed { latest: location, ..entry });
+        let is_arrival = kind == EVENT && at >= known;
+        let entry = match read(journal, location, kind) {
+            Ok(Some(change)) => fold(entry, location, &change),
+            Ok(None) => {
+                without_arrival.extend(is_arrival.then_some((at, id)));
+                passed()
             }
-            Ok(Err(_)) | Err(_) => {
-                unreadable += 1;
-                if kind == EVENT {
-                    without_arrival.insert(id);
-                }
-                entry.map(|entry| Indexed { latest: location, ..entry })
+            Err(ReadBackError::Journal(error @ ReadError::Io { .. })) => {
+                let (records, _) = refused.get_or_insert((0, error));
+                *records += 1;
+                first_refused = first_refused.min(at.max(known));
+                held_back.insert(id);
+                without_arrival.extend(is_arrival.then_some((at, id)));
+                passed()
+            }
+            Err(_) => {
+                damaged += u64::from(at >= known);
+                without_arrival.extend(is_arrival.then_some((at, id)));
+                passed()
             }
         };
         if let Some(entry) = entry {
             index.put(&entry)?;
         }
     }
-    let mut unreadable_events = marker.map_or(0, |marker| marker.unreadable_events);
-    for id in without_arrival {
-        unreadable_events += u64::from(index.get(id)?.is_none());
+    let mut missing = HashMap::new();
+    for (at, id) in without_arrival {
+        if index.get(id)?.is_none() {
+            missing.entry(id).or_insert(at);
+        }
     }
-    let marker = log.records.last().map(|&(up_to, _, _)| Marker {
+    let missing_before = |end: usize| {
+        let here = missing.values().filter(|at| **at < end).count() as u64;
+        marker.map_or(0, |marker| marker.unreadable_events) + here
+    };
+    let is_held_back = refused.is_some();
+    let last = log.records[..first_refused].last().map(|&(location, _, _)| location);
+    let marker = last.or(is_held_back.then_some(BEFORE_ALL)).map(|up_to| Marker {
         up_to,
-        records: log.records.len() as u64,
-        unreadable_events,
+        records: first_refused as u64,
+        unreadable_events: missing_before(first_refused),
+        is_held_back,
     });
     if let Some(marker) = marker {
         index.mark(marker)?;
     }
-    Ok((marker, unreadable))
+    Ok(CaughtUp { marker, damaged, refused, held_back, missing: missing_before(usize::MAX) })
+}
+
+/// Reads a record. What a kill left of one that was being erased is erased; what cannot be overwritten now can be at the next start.
+fn read(journal: &Journal, location: Location, kind: u8) -> Result<Option<Change>, ReadBackError> {
+    let record = journal.read(location)?;
+    if record.payload.is_empty() && location.len > 0 {
+        let erasure = Erasure { range: location..=location, tag: record.tag.clone() };
+        let _ = journal.erase(&[erasure], &|_| true);
+    }
+    Ok(Change::from_record(kind, record.payload)?)
 }
