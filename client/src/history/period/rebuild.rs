@@ -219,12 +219,20 @@ impl CaughtUp {
     /// What is left out, for good and for now.
     fn tell(&self, directory: &Path, notes: &Notes) {
         let place = directory.display();
-        if self.damaged > 0 {
-            notes.add(format!("history in {place}: {} damaged records were left out for good", self.damaged));
+        match self.damaged {
+            0 => {}
+            1 => notes.add(format!("history in {place}: 1 record is damaged and left out for good")),
+            more => {
+                notes.add(format!("history in {place}: {more} records are damaged and left out for good"))
+            }
         }
         if let Some((records, reason)) = &self.refused {
+            let (records, are, them) = match records {
+                1 => ("1 record".to_owned(), "is", "it"),
+                more => (format!("{more} records"), "are", "them"),
+            };
             notes.add(format!(
-                "history in {place}: {records} records are left out until a start can read them: {}",
+                "history in {place}: {records} cannot be read now and {are} left out until a start can read {them}; where that stays so, `inhaul history repair` goes on without {them}: {}",
                 with_causes(reason)
             ));
         }

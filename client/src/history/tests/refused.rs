@@ -1,6 +1,6 @@
 //! Records that the disk refuses to read while an index catches up: their events are left out for now, and come back.
 
-use std::{collections::HashSet, sync::Mutex};
+use std::collections::HashSet;
 
 use inhaul_journal::{
     Journal,
@@ -38,10 +38,14 @@ fn place(world: &World, period: usize, number: u64, kind: u8) -> Location {
 
 /// Opens the history on a disk that refuses to read these records.
 fn open_refused(world: &World, places: &[Location]) -> Opened {
-    let bodies: HashSet<u64> = places.iter().map(|place| place.offset + FRAME_HEAD_BYTES).collect();
-    let refused = Mutex::new(bodies);
+    let name = |place: &Location| format!("{:016x}.seg", place.segment);
+    let bodies = places.iter().map(|place| (name(place), place.offset + FRAME_HEAD_BYTES));
+    let refused: HashSet<(String, u64)> = bodies.collect();
+    let is_refused = move |path: &Path, offset| {
+        refused.contains(&(path.file_name().unwrap().to_str().unwrap().to_owned(), offset))
+    };
     let disk = HookedDisk::new(move |act| match act.what {
-        What::Read(offset) if refused.lock().unwrap().contains(&offset) => Err(rustix::io::Errno::IO.into()),
+        What::Read(offset) if is_refused(act.path, offset) => Err(rustix::io::Errno::IO.into()),
         What::Read(_) | What::Write(_) | What::Sync => Ok(()),
     });
     History::open_with(&world.path(), Options { disk: Arc::new(disk), ..world.options() }).unwrap()
@@ -81,7 +85,7 @@ async fn an_event_whose_record_is_refused_comes_back_when_it_can_be_read() {
         let world = world.killed_now();
         let refused = place(&world, 0, number, ARRIVAL);
         let Opened { history, notes } = open_refused(&world, &[refused]);
-        let left_out = "1 records are left out until a start can read them: ";
+        let left_out = "1 record cannot be read now and is left out until a start can read it; ";
         assert!(notes.len() == 1 && notes[0].contains(left_out), "{number}: {notes:?}");
         let without_it = without(&expected, number);
         assert_eq!(everything(&history).await, without_it, "{number}");
@@ -133,23 +137,30 @@ async fn an_event_is_put_together_anew_when_a_record_in_its_middle_was_refused()
     assert_eq!(everything(&world.open_well()).await, expected);
 }
 
+/// The damage is in a segment that has a side index, so it is found when the record is read.
 #[tokio::test]
 async fn what_is_damaged_is_left_out_for_good_and_what_is_refused_for_now() {
     let world = World::new();
-    let history = world.open_well();
-    busy_history(&history, 0..20).await;
+    let options = Options { segment_bytes: 64 << 10, ..world.options() };
+    let history = History::open_with(&world.path(), options).unwrap().history;
+    for number in 0..12 {
+        history.store(sample_event(number, &[1; 20_000]), forwarded()).await.unwrap();
+    }
     let expected = everything(&history).await;
     history.close().await.unwrap();
     fs::remove_dir_all(world.periods()[0].join("index.sled")).unwrap();
-    let (damaged, refused) = (place(&world, 0, 4, ARRIVAL), place(&world, 0, 9, ARRIVAL));
+    let (damaged, refused) = (place(&world, 0, 1, ARRIVAL), place(&world, 0, 9, ARRIVAL));
     let segment = world.periods()[0].join("journal").join(format!("{:016x}.seg", damaged.segment));
-    // With a side index, or without: the damage is found where the record is read.
     let file = fs::OpenOptions::new().write(true).open(&segment).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 8], damaged.offset + FRAME_HEAD_BYTES + 20)
-        .unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 8], damaged.offset + 10_000).unwrap();
     let Opened { history, notes } = open_refused(&world, &[refused]);
-    assert!(notes.iter().any(|note| note.contains("1 records are left out until")), "{notes:?}");
-    let without_one = without(&expected, 4);
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].ends_with(": 1 record is damaged and left out for good"), "{notes:?}");
+    assert!(
+        notes[1].contains(": 1 record cannot be read now and is left out until a start can read it; "),
+        "{notes:?}"
+    );
+    let without_one = without(&expected, 1);
     assert_eq!(everything(&history).await, without(&without_one, 9));
     history.close().await.unwrap();
     let Opened { history, notes } = world.open();
