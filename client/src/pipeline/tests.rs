@@ -157,6 +157,25 @@ impl World {
         }
     }
 
+    /// Lets the time go by after which the pipeline looks for what was left, and waits until it has.
+    async fn look(&self) {
+        tokio::time::advance(left::LOOK + Duration::from_secs(1)).await;
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+            // It asks the history before this does, and so has its answer before.
+            self.history.status().await.unwrap();
+        }
+    }
+
+    /// The directories of all periods, in order.
+    fn periods(&self) -> Vec<PathBuf> {
+        let periods = std::fs::read_dir(self.temp.path().join("data/history")).unwrap();
+        let mut periods: Vec<PathBuf> = periods.map(|entry| entry.unwrap().path()).collect();
+        periods.retain(|path| path.is_dir());
+        periods.sort();
+        periods
+    }
+
     async fn answered(&mut self) -> ResultHeader {
         loop {
             if let Report::Result { header, .. } = self.reports.recv().await.unwrap() {
@@ -257,10 +276,7 @@ async fn an_event_that_cannot_be_read_is_looked_up_again_and_the_next_ones_go_on
     let (busy, _) = listener.accept().await.unwrap();
     let (unread, next) = (world.give(false).await, world.give(false).await);
     assert_eq!((world.shown().await.0, world.shown().await.0), (unread, next));
-    let periods = std::fs::read_dir(world.temp.path().join("data/history")).unwrap();
-    let mut periods: Vec<PathBuf> = periods.map(|entry| entry.unwrap().path()).collect();
-    periods.retain(|path| path.is_dir());
-    periods.sort();
+    let periods = world.periods();
     let (journal, aside) = (periods[1].join("journal"), world.temp.path().join("aside"));
     std::fs::rename(&journal, &aside).unwrap();
     std::fs::write(&journal, "in the way").unwrap();
@@ -277,6 +293,52 @@ async fn an_event_that_cannot_be_read_is_looked_up_again_and_the_next_ones_go_on
     std::fs::rename(&aside, &journal).unwrap();
     answer(listener.accept().await.unwrap().0).await;
     assert_eq!(world.shown().await, (unread, vec![]));
+}
+
+/// The relay gives an event again that is in a period which cannot be opened now. Each event is a period of its own here.
+#[tokio::test]
+async fn what_was_left_at_the_relay_is_asked_for_when_its_period_can_be_opened() {
+    let mut world = World::with(&[], Options { period_bytes: 1, ..Options::default() });
+    for _ in 0..2 {
+        world.give(false).await;
+        assert!(matches!(world.reports.recv().await, Some(Report::Stored { .. })));
+    }
+    let (journal, aside) = (world.periods()[0].join("journal"), world.temp.path().join("aside"));
+    std::fs::rename(&journal, &aside).unwrap();
+    std::fs::write(&journal, "in the way").unwrap();
+    for _ in 0..2 {
+        world.next = 0;
+        world.give(false).await;
+        assert!(matches!(world.reports.recv().await, Some(Report::NotStored { seq: 1, .. })));
+    }
+    tokio::time::pause();
+    // While it works, time goes by only when it is told to.
+    let (ended, until_ended) = std::sync::mpsc::channel::<()>();
+    let keeps_time = tokio::task::spawn_blocking(move || until_ended.recv().is_err());
+    for _ in 0..2 {
+        world.look().await;
+        assert!(world.reports.try_recv().is_err(), "it cannot be read yet");
+    }
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::rename(&aside, &journal).unwrap();
+    world.look().await;
+    assert!(matches!(world.reports.try_recv(), Ok(Report::Again { session: 1 })));
+    world.next = 0;
+    world.give(false).await;
+    assert!(matches!(world.reports.recv().await, Some(Report::Stored { seq: 1, .. })));
+    world.look().await;
+    assert!(world.reports.try_recv().is_err(), "nothing is left");
+    drop(ended);
+    assert!(keeps_time.await.unwrap());
+    let mut notices = Vec::new();
+    while let Ok(live) = world.live.try_recv() {
+        notices.extend(if let Live::Notice(text) = live { Some(text) } else { None });
+    }
+    assert_eq!(notices.len(), 2, "{notices:?}");
+    assert!(
+        notices[0].contains("such events stay at the relay until it can")
+            && notices[1].contains("can be read again")
+    );
 }
 
 #[tokio::test]
