@@ -133,6 +133,23 @@ impl Periods {
         Ok(rows)
     }
 
+    /// The rows of the events that are to be forwarded, in their turn.
+    pub(super) fn pending(&mut self) -> Result<Vec<EventRow>, HistoryError> {
+        let mut rows = Vec::new();
+        let mut numbers =
+            self.where_could_be(|known| known.extent.is_some_and(|extent| extent.open.pending > 0));
+        numbers.reverse();
+        for number in numbers {
+            let mut entries = self.with_or_without(number, Vec::new(), |periods| {
+                periods
+                    .with(number, |period| period.index().in_state(EventState::Pending, u64::MAX, usize::MAX))
+            })?;
+            entries.sort_by_key(Indexed::turn);
+            rows.extend(entries.into_iter().map(|entry| entry.row));
+        }
+        Ok(rows)
+    }
+
     /// Deliveries with this key, the one stored last first. Of older periods, those of the last days are looked into.
     pub(super) fn deliveries(&mut self, key: SameKey, limit: usize) -> Result<Vec<EventRow>, HistoryError> {
         let mut rows = Vec::new();
