@@ -333,14 +333,13 @@ impl History {
         self.ask(0, |answer| Request::Related { id, relation, limit, answer }).await
     }
 
-    /// Every event that is to be forwarded, in order of storing.
+    /// Every event that is to be forwarded, in the order in which they were stored, or let go when they were held. Those of an earlier period
+    /// come first: there is no order between the records of two.
     ///
     /// # Errors
     /// When the rows cannot be read.
     pub async fn pending(&self) -> Result<Vec<EventRow>, HistoryError> {
-        let mut rows = self.in_state(EventState::Pending, None, usize::MAX).await?;
-        rows.reverse();
-        Ok(rows)
+        self.ask(0, |answer| Request::Pending { answer }).await
     }
 
     /// [`History::rows`] of the events with something left to do.
