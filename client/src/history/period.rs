@@ -1,5 +1,6 @@
 //! One period: a directory with the journal of its events and the index made from it.
 
+mod catch_up;
 mod name;
 mod rebuild;
 mod summary;
@@ -18,7 +19,7 @@ use inhaul_journal::{Erasure, Journal, Location, OpenError, ReadError};
 pub(super) use name::{PeriodName, date_of};
 pub(super) use summary::{read_summary, remove_summary, write_summary};
 
-use self::rebuild::{IndexSource, Log};
+use self::{catch_up::Log, rebuild::IndexSource};
 use super::{
     HistoryError, Options,
     error::with_causes,
