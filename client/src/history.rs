@@ -34,7 +34,7 @@ use inhaul_core::{
     event::{Event, EventId, UnixMillis},
     signature::Verdict,
 };
-use inhaul_journal::Disk;
+use inhaul_journal::{Disk, RealDisk};
 use tokio::{
     sync::{Semaphore, oneshot},
     task::coop::unconstrained,
@@ -89,8 +89,10 @@ pub struct Options {
     pub lock_wait: Duration,
     /// The command shown to others who want the data directory; `None` is this process's own.
     pub command: Option<String>,
-    /// The disk of a simulation: journals are on it and write when they are told to, and indexes are in memory.
-    pub simulated: Option<Arc<dyn Disk>>,
+    /// Where the journals are.
+    pub disk: Arc<dyn Disk>,
+    /// As in a simulation: journals write when they are told to, and indexes are in memory.
+    pub simulated: bool,
 }
 
 impl Default for Options {
@@ -104,7 +106,8 @@ impl Default for Options {
             clock: Arc::new(clock::now),
             lock_wait: Duration::from_secs(2),
             command: None,
-            simulated: None,
+            disk: Arc::new(RealDisk),
+            simulated: false,
         }
     }
 }
@@ -330,14 +333,13 @@ impl History {
         self.ask(0, |answer| Request::Related { id, relation, limit, answer }).await
     }
 
-    /// Every event that is to be forwarded, in order of storing.
+    /// Every event that is to be forwarded, in the order in which they were stored, or let go when they were held. Those of an earlier period
+    /// come first: there is no order between the records of two.
     ///
     /// # Errors
     /// When the rows cannot be read.
     pub async fn pending(&self) -> Result<Vec<EventRow>, HistoryError> {
-        let mut rows = self.in_state(EventState::Pending, None, usize::MAX).await?;
-        rows.reverse();
-        Ok(rows)
+        self.ask(0, |answer| Request::Pending { answer }).await
     }
 
     /// [`History::rows`] of the events with something left to do.

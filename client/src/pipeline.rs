@@ -17,7 +17,6 @@
 //! others go through the lane of their route, in order; and so does one whose sender was told that it is taken, because the answer was late.
 
 use std::{
-    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -54,6 +53,7 @@ mod arrive;
 mod delivery;
 mod disk;
 mod lane;
+mod left;
 mod place;
 mod replay;
 mod resign;
@@ -66,6 +66,7 @@ pub use resign::Signing;
 pub use verify::sender_url;
 
 use lane::Lane;
+use left::Left;
 use ruling::{Edited, Senders};
 use verify::Recognised;
 
@@ -242,7 +243,7 @@ impl Pipeline {
         let at_once = AtOnce { tasks: at_once, room: Arc::new(Semaphore::new(CONCURRENT_FORWARDS)) };
         let mut senders = Senders::default();
         let mut storing = FuturesOrdered::new();
-        let mut told = HashSet::new();
+        let mut left = Left::default();
         loop {
             let full = storing.len() as u64 >= WINDOW.events;
             let (came, stored) = tokio::select! {
@@ -251,6 +252,10 @@ impl Pipeline {
                 Some(stored) = storing.next() => stored,
                 Some(decision) = decisions.recv() => {
                     self.decide(decision, &mut senders, &lanes, &at_once).await;
+                    continue;
+                }
+                () = left.due() => {
+                    self.look_for_left(&mut left).await;
                     continue;
                 }
                 arrival = arrivals.recv(), if !full => {
@@ -262,7 +267,7 @@ impl Pipeline {
             };
             let stored = match stored {
                 Err(HistoryError::Unreadable { path, reason, .. }) => {
-                    self.leave(&came, &path, &reason, &mut told).await;
+                    self.leave(&came, &path, &reason, &mut left).await;
                     continue;
                 }
                 stored => stored?,

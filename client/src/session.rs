@@ -2,6 +2,7 @@
 //! refusal. What to say is decided in `inhaul_core::session`.
 
 use std::{
+    collections::HashMap,
     future::poll_fn,
     ops::ControlFlow::{self, Break, Continue},
     sync::Arc,
@@ -11,7 +12,7 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use inhaul_core::{
-    event::UnixMillis,
+    event::{EventId, UnixMillis},
     retry::Backoff,
     session::{ClientCommand, ClientConfig, ClientEnd, Delivery, LastByte, Timing},
     wire::{Credit, Expired, Frame, HelloEndpoint, SessionError, Welcome},
@@ -55,9 +56,14 @@ pub const LATE: Duration = Duration::from_secs(60);
 /// How long a session that ends may take to say why.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
+/// How long a session that another one is to follow stays for senders that wait for an answer: as long as most of them wait.
+const ANSWERS_GRACE: Duration = Duration::from_secs(30);
+
 /// Why one session ended.
 struct Ended {
     error: SessionError,
+    /// Another one is to begin now.
+    at_once: bool,
 }
 
 /// Keeps a session until the relay refuses for good or the pipeline goes.
@@ -89,6 +95,10 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
                     let reason = ended.error.text.clone();
                     tell(&news, SessionNews::State(ConnectionState::Refused { reason })).await?;
                     return Err(SessionRefused::ByRelay(ended.error));
+                }
+                if ended.at_once {
+                    failures = 0;
+                    continue;
                 }
                 Waiting {
                     reason: ended.error.text,
@@ -174,6 +184,10 @@ struct Session<'a> {
     clock_ahead_ms: Option<i64>,
     opened: bool,
     closing_since: Option<Instant>,
+    /// Until when the senders of events that came wait for an answer, which only this session can give.
+    awaited: HashMap<EventId, Instant>,
+    /// When it was asked for what was not stored, which another session is to bring.
+    again_since: Option<Instant>,
     news: Vec<SessionNews>,
 }
 
@@ -208,6 +222,8 @@ impl<'a> Session<'a> {
             clock_ahead_ms: None,
             opened: false,
             closing_since: None,
+            awaited: HashMap::new(),
+            again_since: None,
             news: Vec::new(),
         }
     }
@@ -245,6 +261,10 @@ impl Session<'_> {
                 }
             }
             self.flush_news().await?;
+            if self.is_to_begin_anew(Instant::now()) {
+                self.leave(&mut sink).await;
+                return Ok(Ended { at_once: true, ..lost("the client asks for what it left".to_owned()) });
+            }
             let timeout = self.timeout();
             let woken = tokio::select! {
                 biased;
@@ -267,11 +287,23 @@ impl Session<'_> {
 
     fn timeout(&self) -> Instant {
         let closing = self.closing_since.map(|since| since + CLOSE_GRACE);
-        let both = closing.into_iter().chain(self.end.poll_timeout());
-        both.min().unwrap_or_else(|| Instant::now() + CLOSE_GRACE)
+        let again = self.again_since.map(|since| {
+            let answered = self.awaited.values().max().copied().unwrap_or(since);
+            answered.min(since + ANSWERS_GRACE)
+        });
+        let all = closing.into_iter().chain(again).chain(self.end.poll_timeout());
+        all.min().unwrap_or_else(|| Instant::now() + CLOSE_GRACE)
     }
 
-    /// The pipeline is gone: what it reported last still goes out.
+    /// Whether another session is to bring what this one left, and nobody waits for an answer that only this one can give; but that is not
+    /// waited for without end.
+    fn is_to_begin_anew(&mut self, now: Instant) -> bool {
+        let Some(since) = self.again_since else { return false };
+        self.awaited.retain(|_, deadline| *deadline > now);
+        self.awaited.is_empty() || now >= since + ANSWERS_GRACE
+    }
+
+    /// The session is over for this side: what was reported last still goes out.
     async fn leave(&mut self, sink: &mut Sink) {
         let last_words = async {
             while let Some(frame) = self.end.poll_frame() {
@@ -341,11 +373,18 @@ impl Session<'_> {
             Report::NotStored { session, endpoint, seq } if session == self.number => {
                 self.end.handle_not_stored(&endpoint, seq);
             }
+            Report::Again { session } if session == self.number => {
+                self.again_since.get_or_insert_with(Instant::now);
+            }
             Report::Result { session, header, headers, body } if session == self.number => {
+                self.awaited.remove(&header.id);
                 self.end.handle_result(header, headers, body);
             }
             // The relay sends what was not acknowledged again; an answer to an earlier session comes too late.
-            Report::Stored { .. } | Report::NotStored { .. } | Report::Result { .. } => {}
+            Report::Stored { .. }
+            | Report::NotStored { .. }
+            | Report::Again { .. }
+            | Report::Result { .. } => {}
         }
     }
 
@@ -357,6 +396,7 @@ impl Session<'_> {
                 self.backlog_events = was.saturating_sub(1);
                 let endpoint_url = Arc::clone(&self.endpoint_url);
                 let late = self.is_late(&delivery);
+                self.awaited.extend(delivery.deadline.map(|deadline| (delivery.event.id, deadline)));
                 let taken_when_late = self.taken_when_late && delivery.deadline.is_some();
                 let session = self.number;
                 let arrival = Arrival { session, delivery, endpoint_url, taken_when_late, late };
@@ -368,6 +408,8 @@ impl Session<'_> {
             }
             ClientCommand::RoundTrip(time) => {
                 self.round_trip = Some(time);
+                let now = Instant::now();
+                self.awaited.retain(|_, deadline| *deadline > now);
                 self.say_connected();
             }
             ClientCommand::Draining(after) => {
@@ -376,7 +418,7 @@ impl Session<'_> {
                     "the relay is going down; the client comes back after {seconds} s"
                 )));
             }
-            ClientCommand::Close(error) => return Ok(Break(Ended { error })),
+            ClientCommand::Close(error) => return Ok(Break(Ended { error, at_once: false })),
         }
         Ok(Continue(()))
     }
@@ -439,7 +481,7 @@ fn expired_text(Expired { events, since_ms }: Expired) -> String {
 /// The end of a session whose connection was lost.
 fn lost(text: String) -> Ended {
     let code = inhaul_core::wire::ErrorCode::Silent;
-    Ended { error: SessionError { code, text, retryable: true, retry_after_ms: None } }
+    Ended { error: SessionError { code, text, retryable: true, retry_after_ms: None }, at_once: false }
 }
 
 /// Puts the next frame on the socket. Ready once one is taken or writing failed; while there is nothing to say, it flushes and

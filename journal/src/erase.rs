@@ -1,7 +1,12 @@
 //! Overwrites the payloads of records that nobody is to read any more, where they are. Places, kinds, tags and lengths stay, so nothing that
 //! knows them by these has to change; and whole blocks of the disk are given back at once.
 
-use std::{io, ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    io,
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -10,7 +15,7 @@ use crate::{
     disk::DiskFile,
     frame::{Erased, FrameHeader, HEADER_BYTES, Place, SYNC},
     journal::{Shared, lock},
-    segment::read_whole,
+    segment::{self, read_whole},
 };
 
 /// Records that are to be erased: those with a tag, from one location to another.
@@ -32,12 +37,16 @@ struct Target {
     tag: Bytes,
 }
 
+/// The segments that are written to, each opened for this alone. That something did not reach the device, the system says once to each opening
+/// of a file: on the writer's it would be told to one of the two, and the other would take for written what is not.
+type Handles = HashMap<u64, Arc<dyn DiskFile>>;
+
 impl Shared {
     /// Erases records of the kinds that are `wanted`. The first of each tag go last, when the others are gone on the device too.
     pub(crate) fn erase(&self, erasures: &[Erasure], wanted: &dyn Fn(u8) -> bool) -> Result<(), ReadError> {
-        let (mut firsts, mut others) = (Vec::new(), Vec::new());
+        let (mut firsts, mut others, mut handles) = (Vec::new(), Vec::new(), Handles::new());
         for erasure in erasures {
-            let mut targets = self.targets(erasure, wanted)?.into_iter();
+            let mut targets = self.targets(erasure, wanted, &mut handles)?.into_iter();
             firsts.extend(targets.next());
             others.extend(targets);
         }
@@ -45,21 +54,31 @@ impl Shared {
         erase_all(&mut firsts)
     }
 
-    fn targets(&self, erasure: &Erasure, wanted: &dyn Fn(u8) -> bool) -> Result<Vec<Target>, ReadError> {
+    fn targets(
+        &self,
+        erasure: &Erasure,
+        wanted: &dyn Fn(u8) -> bool,
+        handles: &mut Handles,
+    ) -> Result<Vec<Target>, ReadError> {
         let Erasure { range, tag } = erasure;
         let mut targets = Vec::new();
         for number in range.start().segment..=range.end().segment {
             let places = lock(&self.space).live_records(number);
             for location in places.into_iter().filter(|place| range.contains(place) && place.len > 0) {
-                targets.extend(self.target(location, tag)?.filter(|target| wanted(target.header.kind)));
+                if let Some((place, header)) = self.erasable(location, tag)?
+                    && wanted(header.kind)
+                {
+                    let file = self.handle(location, handles)?;
+                    targets.push(Target { location, file, place, header, tag: tag.clone() });
+                }
             }
         }
         Ok(targets)
     }
 
-    /// The record at a place, when it has the tag and is not erased already. One whose header is not whole, as a power cut or a failing
+    /// The header of the record at a place, when it has the tag and is not erased already. One whose header is not whole, as a power cut or a failing
     /// device leaves it that is rewriting it, gets a whole one.
-    fn target(&self, location: Location, tag: &Bytes) -> Result<Option<Target>, ReadError> {
+    fn erasable(&self, location: Location, tag: &Bytes) -> Result<Option<(Place, FrameHeader)>, ReadError> {
         let io = |source: io::Error| ReadError::Io { location, source };
         let segment = lock(&self.segments).get(&location.segment).cloned();
         let segment = segment.ok_or(ReadError::Missing(location))?;
@@ -74,8 +93,18 @@ impl Shared {
             .or_else(|| is_here.then(|| FrameHeader { erased: Erased::No, ..FrameHeader::unchecked(header) }))
             .filter(|header| is_here && usize::from(header.tag_len) == tag.len())
             .filter(|header| header.payload_len == location.len && header.erased != Erased::Done);
-        let target = |header| Target { location, file: segment.file, place, header, tag: tag.clone() };
-        Ok(header.map(target))
+        Ok(header.map(|header| (place, header)))
+    }
+
+    fn handle(&self, location: Location, handles: &mut Handles) -> Result<Arc<dyn DiskFile>, ReadError> {
+        match handles.entry(location.segment) {
+            Entry::Occupied(handle) => Ok(Arc::clone(handle.get())),
+            Entry::Vacant(none) => {
+                let path = segment::path(&self.directory, location.segment);
+                let opened = self.disk.open(&path).map_err(|source| ReadError::Io { location, source })?;
+                Ok(Arc::clone(none.insert(opened)))
+            }
+        }
     }
 }
 

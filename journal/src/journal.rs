@@ -119,7 +119,7 @@ pub struct Journal {
 }
 
 pub(crate) struct Shared {
-    disk: Arc<dyn Disk>,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) directory: PathBuf,
     pub(crate) queue: Queue,
     pub(crate) space: Mutex<Space>,

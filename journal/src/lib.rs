@@ -22,6 +22,8 @@ mod recovery;
 mod segment;
 mod side_index;
 mod space;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk};

@@ -22,7 +22,10 @@ use std::{
 use bytes::Bytes;
 use tempfile::{TempDir, tempdir};
 
-use super::*;
+use super::{
+    testing::{Act, HookedDisk, What},
+    *,
+};
 
 type Found = Vec<(Location, u8, Vec<u8>)>;
 
@@ -430,85 +433,36 @@ impl Failing {
     fn fails(counter: &AtomicU32) -> io::Result<()> {
         if count_down(counter) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
-}
 
-impl Disk for Failing {
-    fn make_directory(&self, directory: &Path) -> io::Result<()> {
-        RealDisk.make_directory(directory)
+    fn before(&self, act: &Act<'_>) -> io::Result<()> {
+        match act.what {
+            What::Read(_) => Ok(()),
+            What::Write(end) | What::Allocate(end) => {
+                Self::fails(&self.writes)?;
+                if !self.has_room(act, end)? {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                if let What::Allocate(_) = act.what {
+                    self.allocated.fetch_add(end - act.file.bytes()?, Ordering::SeqCst);
+                }
+                Ok(())
+            }
+            What::Sync if count_down(&self.syncs_before) => Ok(()),
+            What::Sync => Self::fails(&self.syncs),
+        }
     }
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
-        RealDisk.try_lock(path)
-    }
-    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-        RealDisk.list(directory)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.open(path)?, path: path.to_owned() }))
-    }
-    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(FailingFile { disk: self.clone(), file: RealDisk.make(path)?, path: path.to_owned() }))
-    }
-    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        RealDisk.sync_directory(directory)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-    fn nonce(&self) -> u64 {
-        RealDisk.nonce()
-    }
-}
 
-struct FailingFile {
-    disk: Failing,
-    file: Arc<dyn DiskFile>,
-    path: PathBuf,
-}
-
-impl FailingFile {
     /// Whether there is room for a file of so many bytes.
-    fn has_room(&self, bytes: u64) -> io::Result<bool> {
-        let Some(room) = self.disk.room else { return Ok(true) };
-        let segments = segment_files(self.path.parent().unwrap());
+    fn has_room(&self, act: &Act<'_>, bytes: u64) -> io::Result<bool> {
+        let Some(room) = self.room else { return Ok(true) };
+        let segments = segment_files(act.path.parent().unwrap());
         let used: u64 = segments.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
-        Ok(used + bytes.saturating_sub(self.file.bytes()?) <= room)
+        Ok(used + bytes.saturating_sub(act.file.bytes()?) <= room)
     }
-}
 
-impl DiskFile for FailingFile {
-    fn bytes(&self) -> io::Result<u64> {
-        self.file.bytes()
-    }
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
-    }
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        Failing::fails(&self.disk.writes)?;
-        if !self.has_room(offset + bytes.len() as u64)? {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.file.write_all_at(bytes, offset)
-    }
-    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
-        Failing::fails(&self.disk.writes)?;
-        if !self.has_room(offset + bytes)? {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.file.allocate(offset, bytes)?;
-        self.disk.allocated.fetch_add(bytes, Ordering::SeqCst);
-        Ok(())
-    }
-    fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.file.set_len(bytes)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        if !count_down(&self.disk.syncs_before) {
-            Failing::fails(&self.disk.syncs)?;
-        }
-        self.file.sync_data()
+    fn disk(&self) -> Arc<HookedDisk> {
+        let failing = self.clone();
+        Arc::new(HookedDisk::new(move |act| failing.before(act)))
     }
 }
 
@@ -517,7 +471,7 @@ fn a_full_disk_is_an_error_and_the_journal_goes_on_when_there_is_room() {
     for (writes, syncs) in [(1, 0), (3, 0), (0, 1), (0, 3), (2, 2)] {
         let directory = tempdir().unwrap();
         let disk = Failing::default();
-        let opened = Journal::open_on(Arc::new(disk.clone()), directory.path(), small(), &mut |_, _, _| ());
+        let opened = Journal::open_on(disk.disk(), directory.path(), small(), &mut |_, _, _| ());
         let (journal, _) = opened.unwrap();
         append(&journal, 1, 100);
         disk.writes.store(writes, Ordering::SeqCst);
@@ -542,7 +496,7 @@ fn room_for_a_large_batch_is_allocated_and_reads_as_zeros() {
     let directory = tempdir().unwrap();
     let options = || Options { segment_bytes: 1 << 20, ..Options::default() };
     let disk = Failing::default();
-    let opened = Journal::open_on(Arc::new(disk.clone()), directory.path(), options(), &mut |_, _, _| ());
+    let opened = Journal::open_on(disk.disk(), directory.path(), options(), &mut |_, _, _| ());
     let (journal, _) = opened.unwrap();
     append(&journal, 0, 100);
     assert_eq!(disk.allocated.load(Ordering::SeqCst), 0);
@@ -573,7 +527,7 @@ fn on_a_full_disk_there_is_room_for_what_makes_room() {
         let options = || Options { segment_bytes: 1 << 20, ..Options::default() };
         // Three segments and a half.
         let disk = Failing { room: Some(7 << 19), ..Failing::default() };
-        let opened = Journal::open_on(Arc::new(disk), directory.path(), options(), &mut |_, _, _| ());
+        let opened = Journal::open_on(disk.disk(), directory.path(), options(), &mut |_, _, _| ());
         let (journal, _) = opened.unwrap();
         let append = |number: u64, payload_bytes: usize| {
             journal.append_wait(1, &number.to_be_bytes(), vec![payload(number, payload_bytes)])

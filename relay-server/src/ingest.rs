@@ -116,6 +116,11 @@ fn too_large(limit: u64) -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text)
 }
 
+fn unknown_endpoint() -> Refusal {
+    let text = "there is no such endpoint on this relay; `inhaul relay endpoint list` shows the URLs";
+    Refusal::new(StatusCode::NOT_FOUND, "unknown_endpoint", text)
+}
+
 fn busy() -> Refusal {
     let text = "this relay has as many bytes in flight as it takes; come again";
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "in_flight", text).retry_after(RETRY_SOON)
@@ -248,11 +253,11 @@ impl Ingest {
             }
             (AnswerMode::App, _) if is_held() => self.ask_the_app(endpoint, event, arrived, method).await?,
             (_, Some(Question::Answered(answer))) => {
-                self.store(event, false).await?;
+                self.store(endpoint, event, false).await?;
                 self.challenge_answer(answer, method)
             }
             (AnswerMode::Relay, _) => {
-                self.store(event, false).await?;
+                self.store(endpoint, event, false).await?;
                 self.accepted(StatusCode::OK, event.id)
             }
             (AnswerMode::App, _) => self.without_client(endpoint, event).await?,
@@ -266,16 +271,12 @@ impl Ingest {
 
     /// The endpoint a request is for, and how many bytes of its target name it.
     fn endpoint_of(&self, head: &Head) -> Result<(Arc<Endpoint>, usize), Refusal> {
-        let unknown = || {
-            let text = "there is no such endpoint on this relay; `inhaul relay endpoint list` shows the URLs";
-            Refusal::new(StatusCode::NOT_FOUND, "unknown_endpoint", text)
-        };
         let target = &head.target;
         let path_start = path_start(target);
-        let rest = target[path_start..].strip_prefix(INGEST_PREFIX).ok_or_else(unknown)?;
+        let rest = target[path_start..].strip_prefix(INGEST_PREFIX).ok_or_else(unknown_endpoint)?;
         let part_len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-        let part = std::str::from_utf8(&rest[..part_len]).map_err(|_| unknown())?;
-        let endpoint = self.registry.by_part(part).ok_or_else(unknown)?;
+        let part = std::str::from_utf8(&rest[..part_len]).map_err(|_| unknown_endpoint())?;
+        let endpoint = self.registry.by_part(part).ok_or_else(unknown_endpoint)?;
         Ok((endpoint, path_start + INGEST_PREFIX.len() + part_len))
     }
 
@@ -316,8 +317,23 @@ impl Ingest {
         Ok((body, digest, permit))
     }
 
-    /// Stores an event and tells the client; returns its number.
-    async fn store(&self, event: &Event, missed: bool) -> Result<u64, Refusal> {
+    /// Stores an event and tells the client; returns its number. An endpoint may be removed while its event comes, and another may have its name
+    /// then: that one must not get it.
+    async fn store(&self, endpoint: &Endpoint, event: &Event, missed: bool) -> Result<u64, Refusal> {
+        loop {
+            let removals = self.spool.removals();
+            if self.registry.by_part(&endpoint.part).is_none() {
+                return Err(unknown_endpoint());
+            }
+            match self.append(event, missed, removals).await {
+                // Perhaps it was another endpoint.
+                Err(SpoolError::Removal) => {}
+                stored => return stored.map_err(|error| self.not_stored(event, &error)),
+            }
+        }
+    }
+
+    async fn append(&self, event: &Event, missed: bool, removals: u64) -> Result<u64, SpoolError> {
         let limits = BacklogLimits { events: self.limits.backlog_events, bytes: self.limits.backlog_bytes };
         let began = Instant::now();
         let (metrics, hub, endpoint) = (Arc::clone(&self.metrics), self.hub.clone(), event.endpoint.clone());
@@ -326,25 +342,24 @@ impl Ingest {
             metrics.stored(began.elapsed());
             hub.announce(&endpoint);
         };
-        match self.spool.append_then(event, missed, limits, then).await {
-            Ok(seq) => Ok(seq),
-            Err(error @ SpoolError::Backlog { .. }) => {
-                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backlog", error.to_string())
-                    .retry_after(RETRY_SOON))
+        self.spool.append_then(event, missed, limits, removals, then).await
+    }
+
+    fn not_stored(&self, event: &Event, error: &SpoolError) -> Refusal {
+        let refusal = match error {
+            SpoolError::Backlog { .. } => {
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backlog", error.to_string())
             }
-            Err(error @ (SpoolError::Journal(_) | SpoolError::Closed)) => {
-                if self.troubles.is_new(&error, Instant::now()) {
-                    let error = with_causes(&error);
+            SpoolError::Journal(_) | SpoolError::Closed | SpoolError::Removal => {
+                if self.troubles.is_new(error, Instant::now()) {
+                    let error = with_causes(error);
                     tracing::error!(error, endpoint = %event.endpoint, "an event was not stored");
                 }
-                Err(Refusal::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "store",
-                    "the event was not stored; send it again",
-                )
-                .retry_after(RETRY_SOON))
+                let text = "the event was not stored; send it again";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store", text)
             }
-        }
+        };
+        refusal.retry_after(RETRY_SOON)
     }
 
     async fn ask_the_app(
@@ -356,7 +371,7 @@ impl Ingest {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let deadline = arrived + self.limits.answer_deadline;
         let mut wait = self.hub.wait(event.id, &event.endpoint, deadline, endpoint.on_absent);
-        let seq = self.store(event, false).await?;
+        let seq = self.store(endpoint, event, false).await?;
         let answer = tokio::time::timeout_at(deadline.into(), wait_for_answer(&mut wait)).await;
         let response = match answer {
             Ok(answer) => self.app_answer(answer, event.id, method),
@@ -380,11 +395,11 @@ impl Ingest {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         Ok(match endpoint.on_absent {
             OnAbsent::Accept => {
-                self.store(event, false).await?;
+                self.store(endpoint, event, false).await?;
                 self.accepted(StatusCode::ACCEPTED, event.id)
             }
             OnAbsent::Refuse => {
-                self.store(event, true).await?;
+                self.store(endpoint, event, true).await?;
                 self.come_again(StatusCode::BAD_GATEWAY, "no client is connected for this endpoint\n")
             }
         })

@@ -73,6 +73,9 @@ pub enum SpoolError {
         /// Their bytes.
         bytes: u64,
     },
+    /// An endpoint was removed since [`Spool::removals`] was asked, perhaps this one.
+    #[error("an endpoint was removed meanwhile")]
+    Removal,
     /// The journal could not take it.
     #[error("the spool cannot store events now")]
     Journal(#[from] AppendError),
@@ -204,7 +207,7 @@ impl Spool {
         missed: bool,
         limits: BacklogLimits,
     ) -> Result<u64, SpoolError> {
-        self.append_then(event, missed, limits, || {}).await
+        self.append_then(event, missed, limits, self.removals(), || {}).await
     }
 
     /// [`Spool::append`]; `then` is called on the journal's thread once the event is on the disk, whether or not anybody still waits for it.
@@ -216,6 +219,7 @@ impl Spool {
         event: &Event,
         missed: bool,
         limits: BacklogLimits,
+        removals: u64,
         then: impl FnOnce() + Send + 'static,
     ) -> Result<u64, SpoolError> {
         let bytes = (event.head.len() + event.body.len()) as u64;
@@ -227,6 +231,9 @@ impl Spool {
         {
             // The number is given and the record queued under one lock, so the journal has an endpoint's events in order.
             let mut lanes = self.lanes();
+            if lanes.removals != removals {
+                return Err(SpoolError::Removal);
+            }
             let kept_since = lanes.clock.stamp();
             let lane = lanes.of(&event.endpoint);
             lane.reserve(&event.endpoint, bytes, limits)?;

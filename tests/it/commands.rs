@@ -117,12 +117,17 @@ fn a_history_is_looked_after_beside_a_running_client_and_without_one() {
     assert!(code == 2 && said.contains("is in use by"), "{code}: {said}");
     let pruned = String::from_utf8(world.stdout(&["history", "prune", "--keep", "0B"])).unwrap();
     assert_eq!(pruned, "0 periods removed\n", "the current one stays");
-    assert_eq!(world.run(&["history", "prune"]).status.code(), Some(2), "what is to go must be said");
+    let (code, said) = world.fails(&["history", "prune"]);
+    assert!(
+        code == 2 && said.contains("--older-than") && said.contains("--keep"),
+        "what is to go must be said: {said}"
+    );
     assert!(client.program.stop().success());
     for command in ["check", "repair"] {
         let said = String::from_utf8(world.stdout(&["history", command])).unwrap();
         assert!(said.contains(": 1 event, ") && said.contains("all of it can be read"), "{said}");
     }
+    assert_eq!(world.run(&["history", "prune", "--dry-run"]).status.code(), Some(2), "as beside a client");
     let table = String::from_utf8(world.stdout(&["history", "stats"])).unwrap();
     assert!(table.starts_with("1 event in 1 period, ") && table.contains("  current"), "{table}");
 }

@@ -1,5 +1,7 @@
 //! Events that are deleted: by a command beside a running client, and without one.
 
+use std::{fs, path::PathBuf};
+
 use crate::{sender::Sender, world::World};
 
 fn ids(world: &World, filter: &str) -> Vec<String> {
@@ -41,4 +43,45 @@ fn what_is_deleted_is_gone_and_does_not_come_back() {
     assert!(
         String::from_utf8(world.stdout(&["history", "check"])).unwrap().contains("all of it can be read")
     );
+}
+
+/// The journal of the only period.
+fn journal(world: &World) -> PathBuf {
+    let inside = fs::read_dir(world.path("client/history")).unwrap().map(|entry| entry.unwrap().path());
+    inside.map(|period| period.join("journal")).find(|path| path.exists()).unwrap()
+}
+
+/// A repair keeps what it replaces, and with it what is deleted later.
+#[test]
+fn who_deletes_is_told_of_a_journal_that_may_still_have_it() {
+    let world = World::new();
+    let client = world.listen(&["--port", "0"]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let (damaged, deleted) = (sender.post(b"to be damaged"), sender.post(b"to be deleted").event_id());
+    assert_eq!(damaged.status, 200);
+    assert!(client.program.stop().success());
+    let files = fs::read_dir(journal(&world)).unwrap().map(|entry| entry.unwrap().path());
+    let segment = files.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "seg")).unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    let at = bytes.windows(13).position(|window| window == b"to be damaged").unwrap();
+    bytes[at] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    world.run(&["history", "repair"]);
+    let said = |args: &[&str]| String::from_utf8(world.run(args).stderr).unwrap();
+    let told = said(&["delete", "--yes", &deleted]);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "1 event deleted", "{told}");
+    let kept = lines[1].strip_prefix("note: ").unwrap().split(" is as a repair left it").next().unwrap();
+    let holds = |directory: &str| {
+        let files = fs::read_dir(directory).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        files.into_iter().any(|bytes| bytes.windows(13).any(|window| window == b"to be deleted"))
+    };
+    assert!(holds(kept) && !holds(journal(&world).to_str().unwrap()), "{told}");
+    let told = said(&["delete", "--yes", "path:/nowhere"]);
+    assert!(!told.contains("note: "), "nothing is deleted: {told}");
+    fs::remove_dir_all(kept).unwrap();
+    let client = world.listen(&["--port", "0"]);
+    let last = Sender::new(client.endpoint_url(), None).post(b"last").event_id();
+    let told = said(&["delete", "--yes", &last]);
+    assert!(told.contains("1 event deleted") && !told.contains("note: "), "{told}");
 }

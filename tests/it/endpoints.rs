@@ -1,8 +1,15 @@
 //! Endpoints that change while the relay runs: a token that is changed, and a name that is given to another endpoint, are at once nobody else's.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+};
 
-use crate::{sender::Sender, world::World};
+use crate::{
+    sender::Sender,
+    world::{PATIENCE, World},
+};
 
 /// Runs `inhaul relay endpoint …`, which must succeed.
 fn endpoint(world: &World, args: &[&str]) -> Vec<u8> {
@@ -51,4 +58,37 @@ fn what_waits_at_an_endpoint_that_is_removed_is_not_for_the_next_one_of_its_name
     assert_eq!(client.event()["body_bytes"], 4);
     assert!(client.program.stop().success());
     assert_eq!(world.events_in("other").len(), 1);
+}
+
+/// The relay asks for the body once it has looked the endpoint up.
+#[test]
+fn a_request_whose_endpoint_is_removed_while_its_body_comes_is_refused_and_for_nobody() {
+    let world = World::new();
+    let relay = world.relay(&["--tls", "off"]);
+    let before = Sender::new(&world.endpoint(&["--answer", "relay"]), None);
+    let body = [b'b'; 10_000];
+    let request = before.request("POST", "", &["Expect: 100-continue"], &body);
+    let mut stream = TcpStream::connect(&before.authority).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&request[..request.len() - body.len()]).unwrap();
+    let mut answer = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    answer.read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    stream.write_all(&body[..5000]).unwrap();
+    endpoint(&world, &["remove", "orders"]);
+    let again = Sender::new(&world.endpoint(&["--answer", "relay"]), None);
+    assert_eq!(again.post(b"again").status, 200);
+    stream.write_all(&body[5000..]).unwrap();
+    let mut rest = String::new();
+    answer.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("HTTP/1.1 404 ") && rest.contains("there is no such endpoint"), "{rest}");
+    assert_eq!(again.post(b"last").status, 200);
+    let mut client = world.listen_at(&relay, &[]);
+    assert_eq!(
+        (client.event()["body_bytes"].clone(), client.event()["body_bytes"].clone()),
+        (5.into(), 4.into())
+    );
+    assert!(client.program.stop().success());
+    assert_eq!(world.events().len(), 2);
 }

@@ -130,6 +130,59 @@ fn what_is_held_survives_a_kill_and_so_does_an_edited_release() {
     assert!(handler.rest().is_empty() && held(&world) == [ids[1].as_str()]);
 }
 
+/// The first of them has an application that does not answer when the client is killed, so the others still wait for it.
+#[test]
+fn what_was_released_goes_in_the_order_of_its_release_also_after_a_kill() {
+    let world = World::new();
+    let handler = Handler::start(Reply::Silence);
+    let client = world.listen(&["--port", "0", "--answer", "relay", "--hold", "$.held=1", &handler.target()]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let ids: Vec<String> = (0..4).map(|_| sender.post(br#"{"held":1}"#).event_id()).collect();
+    until("they are held", || held(&world) == ids);
+    world.stdout(&["release", &ids[2]]);
+    handler.next();
+    let comes = sender.post(br#"{"held":0}"#).event_id();
+    until("it is stored", || world.events().len() == 5);
+    world.stdout(&["release", &ids[3]]);
+    let body = world.write("edited.json", r#"{"edited":true}"#);
+    world.stdout(&["release", &ids[0], "--body", text(&body)]);
+    client.program.kill();
+    world.stdout(&["release", &ids[1]]);
+    handler.reply_with(Reply::ok());
+    let _client = world.listen(&["--port", "0", "--answer", "relay", &handler.target()]);
+    let order: Vec<String> =
+        (0..5).map(|_| handler.next().header("x-inhaul-event-id").unwrap().to_owned()).collect();
+    assert_eq!(order, [&ids[2], &comes, &ids[3], &ids[0], &ids[1]].map(String::as_str));
+}
+
+#[test]
+fn all_that_is_held_is_released_beside_a_running_client_and_without_one() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let said = |args: &[&str]| {
+        let output = world.run(args);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said(&["release", "--all"]), "events forwarded when `inhaul listen` runs next: 0\n");
+    let client = holding(&world, &handler, &["--answer", "relay"]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let post = || sender.post(BODY.as_bytes()).event_id();
+    let ids = [post(), post()];
+    until("both are held", || held(&world) == ids);
+    assert_eq!(said(&["release", "--all"]), "events on their way: 2\n");
+    let next = || handler.next().header("x-inhaul-event-id").unwrap().to_owned();
+    assert_eq!([next(), next()], ids);
+    assert_eq!(said(&["release", "--all"]), "events on their way: 0\n");
+    let last = post();
+    until("it is held", || held(&world) == [last.as_str()]);
+    assert!(client.program.stop().success());
+    assert_eq!(said(&["release", "--all"]), "events forwarded when `inhaul listen` runs next: 1\n");
+    assert!(held(&world).is_empty() && handler.rest().is_empty());
+    let _next = holding(&world, &handler, &[]);
+    assert_eq!(next(), last);
+}
+
 #[test]
 fn what_is_held_is_changed_while_the_client_runs() {
     let world = World::new();

@@ -29,7 +29,7 @@ use inhaul_core::{
     event::{EndpointName, EventId, UnixMillis},
     retry::Schedule,
     session::{ClientCommand, ClientConfig, ClientEnd, Delivery, Timing},
-    wire::{Credit, Frame, HelloEndpoint, ResultHeader, ResultKind, Welcome},
+    wire::{Credit, ErrorCode, Frame, HelloEndpoint, ResultHeader, ResultKind, SessionError, Welcome},
 };
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -335,8 +335,16 @@ impl Client {
                     open.end.handle_result(header, headers, body);
                 }
             }
+            Report::Again { session } if session == open.number => {
+                let text = "the client asks for what it left".to_owned();
+                let code = ErrorCode::Silent;
+                open.end.close(SessionError { code, text, retryable: true, retry_after_ms: None });
+            }
             // An earlier session's.
-            Report::Stored { .. } | Report::NotStored { .. } | Report::Result { .. } => {}
+            Report::Stored { .. }
+            | Report::NotStored { .. }
+            | Report::Again { .. }
+            | Report::Result { .. } => {}
         }
     }
 
@@ -431,7 +439,8 @@ fn open(
         period_bytes: PERIOD_BYTES,
         segment_bytes: SEGMENT_BYTES,
         clock,
-        simulated: Some(Arc::new(disk.clone())),
+        disk: Arc::new(disk.clone()),
+        simulated: true,
         ..Options::default()
     };
     let failing = disk.is_failing();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{parse_age, parse_size};
 
@@ -43,7 +43,7 @@ pub enum HistoryCommand {
 
 /// Arguments of `inhaul history prune`.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true, args = ["older_than", "keep"])]
+#[command(group(ArgGroup::new("limit").required(true).multiple(true).args(["older_than", "keep"])))]
 pub struct PruneArgs {
     /// Periods whose day is that long ago, such as 30d
     #[arg(long, value_name = "AGE", value_parser = parse_age)]

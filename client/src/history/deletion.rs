@@ -156,6 +156,7 @@ impl Indexed {
             latest: location,
             same: None,
             edits: Vec::new(),
+            released: None,
             object: None,
             deleted: Some(Tombstone { deleted: deleted.clone(), is_erased: true }),
             row: row(&event, &Facts::default(), stored_at),

@@ -38,6 +38,9 @@ pub(super) struct Indexed {
     /// What it has in common with other events of the same object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) object: Option<SameKey>,
+    /// It was held, and this record let it go.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "location_json::optional")]
+    pub(super) released: Option<Location>,
     /// A person deleted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deleted: Option<Tombstone>,
@@ -57,6 +60,16 @@ impl Indexed {
     /// What it can be found by besides its id.
     pub(super) fn keys(&self) -> impl Iterator<Item = SameKey> + use<> {
         self.same.into_iter().chain(self.object)
+    }
+
+    /// The record in its period's journal since which it is to be forwarded: among events that are, the one whose record is first goes first.
+    pub(super) fn turn(&self) -> Location {
+        self.released.unwrap_or(self.location)
+    }
+
+    fn release(&mut self, by: Location) {
+        self.row.state = EventState::Pending;
+        self.released = Some(by);
     }
 }
 
@@ -97,12 +110,12 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             entry.row.state = EventState::GivenUp;
             entry.row.given_up = Some(given_up.clone());
         }
-        Change::Released if entry.row.state == EventState::Held => entry.row.state = EventState::Pending,
+        Change::Released if entry.row.state == EventState::Held => entry.release(location),
         Change::Released => {}
         Change::Edited(edit) => {
             put_edit(&mut entry, EditPlace { location, id: edit.draft.id() });
             if edit.forward && entry.row.state == EventState::Held {
-                entry.row.state = EventState::Pending;
+                entry.release(location);
                 entry.row.forwarded_as = Some(edit.draft.id());
             }
         }
@@ -156,6 +169,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
         same: SameKey::of(event, &arrived.facts),
         object: SameKey::of_object(event, &arrived.facts),
         edits: Vec::new(),
+        released: None,
         deleted: None,
         row: EventRow { repeat: arrived.repeat.as_deref().cloned(), ..row },
     }
@@ -216,6 +230,24 @@ pub(super) mod location_json {
     ) -> Result<Location, D::Error> {
         let (segment, offset, len) = Deserialize::deserialize(deserializer)?;
         Ok(Location { segment, offset, len })
+    }
+
+    pub(in super::super) mod optional {
+        use super::*;
+
+        pub(in super::super::super) fn serialize<S: Serializer>(
+            location: &Option<Location>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            location.map(|place| (place.segment, place.offset, place.len)).serialize(serializer)
+        }
+
+        pub(in super::super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Location>, D::Error> {
+            let place: Option<(u64, u64, u32)> = Deserialize::deserialize(deserializer)?;
+            Ok(place.map(|(segment, offset, len)| Location { segment, offset, len }))
+        }
     }
 }
 

@@ -84,6 +84,9 @@ pub(super) struct Marker {
     pub(super) records: u64,
     /// How many events had to be left out because their records cannot be read.
     pub(super) unreadable_events: u64,
+    /// The disk refused to read a record behind it, and perhaps more. Those behind that one are in, so an event of theirs is put together anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_held_back: bool,
 }
 
 /// The place of the latest record of each event in a journal.
@@ -318,7 +321,7 @@ mod tests {
                     }
                     Step::Mark(records) => {
                         let up_to = Location { segment: 1, offset: records, len: 1 };
-                        let marker = Marker { up_to, records, unreadable_events: 0 };
+                        let marker = Marker { up_to, records, unreadable_events: 0, is_held_back: false };
                         disk.mark(marker).unwrap();
                         memory.mark(marker).unwrap();
                     }

@@ -1,10 +1,12 @@
 //! One period: a directory with the journal of its events and the index made from it.
 
+mod catch_up;
 mod name;
 mod rebuild;
 mod summary;
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,21 +14,25 @@ use std::{
 
 use bytes::Bytes;
 use inhaul_core::event::EventId;
-use inhaul_journal::{Disk, Erasure, Journal, Location, OpenError, ReadError, RealDisk};
+use inhaul_journal::{Erasure, Journal, Location, OpenError, ReadError};
 
 pub(super) use name::{PeriodName, date_of};
 pub(super) use summary::{read_summary, remove_summary, write_summary};
 
-use self::rebuild::{IndexSource, Log};
+use self::{catch_up::Log, rebuild::IndexSource};
 use super::{
     HistoryError, Options,
     error::with_causes,
     fold::{Indexed, fold},
-    index::{Index, IndexError, Marker},
+    index::{Extent, Index, IndexError, Marker, OpenEvents},
     notes::Notes,
     record::{Change, ChangeError, DELETION},
 };
 use crate::data_dir::{create_private_dir, sync_parent};
+
+/// Events that arrived last may be among those that cannot be read, so that their numbers are not known. There are not so many behind one that
+/// is, also with the numbers of events that were not stored.
+const ARRIVALS_HELD_BACK: u64 = 1 << 32;
 
 /// Where a period is and what of it is there, while it is open.
 pub(super) struct OpenPeriod {
@@ -37,6 +43,10 @@ pub(super) struct OpenPeriod {
     /// Of everything applied so far; the index's own marker may be behind.
     marker: Option<Marker>,
     marker_is_written: bool,
+    /// The last record applied. The marker stays before one that the disk refused to read.
+    applied: Option<Location>,
+    /// Events with such a record.
+    held_back: HashSet<EventId>,
     /// Of all events, whether durable yet or on their way.
     event_bytes: u64,
 }
@@ -67,7 +77,7 @@ impl OpenPeriod {
         options: &Options,
         notes: &Notes,
     ) -> Result<Self, HistoryError> {
-        let source = if options.simulated.is_some() { IndexSource::Memory } else { IndexSource::Existing };
+        let source = if options.simulated { IndexSource::Memory } else { IndexSource::Existing };
         Self::open_with(directory, role, options, notes, source)
     }
 
@@ -86,9 +96,8 @@ impl OpenPeriod {
                 .map_err(|error| HistoryError::io(path, &error))?;
         }
         let mut log = Log::default();
-        let disk: Arc<dyn Disk> = options.simulated.clone().unwrap_or_else(|| Arc::new(RealDisk));
         let opened = Journal::open_on(
-            disk,
+            Arc::clone(&options.disk),
             &journal_directory,
             journal_options(options, role),
             &mut |location, kind, tag| log.add(location, kind, tag),
@@ -110,6 +119,8 @@ impl OpenPeriod {
             source: ready.source,
             marker: ready.marker,
             marker_is_written: true,
+            applied: log.last(),
+            held_back: ready.held_back,
             event_bytes,
         })
     }
@@ -117,6 +128,37 @@ impl OpenPeriod {
     /// The rows.
     pub(super) fn index(&self) -> &dyn Index {
         self.index.as_ref()
+    }
+
+    /// Whether the index has all that the journal has and that is not damaged.
+    pub(super) fn is_whole(&self) -> bool {
+        self.held_back.is_empty()
+    }
+
+    /// Whether the disk refused to read a record of an event, which may be why it is not in the index.
+    pub(super) fn holds_back(&self, id: EventId) -> bool {
+        self.held_back.contains(&id)
+    }
+
+    /// The first and the last of its events, also of those that the disk refused to read.
+    pub(super) fn extent(&self) -> Result<Option<Extent>, IndexError> {
+        let Some((&first, &last)) = self.held_back.iter().min().zip(self.held_back.iter().max()) else {
+            return self.index.extent();
+        };
+        let none = Extent {
+            first_id: first,
+            last_id: last,
+            last_arrival: 0,
+            events: 0,
+            open: OpenEvents::default(),
+        };
+        let read = self.index.extent()?.unwrap_or(none);
+        Ok(Some(Extent {
+            first_id: read.first_id.min(first),
+            last_id: read.last_id.max(last),
+            last_arrival: read.last_arrival + ARRIVALS_HELD_BACK,
+            ..read
+        }))
     }
 
     /// The journal, to append to; what becomes durable is to be given to [`OpenPeriod::apply`].
@@ -149,17 +191,22 @@ impl OpenPeriod {
         change: &Change,
     ) -> Result<Option<Indexed>, IndexError> {
         let entry = self.index.get(id)?;
-        let (records, unreadable_events) = match self.marker {
-            Some(marker) if location <= marker.up_to => return Ok(entry),
-            Some(marker) => (marker.records, marker.unreadable_events),
-            None => (0, 0),
-        };
+        if self.applied.is_some_and(|applied| location <= applied) {
+            return Ok(entry);
+        }
         let entry = fold(entry, location, change);
         if let Some(entry) = &entry {
             self.index.put(entry)?;
         }
-        self.marker = Some(Marker { up_to: location, records: records + 1, unreadable_events });
-        self.marker_is_written = false;
+        self.applied = Some(location);
+        if self.is_whole() {
+            let (records, unreadable_events) =
+                self.marker.map_or((0, 0), |marker| (marker.records, marker.unreadable_events));
+            let marker =
+                Marker { up_to: location, records: records + 1, unreadable_events, is_held_back: false };
+            self.marker = Some(marker);
+            self.marker_is_written = false;
+        }
         Ok(entry)
     }
 
@@ -233,7 +280,7 @@ pub(super) fn journal_options(options: &Options, role: Role) -> inhaul_journal::
         segment_bytes: options.segment_bytes,
         prefill: options.prefill && role == Role::Current,
         in_order: true,
-        stepped: options.simulated.is_some(),
+        stepped: options.simulated,
         ..inhaul_journal::Options::default()
     }
 }

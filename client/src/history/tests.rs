@@ -5,6 +5,7 @@ mod delete;
 mod kill;
 mod notes;
 mod periods;
+mod refused;
 mod repeats;
 mod store;
 mod upkeep;

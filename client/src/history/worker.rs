@@ -240,6 +240,7 @@ impl Worker {
                 drop(answer.send(self.periods.related(id, relation, limit)));
             }
             Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
+            Request::Pending { answer } => drop(answer.send(self.periods.pending())),
             Request::Rows { state, before, limit, answer } => {
                 drop(answer.send(self.periods.rows(state, before, limit)));
             }

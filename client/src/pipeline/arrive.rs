@@ -1,10 +1,5 @@
 //! How an event that arrives is verified and stored, and what its sender hears when it goes nowhere.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-};
-
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use inhaul_core::{
@@ -17,7 +12,6 @@ use super::{Came, Pipeline, place::place, verify::Recognised};
 use crate::{
     cli::{CatchUp, Dedupe},
     history::{Facts, HistoryError, Stored},
-    live::Live,
     session::{Arrival, Report},
 };
 
@@ -38,21 +32,6 @@ impl Pipeline {
                 .await;
         }
         Ok(())
-    }
-
-    /// An event may be stored already, in a period that cannot be opened: the relay keeps it for a later session. A person is told once of
-    /// each such period.
-    pub(super) async fn leave(&self, came: &Came, path: &Path, reason: &str, told: &mut HashSet<PathBuf>) {
-        let (session, endpoint, seq) = (came.session, came.endpoint.clone(), came.seq);
-        self.report(Report::NotStored { session, endpoint, seq }).await;
-        if told.insert(path.to_owned()) {
-            let text = format!(
-                "{} is not stored, because it may be in {}, which cannot be read: {reason}; such events stay at the relay",
-                came.event.id,
-                path.display()
-            );
-            self.show(Live::Notice(text)).await;
-        }
     }
 
     pub(super) async fn store(&self, arrival: Arrival) -> (Came, Result<Stored, HistoryError>) {

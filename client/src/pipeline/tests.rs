@@ -1,8 +1,7 @@
 //! What an event costs the disk on its way, and in which order it gets there: the real history, on a disk that counts.
 
 use std::{
-    io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,7 +10,7 @@ use std::{
 };
 
 use inhaul_core::session::Delivery;
-use inhaul_journal::{Disk as JournalDisk, DiskFile, RealDisk};
+use inhaul_journal::testing::{HookedDisk, What};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,66 +23,6 @@ use crate::{
     forward::ForwardOptions,
     history::{ByHand, Options, tests::sample_event},
 };
-
-/// The real disk, and how often data was synced to it.
-struct Counting(Arc<AtomicU64>);
-
-struct CountingFile(Arc<dyn DiskFile>, Arc<AtomicU64>);
-
-impl Counting {
-    fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(CountingFile(file, Arc::clone(&self.0)))
-    }
-}
-
-impl JournalDisk for Counting {
-    fn make_directory(&self, directory: &Path) -> io::Result<()> {
-        RealDisk.make_directory(directory)
-    }
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
-        RealDisk.try_lock(path)
-    }
-    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-        RealDisk.list(directory)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.file(RealDisk.open(path)?))
-    }
-    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.file(RealDisk.make(path)?))
-    }
-    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        RealDisk.sync_directory(directory)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-    fn nonce(&self) -> u64 {
-        RealDisk.nonce()
-    }
-}
-
-impl DiskFile for CountingFile {
-    fn bytes(&self) -> io::Result<u64> {
-        self.0.bytes()
-    }
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
-    }
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
-    }
-    fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.sync_data()
-    }
-}
 
 /// A pipeline on a history that a thread of the test runs.
 struct World {
@@ -115,7 +54,12 @@ impl World {
     fn with(targets: &[Target], options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let syncs = Arc::new(AtomicU64::new(0));
-        let options = Options { simulated: Some(Arc::new(Counting(Arc::clone(&syncs)))), ..options };
+        let counted = Arc::clone(&syncs);
+        let disk = HookedDisk::new(move |act| {
+            counted.fetch_add(u64::from(act.what == What::Sync), Ordering::SeqCst);
+            Ok(())
+        });
+        let options = Options { disk: Arc::new(disk), simulated: true, ..options };
         let (opened, mut by_hand) = ByHand::open(&temp.path().join("data"), options).unwrap();
         let ended = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&ended);
@@ -211,6 +155,25 @@ impl World {
                 | Live::Told(_) => {}
             }
         }
+    }
+
+    /// Lets the time go by after which the pipeline looks for what was left, and waits until it has.
+    async fn look(&self) {
+        tokio::time::advance(left::LOOK + Duration::from_secs(1)).await;
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+            // It asks the history before this does, and so has its answer before.
+            self.history.status().await.unwrap();
+        }
+    }
+
+    /// The directories of all periods, in order.
+    fn periods(&self) -> Vec<PathBuf> {
+        let periods = std::fs::read_dir(self.temp.path().join("data/history")).unwrap();
+        let mut periods: Vec<PathBuf> = periods.map(|entry| entry.unwrap().path()).collect();
+        periods.retain(|path| path.is_dir());
+        periods.sort();
+        periods
     }
 
     async fn answered(&mut self) -> ResultHeader {
@@ -313,10 +276,7 @@ async fn an_event_that_cannot_be_read_is_looked_up_again_and_the_next_ones_go_on
     let (busy, _) = listener.accept().await.unwrap();
     let (unread, next) = (world.give(false).await, world.give(false).await);
     assert_eq!((world.shown().await.0, world.shown().await.0), (unread, next));
-    let periods = std::fs::read_dir(world.temp.path().join("data/history")).unwrap();
-    let mut periods: Vec<PathBuf> = periods.map(|entry| entry.unwrap().path()).collect();
-    periods.retain(|path| path.is_dir());
-    periods.sort();
+    let periods = world.periods();
     let (journal, aside) = (periods[1].join("journal"), world.temp.path().join("aside"));
     std::fs::rename(&journal, &aside).unwrap();
     std::fs::write(&journal, "in the way").unwrap();
@@ -333,6 +293,52 @@ async fn an_event_that_cannot_be_read_is_looked_up_again_and_the_next_ones_go_on
     std::fs::rename(&aside, &journal).unwrap();
     answer(listener.accept().await.unwrap().0).await;
     assert_eq!(world.shown().await, (unread, vec![]));
+}
+
+/// The relay gives an event again that is in a period which cannot be opened now. Each event is a period of its own here.
+#[tokio::test]
+async fn what_was_left_at_the_relay_is_asked_for_when_its_period_can_be_opened() {
+    let mut world = World::with(&[], Options { period_bytes: 1, ..Options::default() });
+    for _ in 0..2 {
+        world.give(false).await;
+        assert!(matches!(world.reports.recv().await, Some(Report::Stored { .. })));
+    }
+    let (journal, aside) = (world.periods()[0].join("journal"), world.temp.path().join("aside"));
+    std::fs::rename(&journal, &aside).unwrap();
+    std::fs::write(&journal, "in the way").unwrap();
+    for _ in 0..2 {
+        world.next = 0;
+        world.give(false).await;
+        assert!(matches!(world.reports.recv().await, Some(Report::NotStored { seq: 1, .. })));
+    }
+    tokio::time::pause();
+    // While it works, time goes by only when it is told to.
+    let (ended, until_ended) = std::sync::mpsc::channel::<()>();
+    let keeps_time = tokio::task::spawn_blocking(move || until_ended.recv().is_err());
+    for _ in 0..2 {
+        world.look().await;
+        assert!(world.reports.try_recv().is_err(), "it cannot be read yet");
+    }
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::rename(&aside, &journal).unwrap();
+    world.look().await;
+    assert!(matches!(world.reports.try_recv(), Ok(Report::Again { session: 1 })));
+    world.next = 0;
+    world.give(false).await;
+    assert!(matches!(world.reports.recv().await, Some(Report::Stored { seq: 1, .. })));
+    world.look().await;
+    assert!(world.reports.try_recv().is_err(), "nothing is left");
+    drop(ended);
+    assert!(keeps_time.await.unwrap());
+    let mut notices = Vec::new();
+    while let Ok(live) = world.live.try_recv() {
+        notices.extend(if let Live::Notice(text) = live { Some(text) } else { None });
+    }
+    assert_eq!(notices.len(), 2, "{notices:?}");
+    assert!(
+        notices[0].contains("such events stay at the relay until it can")
+            && notices[1].contains("can be read again")
+    );
 }
 
 #[tokio::test]

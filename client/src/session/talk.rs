@@ -61,6 +61,11 @@ pub enum Report {
         /// Its number.
         seq: u64,
     },
+    /// Events that were not stored can be now: the relay is to give them again.
+    Again {
+        /// The last session by which any of them came.
+        session: u64,
+    },
     /// What the app answered to an event whose sender waits.
     Result {
         /// The session it came by.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::stream::SplitStream;
 use inhaul_core::{
     event::{Event, EventId, EventMeta, Peer, PeerSource},
-    wire::{Chunk, EventHeader, PROTOCOL_VERSION, SUB_PROTOCOL, WelcomeEndpoint},
+    wire::{Chunk, EventHeader, PROTOCOL_VERSION, ResultHeader, ResultKind, SUB_PROTOCOL, WelcomeEndpoint},
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -24,7 +24,7 @@ struct Client {
     arrived: mpsc::Receiver<Arrival>,
     news: mpsc::Receiver<SessionNews>,
     reconnect: Arc<Notify>,
-    _reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<Report>,
 }
 
 impl Client {
@@ -44,7 +44,7 @@ impl Client {
         let ports =
             SessionPorts { arrivals, reports: reported, news: told, reconnect: Arc::clone(&reconnect) };
         tokio::spawn(run(config, ports));
-        Self { arrived, news, reconnect, _reports: reports }
+        Self { arrived, news, reconnect, reports }
     }
 
     async fn state(&mut self) -> ConnectionState {
@@ -110,6 +110,54 @@ async fn welcome(listener: &TcpListener) -> WebSocketStream<TcpStream> {
     sink.reunite(stream).unwrap()
 }
 
+fn sample_event(body: &Bytes) -> Event {
+    Event {
+        id: EventId(Uuid::from_u128(9)),
+        endpoint: "orders".parse().unwrap(),
+        received_at: UnixMillis(1),
+        peer: Peer { address: "203.0.113.9:40001".into(), source: PeerSource::Socket },
+        prefix_bytes: 5,
+        head: Bytes::from_static(b"POST /in/o HTTP/1.1\r\nHost: a\r\n\r\n"),
+        body_sha256: Event::digest(body),
+        body: body.clone(),
+    }
+}
+
+/// What was left comes by another session, which does not wait, and before which the senders that wait have their answers.
+#[tokio::test]
+async fn what_was_left_is_asked_for_by_another_session_when_no_sender_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = Client::start(&listener);
+    let mut relay = welcome(&listener).await;
+    let event = sample_event(&Bytes::new());
+    let deadline_ms = Some(600_000);
+    let header = EventHeader { meta: EventMeta::of(&event), seq: 1, deadline_ms, missed: false };
+    relay.send(Message::Binary(Frame::Event(header, event.head.clone()).encode())).await.unwrap();
+    assert_eq!(client.arrived.recv().await.unwrap().delivery.event, event);
+    for session in [0, 1] {
+        client.reports.send(Report::Again { session }).await.unwrap();
+    }
+    let header = ResultHeader { id: event.id, kind: ResultKind::NoApp, latency_ms: 0 };
+    let (headers, body) = (Bytes::new(), Bytes::new());
+    client.reports.send(Report::Result { session: 1, header, headers, body }).await.unwrap();
+    let mut answered = false;
+    while let Some(Ok(Message::Binary(bytes))) = relay.next().await {
+        answered |= matches!(Frame::decode(bytes).unwrap(), Some(Frame::Result(..)));
+    }
+    assert!(answered);
+    let mut states = Vec::new();
+    let second = welcome(&listener);
+    let mut second = std::pin::pin!(second);
+    let relay = loop {
+        tokio::select! {
+            relay = &mut second => break relay,
+            state = client.state() => states.push(state),
+        }
+    };
+    assert!(!states.iter().any(|state| matches!(state, ConnectionState::Waiting { .. })), "{states:?}");
+    drop(relay);
+}
+
 /// 300 bytes in three seconds, and no whole frame in all that time.
 #[tokio::test]
 async fn a_frame_that_takes_longer_than_the_silence_allowed_ends_no_session() {
@@ -117,16 +165,7 @@ async fn a_frame_that_takes_longer_than_the_silence_allowed_ends_no_session() {
     let mut client = Client::start(&listener);
     let mut relay = welcome(&listener).await;
     let body = Bytes::from(vec![b'x'; 240]);
-    let event = Event {
-        id: EventId(Uuid::from_u128(9)),
-        endpoint: "orders".parse().unwrap(),
-        received_at: UnixMillis(1),
-        peer: Peer { address: "203.0.113.9:40001".into(), source: PeerSource::Socket },
-        prefix_bytes: 5,
-        head: Bytes::from_static(b"POST /in/o HTTP/1.1\r\nHost: a\r\n\r\n"),
-        body_sha256: Event::digest(&body),
-        body: body.clone(),
-    };
+    let event = sample_event(&body);
     let header = EventHeader { meta: EventMeta::of(&event), seq: 1, deadline_ms: None, missed: false };
     relay.send(Message::Binary(Frame::Event(header, event.head.clone()).encode())).await.unwrap();
     let chunk = Frame::Chunk(Chunk { id: event.id, offset: 0 }, body).encode();

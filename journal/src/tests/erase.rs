@@ -1,6 +1,6 @@
 //! Records that were erased: gone from the files, and everything else as it was.
 
-use std::os::unix::fs::MetadataExt;
+use std::{collections::HashSet, os::unix::fs::MetadataExt, sync::atomic::AtomicU64};
 
 use proptest::prelude::*;
 
@@ -206,6 +206,73 @@ fn a_record_with_a_damaged_header_is_erased() {
     journal.erase(&[erasure(location..=location, &3_u64.to_be_bytes())], &|_| true).unwrap();
     assert!(!holds(dir.path(), &[3; 20]));
     assert_eq!(journal.read(location).unwrap().payload, Bytes::new());
+}
+
+/// A device that loses what was written. As the system does, each opening of a file there was then is told once, when it syncs next.
+#[derive(Default)]
+struct Losing {
+    /// With the next write it loses what was written, and this is done.
+    next_write: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// The last opening that did anything.
+    last: AtomicU64,
+    /// Openings up to this one are to be told.
+    lost: Mutex<Option<u64>>,
+    told: Mutex<HashSet<u64>>,
+}
+
+impl Losing {
+    fn before(&self, act: &Act<'_>) -> io::Result<()> {
+        let last = self.last.fetch_max(act.handle, Ordering::SeqCst).max(act.handle);
+        match act.what {
+            What::Read(_) => {}
+            What::Write(_) => {
+                let then = self.next_write.lock().unwrap().take();
+                if let Some(then) = then {
+                    *self.lost.lock().unwrap() = Some(last);
+                    then();
+                }
+            }
+            What::Sync => {
+                let lost = self.lost.lock().unwrap().is_some_and(|last| act.handle <= last);
+                if lost && self.told.lock().unwrap().insert(act.handle) {
+                    return Err(io::Error::other("the device lost it"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn that_the_device_lost_something_is_told_to_whoever_erases_and_to_whoever_appends() {
+    for append_is_first in [false, true] {
+        let dir = tempdir().unwrap();
+        let device = Arc::new(Losing::default());
+        let asked = Arc::clone(&device);
+        let disk = Arc::new(HookedDisk::new(move |act| asked.before(act)));
+        let (journal, _) = Journal::open_on(disk, dir.path(), small(), &mut |_, _, _| ()).unwrap();
+        let first = append(&journal, 1, 100);
+        let to_append = journal.clone();
+        let refused = move || {
+            let appended = to_append.append_wait(1, &2_u64.to_be_bytes(), vec![payload(2, 100)]);
+            assert!(matches!(appended, Err(AppendError::Io(_))), "{append_is_first}");
+        };
+        let erase = || journal.erase(&[erasure(first..=first, &1_u64.to_be_bytes())], &|_| true);
+        if append_is_first {
+            *device.next_write.lock().unwrap() = Some(Box::new(refused));
+            assert!(matches!(erase(), Err(ReadError::Io { .. })));
+        } else {
+            *device.next_write.lock().unwrap() = Some(Box::new(|| ()));
+            assert!(matches!(erase(), Err(ReadError::Io { .. })));
+            refused();
+        }
+        append(&journal, 3, 100);
+        erase().unwrap();
+        journal.close().unwrap();
+        let (journal, recovery, found) = open(dir.path(), small());
+        assert_eq!((recovery.problems(), found.len()), (vec![], 2));
+        assert_eq!(journal.read(first).unwrap().payload, Bytes::new());
+    }
 }
 
 proptest! {

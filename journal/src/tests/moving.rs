@@ -21,8 +21,7 @@ fn options(places: &Places) -> Options {
 fn one_sync_fails(number: u32) -> bool {
     let directory = tempdir().unwrap();
     let (disk, places) = (Failing::default(), Places::default());
-    let opened =
-        Journal::open_on(Arc::new(disk.clone()), directory.path(), options(&places), &mut |_, _, _| ());
+    let opened = Journal::open_on(disk.disk(), directory.path(), options(&places), &mut |_, _, _| ());
     let (journal, _) = opened.unwrap();
     let mut stored: BTreeMap<u64, Location> =
         (0..113).map(|number| (number, append(&journal, number, 1000))).collect();

@@ -20,6 +20,8 @@ pub(super) struct Lanes {
     pub(super) identity: Option<Uuid>,
     pub(super) identity_record: Latest,
     pub(super) clock: Clock,
+    /// How many endpoints were removed since the start.
+    pub(super) removals: u64,
 }
 
 impl Lanes {

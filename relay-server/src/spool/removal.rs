@@ -9,11 +9,18 @@ impl Spool {
     /// The endpoint is removed. Returns what waited at it and is gone.
     pub fn remove_endpoint(&self, endpoint: &EndpointName) -> Backlog {
         let mut lanes = self.lanes();
+        lanes.removals += 1;
         let Some(lane) = lanes.by_name.get_mut(endpoint) else { return Backlog::default() };
         let (changes, gone) = lane.empty();
         drop(lanes);
         self.carry_out(endpoint, changes);
         gone
+    }
+
+    /// How many endpoints were removed so far. To be asked before the endpoint of an event is looked up, and given to
+    /// [`Spool::append_then`].
+    pub fn removals(&self) -> u64 {
+        self.lanes().removals
     }
 }
 

@@ -84,7 +84,10 @@ fn what_follows_a_stored_event_is_done_though_its_sender_is_gone() {
     let counting = Arc::clone(&done);
     let event = event(1, 10);
     let then = move || _ = counting.fetch_add(1, Ordering::Relaxed);
-    assert!(spool.append_then(&event, false, ROOMY, then).now_or_never().is_none(), "it waits for the disk");
+    assert!(
+        spool.append_then(&event, false, ROOMY, 0, then).now_or_never().is_none(),
+        "it waits for the disk"
+    );
     assert_eq!(done.load(Ordering::Relaxed), 0);
     while spool.step() {}
     assert_eq!(done.load(Ordering::Relaxed), 1);
@@ -333,6 +336,20 @@ async fn a_spool_of_the_first_release_is_read() {
     let shared = share(&spool, 1);
     assert_eq!(waiting(&shared, 0).await, left, "who shares first has what waits");
     assert_eq!(spool.append(&event(7, 10), false, ROOMY).await.unwrap(), 7);
+}
+
+/// The endpoint was looked up, and removed before its event was given to the spool.
+#[tokio::test]
+async fn an_event_is_not_taken_when_an_endpoint_was_removed_since_it_was_looked_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(directory.path()).unwrap();
+    let removals = spool.removals();
+    spool.remove_endpoint(&orders());
+    let refused = spool.append_then(&event(1, 100), false, ROOMY, removals, || {}).await;
+    assert!(matches!(refused, Err(SpoolError::Removal)), "{refused:?}");
+    assert_eq!(spool.backlog(&orders()).events, 0);
+    spool.append_then(&event(2, 100), false, ROOMY, spool.removals(), || {}).await.unwrap();
+    assert_eq!(spool.backlog(&orders()).events, 1);
 }
 
 #[tokio::test]

@@ -1,17 +1,17 @@
-//! How an index gets to hold what its journal holds: caught up when it is behind, made again when it is broken.
+//! How a period gets an index that holds what its journal holds: the one that is there, or another one when it is broken.
 
 use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
 
 use inhaul_core::event::EventId;
-use inhaul_journal::{Erasure, Journal, Location};
-use uuid::Uuid;
+use inhaul_journal::Journal;
 
-use super::super::{
-    Options,
-    fold::{Indexed, fold},
-    index::{Database, Index, IndexError, LatestRecords, Marker, Memory},
-    notes::Notes,
-    record::{Change, EVENT},
+use super::{
+    super::{
+        Options,
+        index::{Database, Index, IndexError, Marker, Memory},
+        notes::Notes,
+    },
+    catch_up::{CaughtUp, Log, catch_up},
 };
 
 /// The name of the index in a period's directory.
@@ -33,38 +33,8 @@ pub(super) struct Ready {
     pub(super) index: Box<dyn Index>,
     pub(super) source: IndexSource,
     pub(super) marker: Option<Marker>,
-}
-
-/// What the journal found when it was opened, in its order.
-#[derive(Default)]
-pub(super) struct Log {
-    records: Vec<(Location, u8, Option<EventId>)>,
-}
-
-impl Log {
-    pub(super) fn add(&mut self, location: Location, kind: u8, tag: &[u8]) {
-        self.records.push((location, kind, Uuid::from_slice(tag).ok().map(EventId)));
-    }
-
-    /// Bytes of all its event records.
-    pub(super) fn event_bytes(&self) -> u64 {
-        let events = self.records.iter().filter(|(_, kind, _)| *kind == EVENT);
-        events.map(|(location, _, _)| u64::from(location.len)).sum()
-    }
-
-    /// Of every event that arrived, its latest record.
-    fn latest(&self) -> LatestRecords {
-        let mut latest = LatestRecords::new();
-        for &(location, kind, id) in &self.records {
-            let Some(id) = id else { continue };
-            match latest.get_mut(&id) {
-                Some(known) => *known = location,
-                None if kind == EVENT => drop(latest.insert(id, location)),
-                None => {}
-            }
-        }
-        latest
-    }
+    /// Events of which the disk refused to read a record.
+    pub(super) held_back: HashSet<EventId>,
 }
 
 /// Gets an index for the journal: from `source`, or from the next one when that is broken.
@@ -85,27 +55,23 @@ pub(super) fn index_of(
             IndexSource::Memory => Ok(Box::new(Memory::default())),
         };
         let ready = found.and_then(|mut index| {
-            let (marker, unreadable) = catch_up(index.as_mut(), journal, log)?;
+            let caught_up = catch_up(index.as_mut(), journal, log)?;
             if source != IndexSource::Memory {
-                let left_out = marker.map_or(0, |marker| marker.unreadable_events);
-                index.check(&Arc::new(log.latest()), left_out)?;
+                index.check(&Arc::new(log.latest()), caught_up.missing)?;
             }
-            Ok((index, marker, unreadable))
+            Ok((index, caught_up))
         });
         match ready {
-            Ok((index, marker, unreadable)) => {
-                if unreadable > 0 {
-                    notes.add(format!(
-                        "history in {}: {unreadable} damaged records were left out",
-                        directory.display()
-                    ));
-                }
-                return Ready { index, source, marker };
+            Ok((index, caught_up)) => {
+                caught_up.tell(directory, notes);
+                let CaughtUp { marker, held_back, .. } = caught_up;
+                return Ready { index, source, marker, held_back };
             }
             Err(error) if source == IndexSource::Memory => {
                 // Memory does not fail; should it ever, an empty list beside a whole journal still stores what comes.
                 tracing::error!(%error, "no index could be made");
-                return Ready { index: Box::new(Memory::default()), source, marker: None };
+                let index = Box::new(Memory::default());
+                return Ready { index, source, marker: None, held_back: HashSet::new() };
             }
             Err(error) => source = replace(directory, source, options, notes, &error),
         }
@@ -180,69 +146,4 @@ fn set_aside(directory: &Path, options: &Options) -> io::Result<Option<String>> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Applies what the index lacks. Gives back the marker, and how many records could not be read this time.
-fn catch_up(
-    index: &mut dyn Index,
-    journal: &Journal,
-    log: &Log,
-) -> Result<(Option<Marker>, u64), IndexError> {
-    let marker = index.marker()?;
-    let known = match marker {
-        None => 0,
-        Some(marker) => {
-            let known = log.records.partition_point(|(location, _, _)| *location <= marker.up_to);
-            if known as u64 != marker.records {
-                return Err(IndexError::OtherJournal);
-            }
-            known
-        }
-    };
-    let (mut unreadable, mut without_arrival) = (0, HashSet::new());
-    for &(location, kind, id) in &log.records[known..] {
-        let Some(id) = id else { continue };
-        let entry = index.get(id)?;
-        let record = journal.read(location);
-        if let Ok(record) = &record
-            && record.payload.is_empty()
-            && location.len > 0
-        {
-            // A kill may have left some of it. What it cannot overwrite now it can at the next start.
-            let erasure = Erasure { range: location..=location, tag: record.tag.clone() };
-            let _ = journal.erase(&[erasure], &|_| true);
-        }
-        let entry = match record.map(|record| Change::from_record(kind, record.payload)) {
-            Ok(Ok(Some(change))) => fold(entry, location, &change),
-            Ok(Ok(None)) => {
-                if kind == EVENT {
-                    without_arrival.insert(id);
-                }
-                entry.map(|entry| Indexed { latest: location, ..entry })
-            }
-            Ok(Err(_)) | Err(_) => {
-                unreadable += 1;
-                if kind == EVENT {
-                    without_arrival.insert(id);
-                }
-                entry.map(|entry| Indexed { latest: location, ..entry })
-            }
-        };
-        if let Some(entry) = entry {
-            index.put(&entry)?;
-        }
-    }
-    let mut unreadable_events = marker.map_or(0, |marker| marker.unreadable_events);
-    for id in without_arrival {
-        unreadable_events += u64::from(index.get(id)?.is_none());
-    }
-    let marker = log.records.last().map(|&(up_to, _, _)| Marker {
-        up_to,
-        records: log.records.len() as u64,
-        unreadable_events,
-    });
-    if let Some(marker) = marker {
-        index.mark(marker)?;
-    }
-    Ok((marker, unreadable))
 }

@@ -232,6 +232,34 @@ async fn what_is_held_waits_for_a_person() {
     assert_eq!((status.events, status.pending, status.held, status.given_up), (3, 1, 1, 0));
 }
 
+/// Closed, killed, and with an index that is made again.
+#[tokio::test]
+async fn what_was_let_go_is_to_be_forwarded_in_that_order() {
+    let world = World::new();
+    let history = world.open_well();
+    let held = Facts { held: true, ..forwarded() };
+    let id = |number| sample_event(number, b"").id;
+    for number in 1..=4 {
+        store(&history, number, b"x", held.clone()).await;
+    }
+    store(&history, 5, b"x", forwarded()).await;
+    history.decide(id(3), release()).await.unwrap();
+    store(&history, 6, b"x", forwarded()).await;
+    let edited = Draft { body: Some(Bytes::from_static(b"edited")), ..Draft::default() };
+    history.decide(id(1), Ruling::Forward(edited)).await.unwrap();
+    history.decide(id(2), release()).await.unwrap();
+    let expected = [5, 3, 6, 1, 2].map(id).to_vec();
+    assert_eq!(everything(&history).await.1, expected);
+    let killed = world.killed_now();
+    assert_eq!(everything(&killed.open_well()).await.1, expected);
+    history.close().await.unwrap();
+    let history = world.open_well();
+    assert_eq!(everything(&history).await.1, expected);
+    history.close().await.unwrap();
+    fs::remove_dir_all(world.periods()[0].join("index.sled")).unwrap();
+    assert_eq!(everything(&world.open_well()).await.1, expected);
+}
+
 #[tokio::test]
 async fn a_draft_is_on_record_once_and_the_event_stays_as_it_was() {
     let world = World::new();

@@ -52,13 +52,15 @@ pub(super) struct Known {
     pub(super) keys: Option<KeySet>,
     /// It cannot be opened, and that was said.
     pub(super) is_unreadable: bool,
+    /// The disk refused to read some of it when it was opened last, so what is found in it is not written down.
+    lacks_records: bool,
     /// Events of it were deleted since its extent was found.
     is_stale: bool,
 }
 
 impl Known {
     fn new(name: PeriodName) -> Self {
-        Self { name, extent: None, keys: None, is_unreadable: false, is_stale: false }
+        Self { name, extent: None, keys: None, is_unreadable: false, lacks_records: false, is_stale: false }
     }
 }
 
@@ -91,14 +93,14 @@ impl Periods {
             let number = self.known[at].name.number;
             match read_summary(&self.directory(&self.known[at].name)) {
                 Some(extent) => self.known[at].extent = extent,
-                None => match self.with(number, |period| period.index().extent()) {
+                None => match self.with(number, |period| period.extent()) {
                     Ok(extent) => self.set_extent(number, extent),
                     Err(error) => self.leave_out(number, &error),
                 },
             }
             self.find_keys(at);
         }
-        let last = self.with(newest, |period| period.index().extent())?;
+        let last = self.with(newest, |period| period.extent())?;
         let extents = self.known.iter().filter_map(|known| known.extent).chain(last);
         Ok(extents.map(|extent| extent.last_arrival).max().unwrap_or(0))
     }
@@ -123,7 +125,9 @@ impl Periods {
     fn set_keys(&mut self, number: u64, keys: Vec<SameKey>) {
         let Some(at) = self.known.iter().position(|known| known.name.number == number) else { return };
         let keys = KeySet::new(keys);
-        keys.write(&self.directory(&self.known[at].name));
+        if !self.known[at].lacks_records {
+            keys.write(&self.directory(&self.known[at].name));
+        }
         self.known[at].keys = Some(keys);
     }
 
@@ -265,7 +269,7 @@ impl Periods {
                 self.make_room();
                 let role = self.role(number);
                 let period = OpenPeriod::open(&directory, role, &self.options, &self.notes)?;
-                self.open.push((number, period));
+                self.opened(number, period);
             }
         }
         self.open.last_mut().map(|(_, period)| period).ok_or(HistoryError::Closed)
@@ -322,7 +326,7 @@ impl Periods {
     pub(super) fn renew_extents(&mut self) -> Result<(), HistoryError> {
         let stale = self.known.iter().filter(|known| known.is_stale && known.extent.is_some());
         for number in stale.map(|known| known.name.number).collect::<Vec<_>>() {
-            let extent = self.with(number, |period| period.index().extent())?;
+            let extent = self.with(number, |period| period.extent())?;
             if let Some(known) = self.known.iter_mut().find(|known| known.name.number == number) {
                 known.extent = extent;
             }
@@ -359,7 +363,7 @@ impl Periods {
     /// What its journal still has to write is written, and [`Periods::apply`] finds it in the index then.
     fn close(&mut self, number: u64, period: OpenPeriod) {
         if self.role(number) == Role::Old {
-            match period.index().extent() {
+            match period.extent() {
                 Ok(extent) => self.set_extent(number, extent),
                 Err(error) => tracing::debug!(%error, "no extent of a period that is closed"),
             }
@@ -379,7 +383,7 @@ impl Periods {
     fn set_extent(&mut self, number: u64, extent: Option<Extent>) {
         let Some(at) = self.known.iter().position(|known| known.name.number == number) else { return };
         let directory = self.directory(&self.known[at].name);
-        if read_summary(&directory) != Some(extent) {
+        if !self.known[at].lacks_records && read_summary(&directory) != Some(extent) {
             write_summary(&directory, extent);
         }
         self.known[at].extent = extent;
@@ -390,9 +394,16 @@ impl Periods {
         if let Some(at) = self.open.iter().position(|(open, _)| *open == number) {
             let (_, period) = self.open.remove(at);
             let repaired = period.repair(self.role(number), &self.options, &self.notes, error)?;
-            self.open.push((number, repaired));
+            self.opened(number, repaired);
         }
         Ok(())
+    }
+
+    fn opened(&mut self, number: u64, period: OpenPeriod) {
+        if let Some(known) = self.known.iter_mut().find(|known| known.name.number == number) {
+            known.lacks_records = !period.is_whole();
+        }
+        self.open.push((number, period));
     }
 }
 

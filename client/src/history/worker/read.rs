@@ -34,7 +34,7 @@ impl Periods {
     }
 
     /// As [`Periods::locate`], also of an event that is deleted. When it is in none that can be opened and an old one that cannot may
-    /// hold it, that is [`HistoryError::Unreadable`]: taken for unknown, the event would be stored a second time.
+    /// hold it, or the disk refused to read its records, that is [`HistoryError::Unreadable`]: taken for unknown, the event would be stored a second time.
     pub(super) fn locate_any(&mut self, id: EventId) -> Result<Option<(u64, Indexed)>, HistoryError> {
         let newest = self.newest();
         let may_hold = |known: &&Known| {
@@ -44,9 +44,13 @@ impl Periods {
             self.known.iter().rev().filter(may_hold).map(|known| known.name.clone()).collect();
         let mut unreadable = None;
         for name in names {
-            match self.with(name.number, |period| period.index().get(id)) {
-                Ok(Some(entry)) => return Ok(Some((name.number, entry))),
-                Ok(None) => {}
+            match self.with(name.number, |period| Ok((period.index().get(id)?, period.holds_back(id)))) {
+                Ok((Some(entry), _)) => return Ok(Some((name.number, entry))),
+                Ok((None, false)) => {}
+                Ok((None, true)) => {
+                    let reason = "its records could not be read when it was opened".to_owned();
+                    unreadable.get_or_insert_with(|| self.unreadable(id, &name, reason));
+                }
                 Err(error) if Some(name.number) == newest => return Err(error),
                 Err(error) if may_have_been_delivered_in(&name, id) => {
                     unreadable.get_or_insert_with(|| self.unreadable(id, &name, error.to_string()));
@@ -124,6 +128,23 @@ impl Periods {
                     Some(state) => period.index().in_state(state, from_arrival, wanted),
                 })
             })?;
+            rows.extend(entries.into_iter().map(|entry| entry.row));
+        }
+        Ok(rows)
+    }
+
+    /// The rows of the events that are to be forwarded, in their turn.
+    pub(super) fn pending(&mut self) -> Result<Vec<EventRow>, HistoryError> {
+        let mut rows = Vec::new();
+        let mut numbers =
+            self.where_could_be(|known| known.extent.is_some_and(|extent| extent.open.pending > 0));
+        numbers.reverse();
+        for number in numbers {
+            let mut entries = self.with_or_without(number, Vec::new(), |periods| {
+                periods
+                    .with(number, |period| period.index().in_state(EventState::Pending, u64::MAX, usize::MAX))
+            })?;
+            entries.sort_by_key(Indexed::turn);
             rows.extend(entries.into_iter().map(|entry| entry.row));
         }
         Ok(rows)

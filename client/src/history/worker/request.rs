@@ -107,6 +107,9 @@ pub(in super::super) enum Request {
         id: EventId,
         answer: Answer<Option<(Event, EventRow)>>,
     },
+    Pending {
+        answer: Answer<Vec<EventRow>>,
+    },
     Rows {
         state: Option<EventState>,
         before: Option<EventId>,
