@@ -224,7 +224,7 @@ impl Losing {
     fn before(&self, act: &Act<'_>) -> io::Result<()> {
         let last = self.last.fetch_max(act.handle, Ordering::SeqCst).max(act.handle);
         match act.what {
-            What::Read(_) => {}
+            What::Read(_) | What::Allocate(_) => {}
             What::Write(_) => {
                 let then = self.next_write.lock().unwrap().take();
                 if let Some(then) = then {
