@@ -59,10 +59,12 @@ mod replay;
 mod resign;
 mod resume;
 mod ruling;
+mod verifier;
 mod verify;
 
 pub use disk::Disk;
 pub use resign::Signing;
+pub use verifier::Verifier;
 pub use verify::sender_url;
 
 use lane::Lane;

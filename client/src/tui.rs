@@ -18,6 +18,7 @@
 //!  scenario  scenarios saved and played
 //!  traffic   what came when
 //!  used      filters that were used before
+//!  verifying signatures checked anew
 //!  keys      every key, in one table
 //!  marks     which events something is to be done with
 //!  deleting  events that go, and come back while they can
@@ -101,6 +102,7 @@ mod tree;
 mod typing;
 mod update;
 mod used;
+mod verifying;
 mod view;
 
 pub use clipboard::Clipboard;
@@ -254,6 +256,8 @@ fn on_terminal(effect: Effect, screen: &mut Screen) -> io::Result<Option<Effect>
         | Effect::SaveFilter(..)
         | Effect::SaveUsed(..)
         | Effect::LoadThread(_)
+        | Effect::LoadDigests(_)
+        | Effect::Verify(_)
         | Effect::Load(..)
         | Effect::Judge(..)
         | Effect::StopJudging

@@ -52,6 +52,8 @@ pub(crate) enum Action {
     SameValue,
     /// To an event or a time.
     Goto,
+    /// Checks signatures anew.
+    Verify,
     /// Connects to the relay now.
     Reconnect,
     NextFailure,

@@ -8,6 +8,7 @@ use std::{
 use inhaul_core::{
     event::{EventId, UnixMillis},
     filter::{Completion, FilterError, Saved},
+    signature::Digests,
 };
 use jiff::tz::TimeZone;
 use tui_input::Input;
@@ -243,6 +244,8 @@ pub(super) struct Detail {
     pub(super) id: EventId,
     /// `None` while it is being read.
     pub(super) opened: Option<Result<Box<Opened>, String>>,
+    /// Its signature beside what would be right, when it is not.
+    pub(super) digests: Option<Digests>,
 }
 
 impl Detail {
@@ -452,7 +455,7 @@ impl State {
         if shown != self.selected {
             // The first keys of a sequence were meant for the event that is gone.
             self.pressed.clear();
-            self.detail = self.selected.map(|id| Detail { id, opened: None });
+            self.detail = self.selected.map(|id| Detail { id, opened: None, digests: None });
             self.scroll = 0;
             // Its row may still have to be read.
             self.laid = Laid::default();

@@ -48,6 +48,7 @@ mod picture;
 mod scenarios;
 mod screens;
 mod telling;
+mod verifying;
 
 const AT: u64 = 1_763_970_070_118;
 

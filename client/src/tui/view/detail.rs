@@ -9,7 +9,10 @@
 //! ```
 //! Lines that do not change are laid out once. A tree, and the bytes of a body, are drawn as far as they are on the screen.
 
-use inhaul_core::{signature::Verdict, visible::visible};
+use inhaul_core::{
+    signature::{Digests, Verdict},
+    visible::visible,
+};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -74,6 +77,7 @@ struct MadeOf {
     masks: bool,
     as_sent: bool,
     query: Option<u64>,
+    digests: Option<Digests>,
 }
 
 /// The lines of what is shown, unless they are there already.
@@ -91,6 +95,7 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
         masks: state.look.masks,
         as_sent: state.look.as_sent,
         query: state.query.as_ref().map(|query| query.revision),
+        digests: detail.digests.clone(),
     };
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
@@ -107,7 +112,7 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
                 None => tail = body::put(&mut page, opened, state.look.as_sent),
             },
             Tab::Headers => headers::put(&mut page, opened, row),
-            Tab::Signature => signature::put(&mut page, opened, row),
+            Tab::Signature => signature::put(&mut page, opened, row, detail.digests.as_ref()),
             Tab::Attempts => attempts::put(&mut page, opened, row),
             Tab::Raw => {
                 headers::put_raw(&mut page, opened);
