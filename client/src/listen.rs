@@ -140,13 +140,7 @@ impl Listening {
         let hold = Hold::new(settings.hold.clone());
         let (stop, reach) = (CancellationToken::new(), Arc::new(OnceLock::new()));
         let routes = Arc::new(settings.routes.clone());
-        let verifier = Verifier {
-            history: history.clone(),
-            routes: Arc::clone(&routes),
-            secret_source: settings.secret_source.clone(),
-            reach: Arc::clone(&reach),
-        };
-        let (orders, ordered) = Orders::new(hold.clone(), verifier);
+        let (orders, ordered) = Orders::new(hold.clone(), verifier(&history, &routes, &settings, &reach));
         let control = serve_others(&history, &orders, &live, &reach);
         let forwarder = forwarder(&routes, settings.timeout, settings.cacert.as_deref())?;
         let player = Player { forwarder: forwarder.clone(), routes: Arc::clone(&routes) };
@@ -239,6 +233,21 @@ impl Listening {
         if let Err(error) = self.history.close().await {
             tracing::warn!(%error, "the history was not closed cleanly; its next start repairs it");
         }
+    }
+}
+
+/// What checks stored events anew.
+fn verifier(
+    history: &History,
+    routes: &Arc<Routes>,
+    settings: &Settings,
+    reach: &Arc<OnceLock<Reach>>,
+) -> Verifier {
+    Verifier {
+        history: history.clone(),
+        routes: Arc::clone(routes),
+        secret_source: settings.secret_source.clone(),
+        reach: Arc::clone(reach),
     }
 }
 

@@ -316,7 +316,8 @@ impl Pipeline {
                 return Ok(());
             }
             Ok(Err(reason)) => {
-                self.disk.write(|| self.history.give_up(event.id, reason.clone())).await?;
+                let row = self.disk.write(|| self.history.give_up(event.id, reason.clone())).await?;
+                self.show(Live::Changed(Box::new(row))).await;
                 return Ok(());
             }
         };

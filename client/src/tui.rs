@@ -20,6 +20,7 @@
 //!  used      filters that were used before
 //!  verifying signatures checked anew
 //!  keys      every key, in one table
+//!  next_try  when an event that was not delivered is tried again
 //!  marks     which events something is to be done with
 //!  deleting  events that go, and come back while they can
 //!  theme     styles by meaning
@@ -54,7 +55,6 @@ use self::{
     terminal::Screen,
     theme::{Depth, Theme},
     update::{set_filter, update},
-    used::UsedFilters,
     view::view,
 };
 use crate::{
@@ -84,6 +84,7 @@ pub mod keys;
 mod marks;
 mod message;
 mod named;
+mod next_try;
 mod offscreen;
 mod pager;
 mod piping;
@@ -342,10 +343,11 @@ fn know(state: &mut State, history: &History, orders: &Orders, shown: &Shown) {
 
 /// Takes the filters of earlier runs.
 fn take_used_filters(state: &mut State, history: &History) {
-    match used::read(&history.data_dir().used_filters(), &state.saved) {
-        Ok(texts) => state.used = UsedFilters::new(texts),
-        Err(error) => state.tell(format!("the filters used before cannot be read: {error}"), ToastKind::Bad),
-    }
+    let texts = used::read(&history.data_dir().used_filters(), &state.saved).unwrap_or_else(|error| {
+        state.tell(format!("the filters used before cannot be read: {error}"), ToastKind::Bad);
+        Vec::new()
+    });
+    state.used.come_after(texts, &state.saved);
 }
 
 /// What has the terminal meanwhile: an editor, a pager, or the shell.

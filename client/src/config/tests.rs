@@ -73,8 +73,19 @@ fn the_sample_says_the_defaults() {
     let nothing = resolve("", &[], None).unwrap();
     assert!(resolve("", &[], Some("[[route]]\npath = '/'\nretry = '1s,2'\n")).is_err());
     assert_eq!(
-        format!("{:#?}", Settings { file: None, sources: Sources::default(), ..sample }),
-        format!("{:#?}", Settings { sources: Sources::default(), ..nothing })
+        format!(
+            "{:#?}",
+            Settings {
+                file: None,
+                sources: Sources::default(),
+                secret_source: SecretSource::default(),
+                ..sample
+            }
+        ),
+        format!(
+            "{:#?}",
+            Settings { sources: Sources::default(), secret_source: SecretSource::default(), ..nothing }
+        )
     );
 }
 

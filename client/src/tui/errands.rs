@@ -141,9 +141,7 @@ impl Errands {
             Effect::Restore(ids) => self.restore(ids).await,
             Effect::SaveFilter(name, text) => save_filter(&self.history, &name, &text),
             Effect::SaveUsed(number, texts) => return self.save_used(number, &texts),
-            Effect::LoadThread(id) => {
-                Message::Thread(id, thread_of(&self.history, &self.catalogue, id).await)
-            }
+            Effect::LoadThread(id) => Message::Thread(id, self.thread(id).await),
             Effect::LoadDigests(id) => Message::Digests(id, self.digests(id).await),
             Effect::Verify(ids) => Message::Verified(self.verify(ids).await),
             Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
@@ -222,6 +220,10 @@ impl Errands {
             Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
             Err(_) => stopping(),
         }
+    }
+
+    async fn thread(&self, id: EventId) -> Thread {
+        thread_of(&self.history, &self.catalogue, id).await
     }
 
     /// What the signature of an event should have been, with the secrets of now.

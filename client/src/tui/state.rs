@@ -20,6 +20,7 @@ use super::{
     events::Events,
     exchange::Comparison,
     keys::{Action, Key, Keymap, Scope, Tab, View},
+    next_try::NextTries,
     piping::Piped,
     query::Query,
     queue::Queue,
@@ -82,6 +83,8 @@ pub(super) struct State {
     pub(super) replaying: usize,
     /// What can be taken back, the last deletion last.
     pub(super) deleted: Vec<Undo>,
+    /// When events are tried again.
+    pub(super) next_tries: NextTries,
     /// The order of held events, where it was changed.
     pub(super) queue: Queue,
     /// What is held from now on.
@@ -293,6 +296,7 @@ impl State {
             sight: Sight::default(),
             replaying: 0,
             deleted: Vec::new(),
+            next_tries: NextTries::new(),
             queue: Queue::default(),
             hold: HoldState::default(),
             dialog: None,

@@ -8,7 +8,7 @@ use super::{
     deleting, dialog, holding,
     keys::View,
     message::{Effect, Message},
-    piping, query, queue, scenario, sight,
+    next_try, piping, query, queue, scenario, sight,
     state::{State, Toast, ToastKind},
     traffic::Counted,
     verifying,
@@ -124,11 +124,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
                 }
             }
         }
-        Message::Digests(id, digests) => {
-            if let Some(detail) = state.detail.as_mut().filter(|detail| detail.id == id) {
-                detail.digests = digests;
-            }
-        }
+        Message::Digests(id, digests) => verifying::found(state, id, digests),
         Message::Verified(verified) => verifying::told(state, verified),
         Message::Replayed(result) => replayed(state, result),
         Message::Copied(result) => exchange::copied(state, result, effects),
@@ -149,13 +145,16 @@ fn happened(state: &mut State, live: Live, effects: &mut Vec<Effect>) {
         }
         Live::Attempt(row, attempt) => {
             attempted(state, &row, &attempt);
+            next_try::attempted(state, &row, &attempt);
             state.events.put(*row, state.now);
         }
         Live::Changed(row) => {
             let id = row.id;
+            next_try::changed(state, &row);
             state.events.put(*row, state.now);
             verifying::ask_for_digests(state, id, effects);
         }
+        Live::NextTry(id, next) => drop(state.next_tries.insert(id, next)),
         Live::Gone(ids) => deleting::gone(state, &ids),
         Live::Hold(hold) => holding::changed(state, Ok(hold)),
         Live::Connection(connection) => connected(state, connection),

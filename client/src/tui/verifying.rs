@@ -1,6 +1,9 @@
 //! Signatures checked anew: asked for, and what came of it.
 
-use inhaul_core::{event::EventId, signature::Verdict};
+use inhaul_core::{
+    event::EventId,
+    signature::{Digests, Verdict},
+};
 
 use super::{
     message::Effect,
@@ -35,6 +38,13 @@ pub(super) fn told(state: &mut State, (verdicts, why_not): Verified) {
         None => state.tell(found, kind),
         Some(reason) if found.is_empty() => state.tell(format!("not verified: {reason}"), ToastKind::Bad),
         Some(reason) => state.tell(format!("{found}; not all: {reason}"), ToastKind::Bad),
+    }
+}
+
+/// Takes in the digests of the event that is open.
+pub(super) fn found(state: &mut State, id: EventId, digests: Option<Digests>) {
+    if let Some(detail) = state.detail.as_mut().filter(|detail| detail.id == id) {
+        detail.digests = digests;
     }
 }
 

@@ -55,6 +55,16 @@ fn what_came_stands_above_what_would_be_right_which_is_hidden_until_it_is_asked_
 }
 
 #[test]
+fn a_secret_that_was_mended_meanwhile_is_told_by_digests_that_are_the_same() {
+    let mut stage = stage(80, 36);
+    assert!(!stage.screen().contains("they are the same now"));
+    let mut same = digests();
+    same.expected[0].digest = RECEIVED.to_owned();
+    stage.tell(Message::Digests(id(1), Some(same)));
+    assert!(stage.screen().contains("they are the same now; `g v` verifies it again"), "{}", stage.screen());
+}
+
+#[test]
 fn where_there_is_little_room_each_line_stands_above_its_other() {
     let mut stage = stage(48, 40);
     let screen = stage.keys("S").screen();

@@ -63,6 +63,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, digests: Opt
     for line in advice {
         page.put(&format!("  {line}"), Style::new());
     }
+    put_digests(page, opened, row.verdict.as_ref(), digests);
     page.heading("Checked");
     let (text, style) = if opened.is_unchanged {
         ("the same bytes as the relay received: their SHA-256 is the same", theme.good())
@@ -86,7 +87,6 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, digests: Opt
             page.pair(name, sender.headers.iter().map(String::len).max().unwrap_or(0).min(28), &text, style);
         }
     }
-    put_digests(page, opened, row.verdict.as_ref(), digests);
     put_tried(page, opened, row.verdict.as_ref());
     put_signed(page, opened);
     let Some(sender) = &opened.sender else {
@@ -134,6 +134,11 @@ fn put_digests(page: &mut Page, opened: &Opened, verdict: Option<&Verdict>, dige
             put_beside(page, &visible(received).to_string(), &visible(&expected.digest).to_string());
         }
         page.pair("made with", NAMES, &format!("the secret {}", visible(&expected.secret)), Style::new());
+        if *received == expected.digest {
+            let text =
+                format!("they are the same now; `{}` verifies it again", page.keymap.written("verify"));
+            page.put(&text, page.theme.good());
+        }
     }
 }
 
