@@ -135,7 +135,9 @@ impl Filter {
             return Err(FilterError { span: TEXT_MAX_BYTES..text.len(), message });
         }
         let raw = syntax::parse(text)?;
-        Ok(Self { expression: raw.map(|raw| resolve::resolve(&raw, saved, 0)).transpose()? })
+        Ok(Self {
+            expression: raw.map(|raw| resolve::resolve(&raw, &resolve::Names::new(saved), 0)).transpose()?,
+        })
     }
 
     /// Whether it means every event.

@@ -8,6 +8,7 @@
 //!  check      the verdict
 //!  content    the bytes that are signed
 //!  diagnose   why a signature does not match
+//!  digests    a signature beside what the secrets would have made
 //!  sign       the headers a provider would send
 //!  flaw       the same, wrong on purpose
 //!  public_key signatures that are checked with a public key
@@ -30,6 +31,7 @@ mod challenge;
 mod check;
 mod content;
 mod diagnose;
+mod digests;
 mod flaw;
 mod jwt;
 mod message;
@@ -44,6 +46,7 @@ mod x5c;
 
 pub use catalogue::{Catalogue, EventNames, IdPlace, Provider, catalogue, verify_any};
 pub use challenge::{Challenge, ChallengeAnswer, challenge};
+pub use digests::{Digests, Expected};
 pub use flaw::Flaw;
 pub use own::RowError;
 pub use sign::SignError;

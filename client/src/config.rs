@@ -10,6 +10,7 @@
 //!  relay_url  the address of a remote relay
 //!  route      which part of the request path goes where, and how it is verified
 //!  secret     signing secrets and tokens, read once at the start
+//!  secret_source  where the secrets of a run are read anew
 //!  settings   the layers laid over each other
 //!  sources    what says each setting in effect
 //!  table      TOML read with the line of every value
@@ -41,6 +42,7 @@ mod lines;
 mod relay_url;
 mod route;
 mod secret;
+mod secret_source;
 mod settings;
 mod sources;
 mod table;
@@ -50,8 +52,9 @@ pub use file::{ConfigFile, FileRoute, Parts};
 pub use filters::{save_filters, saved_filters};
 pub use inspector::{FileInspector, ui};
 pub use relay_url::{RelayUrl, RelayUrlError};
-pub use route::{Route, RoutePath, RoutePathError, Routes};
+pub use route::{Route, RoutePath, RoutePathError, Routes, Secrets};
 pub use secret::Token;
+pub use secret_source::SecretSource;
 pub use settings::{
     DEFAULT_ENDPOINT, DEFAULT_PORT, DEFAULT_TIMEOUT, EmbeddedSettings, RelaySettings, Settings,
     provider_named,

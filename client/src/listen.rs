@@ -28,7 +28,7 @@ use crate::{
     hold::Hold,
     live::Live,
     output::{Ready, count_text, time_text},
-    pipeline::{Disk, Pipeline},
+    pipeline::{Disk, Pipeline, Verifier},
     random::random,
     scenario::{Library, Player},
     session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
@@ -138,10 +138,10 @@ impl Listening {
         let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
         let ((reports, reported), (news, told)) = (mpsc::channel(REPORTS), mpsc::channel(NEWS));
         let hold = Hold::new(settings.hold.clone());
-        let (orders, ordered) = Orders::new(hold.clone());
         let (stop, reach) = (CancellationToken::new(), Arc::new(OnceLock::new()));
-        let control = serve_others(&history, &orders, &live, &reach);
         let routes = Arc::new(settings.routes.clone());
+        let (orders, ordered) = Orders::new(hold.clone(), verifier(&history, &routes, &settings, &reach));
+        let control = serve_others(&history, &orders, &live, &reach);
         let forwarder = forwarder(&routes, settings.timeout, settings.cacert.as_deref())?;
         let player = Player { forwarder: forwarder.clone(), routes: Arc::clone(&routes) };
         let shown_settings = Shown::of(&settings, player);
@@ -233,6 +233,21 @@ impl Listening {
         if let Err(error) = self.history.close().await {
             tracing::warn!(%error, "the history was not closed cleanly; its next start repairs it");
         }
+    }
+}
+
+/// What checks stored events anew.
+fn verifier(
+    history: &History,
+    routes: &Arc<Routes>,
+    settings: &Settings,
+    reach: &Arc<OnceLock<Reach>>,
+) -> Verifier {
+    Verifier {
+        history: history.clone(),
+        routes: Arc::clone(routes),
+        secret_source: settings.secret_source.clone(),
+        reach: Arc::clone(reach),
     }
 }
 

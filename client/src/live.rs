@@ -1,6 +1,6 @@
 //! What happens while a client listens, as it is told to whoever shows it: the inspector, or what prints lines and JSON.
 
-use inhaul_core::event::EventId;
+use inhaul_core::event::{EventId, UnixMillis};
 
 use crate::{
     connection::ConnectionState,
@@ -18,6 +18,8 @@ pub enum Live {
     Event(Box<EventRow>),
     /// An attempt has its outcome; the row has it already.
     Attempt(Box<EventRow>, Attempt),
+    /// An event that was not delivered is tried again then.
+    NextTry(EventId, NextTry),
     /// Something else about an event on record changed, such as its tags or its comment.
     Changed(Box<EventRow>),
     /// Events that are no longer in the history: they were deleted, or went with their period.
@@ -30,4 +32,13 @@ pub enum Live {
     Notice(String),
     /// What the demo tells about what happens.
     Told(String),
+}
+
+/// When an event is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextTry {
+    /// At this time, or a moment later.
+    At(UnixMillis),
+    /// As soon as this target takes connections.
+    When(String),
 }

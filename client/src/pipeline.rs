@@ -59,10 +59,12 @@ mod replay;
 mod resign;
 mod resume;
 mod ruling;
+mod verifier;
 mod verify;
 
 pub use disk::Disk;
 pub use resign::Signing;
+pub use verifier::Verifier;
 pub use verify::sender_url;
 
 use lane::Lane;
@@ -319,7 +321,8 @@ impl Pipeline {
                 return Ok(());
             }
             Ok(Err(reason)) => {
-                self.disk.write(|| self.history.give_up(event.id, reason.clone())).await?;
+                let row = self.disk.write(|| self.history.give_up(event.id, reason.clone())).await?;
+                self.show(Live::Changed(Box::new(row))).await;
                 return Ok(());
             }
         };

@@ -18,7 +18,9 @@
 //!  scenario  scenarios saved and played
 //!  traffic   what came when
 //!  used      filters that were used before
+//!  verifying signatures checked anew
 //!  keys      every key, in one table
+//!  next_try  when an event that was not delivered is tried again
 //!  marks     which events something is to be done with
 //!  deleting  events that go, and come back while they can
 //!  theme     styles by meaning
@@ -53,7 +55,6 @@ use self::{
     terminal::Screen,
     theme::{Depth, Theme},
     update::{set_filter, update},
-    used::UsedFilters,
     view::view,
 };
 use crate::{
@@ -83,6 +84,7 @@ pub mod keys;
 mod marks;
 mod message;
 mod named;
+mod next_try;
 mod offscreen;
 mod pager;
 mod piping;
@@ -101,6 +103,7 @@ mod tree;
 mod typing;
 mod update;
 mod used;
+mod verifying;
 mod view;
 
 pub use clipboard::Clipboard;
@@ -254,6 +257,8 @@ fn on_terminal(effect: Effect, screen: &mut Screen) -> io::Result<Option<Effect>
         | Effect::SaveFilter(..)
         | Effect::SaveUsed(..)
         | Effect::LoadThread(_)
+        | Effect::LoadDigests(_)
+        | Effect::Verify(_)
         | Effect::Load(..)
         | Effect::Judge(..)
         | Effect::StopJudging
@@ -338,10 +343,11 @@ fn know(state: &mut State, history: &History, orders: &Orders, shown: &Shown) {
 
 /// Takes the filters of earlier runs.
 fn take_used_filters(state: &mut State, history: &History) {
-    match used::read(&history.data_dir().used_filters(), &state.saved) {
-        Ok(texts) => state.used = UsedFilters::new(texts),
-        Err(error) => state.tell(format!("the filters used before cannot be read: {error}"), ToastKind::Bad),
-    }
+    let texts = used::read(&history.data_dir().used_filters(), &state.saved).unwrap_or_else(|error| {
+        state.tell(format!("the filters used before cannot be read: {error}"), ToastKind::Bad);
+        Vec::new()
+    });
+    state.used.come_after(texts, &state.saved);
 }
 
 /// What has the terminal meanwhile: an editor, a pager, or the shell.

@@ -1,5 +1,7 @@
 //! From words and values to what they mean, or to a message about the first that means nothing.
 
+use std::cell::Cell;
+
 use super::{
     Expression, FilterError, Test,
     decimal::Decimal,
@@ -7,7 +9,7 @@ use super::{
     json::{JsonTest, Path, Wanted},
     number::{Comparison, Numbers, Unit},
     pattern::{self, Kind, Pattern},
-    saved::{SAVED_DEPTH_MAX, Saved},
+    saved::{SAVED_BYTES_MAX, SAVED_DEPTH_MAX, Saved},
     syntax::{self, Raw, Spanned},
     time::{self, Time, Times},
 };
@@ -41,9 +43,22 @@ pub(super) fn alias_has_value(name: &str) -> bool {
     ALIASES.iter().any(|(alias, _, _, value)| *alias == name && value.is_none())
 }
 
+/// The saved filters that one may name.
+pub(super) struct Names<'s> {
+    saved: &'s Saved,
+    /// How many bytes of them may still be taken in.
+    left: Cell<usize>,
+}
+
+impl<'s> Names<'s> {
+    pub(super) fn new(saved: &'s Saved) -> Self {
+        Self { saved, left: Cell::new(SAVED_BYTES_MAX) }
+    }
+}
+
 /// What a filter means, with the saved ones it may name; `depth` counts how many of them lead here.
-pub(super) fn resolve(raw: &Raw, saved: &Saved, depth: usize) -> Result<Expression, FilterError> {
-    let resolve = |raw: &Raw| resolve(raw, saved, depth);
+pub(super) fn resolve(raw: &Raw, names: &Names<'_>, depth: usize) -> Result<Expression, FilterError> {
+    let resolve = |raw: &Raw| resolve(raw, names, depth);
     let all = |parts: &[Raw]| parts.iter().map(resolve).collect::<Result<Vec<_>, _>>();
     Ok(match raw {
         // Brackets around a part of the same kind say nothing.
@@ -63,7 +78,7 @@ pub(super) fn resolve(raw: &Raw, saved: &Saved, depth: usize) -> Result<Expressi
             let inner = resolve(other)?;
             if let Expression::Not(twice) = inner { *twice } else { Expression::Not(Box::new(inner)) }
         }
-        Raw::Word(word) if is_saved(word) => named(word, saved, depth)?,
+        Raw::Word(word) if is_saved(word) => named(word, names, depth)?,
         Raw::Word(word) => Expression::Test(word_test(word)?),
         Raw::Regex(regex) => Expression::Test(Test::Word(pattern(Kind::Regex, regex)?)),
         Raw::Test { name, op: "!=", values } => {
@@ -85,9 +100,9 @@ fn is_bare(word: &Spanned) -> bool {
 }
 
 /// What a saved filter means.
-fn named(word: &Spanned, saved: &Saved, depth: usize) -> Result<Expression, FilterError> {
+fn named(word: &Spanned, names: &Names<'_>, depth: usize) -> Result<Expression, FilterError> {
     let name = &word.text[1..];
-    let Some(text) = saved.text(name) else {
+    let Some(text) = names.saved.text(name) else {
         return wrong(
             word,
             format!("no filter is saved as {name:?}; a text with such a sign stands in quotes"),
@@ -96,8 +111,19 @@ fn named(word: &Spanned, saved: &Saved, depth: usize) -> Result<Expression, Filt
     if depth >= SAVED_DEPTH_MAX {
         return wrong(word, format!("saved filters name each other more than {SAVED_DEPTH_MAX} deep"));
     }
+    // An empty one is not free either.
+    let Some(left) = names.left.get().checked_sub(text.len() + 1) else {
+        return wrong(
+            word,
+            format!(
+                "with {} the filter is longer than {SAVED_BYTES_MAX} bytes: filters that name each other multiply",
+                word.text
+            ),
+        );
+    };
+    names.left.set(left);
     let expression = syntax::parse(text).and_then(|raw| match raw {
-        Some(raw) => resolve(&raw, saved, depth + 1),
+        Some(raw) => resolve(&raw, names, depth + 1),
         None => wrong(word, "it is empty"),
     });
     expression.or_else(|error| wrong(word, format!("in {}: {}", word.text, error.message)))

@@ -7,6 +7,9 @@ use super::{Filter, FilterError};
 /// How many saved filters may lead to one another; more are taken for a circle.
 pub(super) const SAVED_DEPTH_MAX: usize = 8;
 
+/// Bytes of all saved filters that one filter leads to, each as often as it is named: filters that name one another multiply.
+pub(super) const SAVED_BYTES_MAX: usize = 64 * 1024;
+
 /// Longest name, in bytes.
 const NAME_MAX_BYTES: usize = 40;
 

@@ -548,6 +548,27 @@ fn names_and_values_that_were_seen_complete_what_is_begun() {
 }
 
 #[test]
+fn saved_filters_that_name_each_other_do_not_multiply_without_end() {
+    let mut saved = Saved::default();
+    saved.insert("n0", "ms>500 -is:late");
+    for number in 1..=6 {
+        let text = vec![format!("@n{}", number - 1); 20].join(" | ");
+        saved.insert(&format!("n{number}"), &text);
+    }
+    let tests =
+        |name: &str| Filter::parse_with(name, &saved).map(|filter| filter.to_string().matches("ms>").count());
+    assert_eq!((tests("@n1"), tests("@n2")), (Ok(20), Ok(400)));
+    for name in ["@n4", "@n6"] {
+        let error = tests(name).unwrap_err();
+        assert_eq!(error.span, 0..3);
+        assert!(error.message.starts_with(&format!("in {name}: in @n")), "{error:?}");
+        assert!(error.message.contains("the filter is longer than 65536 bytes"), "{error:?}");
+    }
+    // What is named often and is small stays as it was.
+    assert_eq!(tests(&vec!["@n0"; 500].join(" | ")), Ok(500));
+}
+
+#[test]
 fn a_saved_filter_means_what_it_says() {
     let mut saved = Saved::default();
     for (name, text) in [

@@ -110,7 +110,7 @@ fn check_one(provider: &str, rule: &Rule, request: &Request<'_>, secrets: &[Secr
 }
 
 /// Every signature there is; none when the request is not signed this way.
-fn signatures(rule: &Rule, request: &Request<'_>) -> Result<Option<Vec<Vec<u8>>>, Wrong> {
+pub(super) fn signatures(rule: &Rule, request: &Request<'_>) -> Result<Option<Vec<Vec<u8>>>, Wrong> {
     let mut signatures = Vec::new();
     let mut malformed = None;
     for selector in &rule.sig {
@@ -226,7 +226,7 @@ pub(super) fn signed_content(rule: &Rule, request: &Request<'_>) -> Option<Vec<u
     }
 }
 
-fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
+pub(super) fn variables<'r>(rule: &'r Rule, request: &Request<'_>) -> Result<Vec<Variable<'r>>, Wrong> {
     let read = |(variable, selector): (&'r String, &Selector)| {
         let place = || selector.from.first().map(name).unwrap_or_default();
         match selector.read_one(request) {
@@ -305,7 +305,7 @@ fn matching_secret(
     Err(Wrong { code: "mismatch", reason: reason.to_owned() })
 }
 
-fn usable_key<'s>(rule: &Rule, secret: &'s Secret) -> Result<Key<'s>, &'static str> {
+pub(super) fn usable_key<'s>(rule: &Rule, secret: &'s Secret) -> Result<Key<'s>, &'static str> {
     let key = Key::read(&rule.key, &secret.text)?;
     if public_key::is_key(rule.kind, &key.bytes) {
         Ok(key)

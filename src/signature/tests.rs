@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::*;
 
 mod damage;
+mod digests;
 
 /// A request whose verdict is known: from a provider's documentation, from its own library, or from the formula.
 #[derive(Deserialize)]

@@ -25,6 +25,7 @@ mod body;
 mod busy;
 mod catch_up;
 mod challenges;
+mod clipboard;
 mod clock;
 mod commands;
 mod data_dirs;

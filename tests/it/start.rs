@@ -6,7 +6,7 @@ use crate::{
     handler::{Handler, Reply},
     sender::Sender,
     terminal::Terminal,
-    world::World,
+    world::{World, until},
 };
 
 /// The data directory, held as by a process that is about to give it away.
@@ -48,12 +48,17 @@ fn what_was_typed_before_the_history_was_open_counts_when_it_is() {
         sender.send("POST", path, &[], b"{}");
     }
     assert!(client.program.stop().success());
+    world.write("client/filters.used", "is:late\n");
     let lock = held(&world);
     let mut terminal = waiting(&world, &handler.target());
     terminal.type_keys("/path:/two\r");
     terminal.until_text("/path:/two");
     lock.unlock().unwrap();
     terminal.until_text("1 of 3 events");
+    // It is one of those that were used, behind those of earlier runs.
+    until("the filters used are written", || {
+        fs::read_to_string(world.path("client/filters.used")).unwrap() == "is:late\npath:/two\n"
+    });
     terminal.type_keys("q");
     assert_eq!(terminal.end(), 0);
 }

@@ -131,6 +131,39 @@ fn routes_of_the_configuration_have_their_own_provider_and_target() {
 }
 
 #[test]
+fn a_secret_that_was_mended_counts_without_a_new_start() {
+    let world = World::new();
+    let secret = world.write("secret", "whsec_b3RoZXI=");
+    let mut client = world.listen(&["--port", "0", "--secret-file", text(&secret)]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    assert_eq!(send(&sender, &signed_lines("github", SECRET)), 200);
+    let event = client.event();
+    assert_eq!(event["verdict"]["state"], "invalid");
+    let id = event["id"].as_str().unwrap();
+    let again = |code: i32| {
+        let output = world.run(&["verify", id, "--again", "--json"]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["verdict"]["state"].clone()
+    };
+    assert_eq!(again(1), "invalid");
+    world.write("secret", SECRET);
+    assert_eq!(again(0), "valid");
+    assert_eq!(world.json(&["events", "sig:valid", "--json"])[0]["id"], id);
+    // What comes next is verified with it too.
+    assert_eq!(send(&sender, &signed_lines("github", SECRET)), 200);
+    assert_eq!(client.event()["verdict"]["state"], "valid");
+    assert!(client.program.stop().success());
+
+    // Without a client, the configuration file says the secret; without any, the verdict stays.
+    let (code, said) = world.fails(&["verify", id, "--again"]);
+    assert!(code == 2 && said.contains("no secret of github is configured"), "{said}");
+    world.write("inhaul.toml", "[[route]]\npath = \"/\"\ntarget = [\"3000\"]\nsecret_file = \"other\"\n");
+    world.write("other", "whsec_b3RoZXI=");
+    assert_eq!(again(1), "invalid");
+    assert_eq!(world.json(&["events", "sig:invalid", "--json"])[0]["id"], id);
+}
+
+#[test]
 fn the_secret_of_another_route_is_named_and_accepts_nothing() {
     let world = World::new();
     let handler = Handler::start(Reply::ok());

@@ -26,6 +26,7 @@ Exit status:
 pub(super) const VERIFY_STATUS: &str = "\
 Examples:
   inhaul verify 0197a2c4 --secret-env STRIPE_WEBHOOK_SECRET
+  inhaul verify 0197a2c4 --again
   inhaul verify --provider github --secret-file secret --header 'X-Hub-Signature-256: sha256=…' --body-file body.json
 
 Exit status:
@@ -37,8 +38,15 @@ Exit status:
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// A stored event's id, or its beginning; or give a request by --body-file
-    #[arg(conflicts_with_all = ["header", "body_file"], required_unless_present = "body_file")]
-    pub id: Option<String>,
+    #[arg(value_name = "ID", conflicts_with_all = ["header", "body_file"], required_unless_present = "body_file")]
+    pub ids: Vec<String>,
+    /// Take the secrets of the running client, read anew, and keep the verdict
+    #[arg(
+        long,
+        conflicts_with_all =
+            ["provider", "secret_env", "secret_file", "method", "url", "body_file", "at", "header", "tolerance"]
+    )]
+    pub again: bool,
     /// Who signed [default: recognised by the headers]
     #[arg(long, value_name = "PROVIDER")]
     pub provider: Option<String>,

@@ -101,7 +101,7 @@ fn settings(
     let route = Route {
         targets: vec![handler.address().to_string().parse().map_err(Failure::new)?],
         provider: Some(provider),
-        secrets: vec![secret.clone()],
+        secrets: vec![secret.clone()].into(),
         ..Route::catch_all()
     };
     Ok(Settings {
@@ -124,5 +124,6 @@ fn settings(
         mask: config::Parts::default(),
         diff: config::Parts::default(),
         sources: config::Sources::all("the demo"),
+        secret_source: config::SecretSource::default(),
     })
 }

@@ -158,7 +158,7 @@ fn print_one(printer: &mut Printer, live: Live) -> Result<(), PrintError> {
         Live::Ready(ready) => printer.ready(&ready),
         Live::Event(row) => printer.event(&row),
         Live::Attempt(row, attempt) => printer.attempt(&row, &attempt),
-        Live::Changed(_) | Live::Gone(_) => Ok(()),
+        Live::NextTry(..) | Live::Changed(_) | Live::Gone(_) => Ok(()),
         Live::Hold(state) => printer.notice(&state.words()),
         Live::Connection(state) => printer.connection(&state, clock::now()),
         Live::Notice(text) => printer.notice(&text),

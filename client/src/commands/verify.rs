@@ -1,4 +1,4 @@
-//! `inhaul verify`: the verdict about a stored event, or about a request given by options.
+//! `inhaul verify`: the verdict about stored events, or about a request given by options.
 
 use std::{io, io::IsTerminal, path::Path, sync::Arc};
 
@@ -16,6 +16,8 @@ use crate::{
     output::{Color, json::line, verdict_line, write_stdout},
     pipeline::sender_url,
 };
+
+mod again;
 
 /// What is said of a valid request that a common mistake in handlers would refuse.
 const RAW_BODY_NOTE: &str = "\
@@ -35,17 +37,25 @@ struct Request {
 /// # Errors
 /// When there is nothing to check, or nothing to check it with.
 pub async fn run(data: Option<&Path>, args: &VerifyArgs) -> anyhow::Result<Exit> {
+    if args.again {
+        return again::run(data, args).await;
+    }
     let catalogue = load_catalogue(args.secrets.config.as_deref()).map_err(Failure::from)?;
     let named = |name| provider_named(name, "--provider", &catalogue).map_err(Failure::from);
     let provider = args.provider.as_deref().map(named).transpose()?;
     let secrets = sign::secrets(&args.secrets)?;
-    let request = match &args.id {
-        Some(id) => stored(data, id, args).await?,
-        None => given(args)?,
+    let request = match args.ids.as_slice() {
+        [] => given(args)?,
+        [id] => stored(data, id, args).await?,
+        [..] => {
+            return Err(Failure::new("several events are named")
+                .hint("`--again` verifies them with the secrets that are configured")
+                .into());
+        }
     };
     if secrets.is_empty() {
         return Err(Failure::new("no secret is given")
-            .hint("name it with `--secret-env NAME` or `--secret-file FILE`")
+            .hint("name it with `--secret-env NAME` or `--secret-file FILE`, or take those that are configured with `--again`")
             .into());
     }
     let tolerance = args.tolerance.map(|time| time.as_secs());

@@ -107,7 +107,8 @@ fn yes_no(value: bool) -> String {
 /// What a route says for one of its keys; nothing where there is nothing to say.
 fn route_value(route: &Route, key: &str) -> Option<String> {
     let secrets = || {
-        let labels: Vec<&str> = route.secrets.iter().map(Secret::label).collect();
+        let secrets = route.secrets.now();
+        let labels: Vec<&str> = secrets.iter().map(Secret::label).collect();
         if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }
     };
     Some(match key {

@@ -1,6 +1,10 @@
 //! Which part of the request path goes where, and how its events are verified.
 
-use std::{str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use inhaul_core::{
     filter::Filter,
@@ -26,7 +30,7 @@ pub struct Route {
     /// Who signs them; recognised by their headers when absent.
     pub provider: Option<Arc<Provider>>,
     /// What they are verified with.
-    pub secrets: Vec<Secret>,
+    pub secrets: Secrets,
     /// What becomes of an event whose signature is not valid.
     pub verify: VerifyMode,
     /// When an event that was not delivered, and whose sender does not come again, is tried again.
@@ -47,13 +51,40 @@ impl Route {
             when: None,
             targets: Vec::new(),
             provider: None,
-            secrets: Vec::new(),
+            secrets: Secrets::default(),
             verify: VerifyMode::default(),
             retry: Schedule::default(),
             concurrency: 1,
             strict_order: false,
             dedupe: Dedupe::default(),
         }
+    }
+}
+
+/// The secrets of a route. Every clone is the same one, so that secrets which are read anew count everywhere at once.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<RwLock<Arc<[Secret]>>>);
+
+impl Secrets {
+    /// Those of now.
+    pub fn now(&self) -> Arc<[Secret]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, secrets: Arc<[Secret]>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+}
+
+impl From<Vec<Secret>> for Secrets {
+    fn from(secrets: Vec<Secret>) -> Self {
+        Self(Arc::new(RwLock::new(secrets.into())))
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.now().iter()).finish()
     }
 }
 
@@ -162,6 +193,17 @@ impl Routes {
     /// The route `/` without a filter, or with that of `--when`: the last.
     pub fn catch_all(&self) -> &Route {
         &self.catch_all
+    }
+
+    /// Takes the secrets of the same routes of another configuration; a route that is not in it keeps its own.
+    pub(super) fn take_secrets(&self, other: &Self) {
+        self.catch_all.secrets.replace(other.catch_all.secrets.now());
+        for route in &self.routes {
+            let is_same = |known: &&Route| known.path == route.path && known.when == route.when;
+            if let Some(same) = other.routes.iter().find(is_same) {
+                route.secrets.replace(same.secrets.now());
+            }
+        }
     }
 
     /// Every route, longest path first, the one for everything else last.

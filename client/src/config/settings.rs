@@ -17,7 +17,7 @@ use crate::{
     cli::{AnswerMode, CatchUp, EmbeddedArgs, ListenArgs, OnAbsent, SignatureArgs},
     config::{
         ConfigError, ConfigFile, Environment, FileRoute, Origin, Parts, Problem, RelayUrl, Route, Routes,
-        Sources, Token, inspector, secret, table::Given,
+        SecretSource, Sources, Token, inspector, secret, table::Given,
     },
     forward::Target,
     tui::Ui,
@@ -61,6 +61,8 @@ pub struct Settings {
     pub diff: Parts,
     /// What says each of these.
     pub sources: Sources,
+    /// Where the secrets are read anew.
+    pub secret_source: SecretSource,
 }
 
 /// Where events come from.
@@ -121,6 +123,7 @@ impl Settings {
             mask: file.as_ref().map(|file| file.mask.clone()).unwrap_or_default(),
             diff: file.as_ref().map(|file| file.diff.clone()).unwrap_or_default(),
             sources: Sources::of(args, environment, file.as_ref()),
+            secret_source: SecretSource::of(args, file.as_ref()),
             file: file.map(|file| file.path),
         })
     }
@@ -241,7 +244,7 @@ pub(super) fn routes(
             when: given.when.clone(),
             targets: allowed(&given.targets, external)?,
             provider: given.provider.clone(),
-            secrets: secrets_of_file(file, given, environment)?,
+            secrets: secrets_of_file(file, given, environment)?.into(),
             verify: given.verify.unwrap_or_default(),
             retry: given.retry.clone().unwrap_or_default(),
             concurrency: given.concurrency.unwrap_or(1),
@@ -294,7 +297,7 @@ fn lay_arguments_over(
     }
     let secrets = secrets_of_arguments(&args.signatures, environment)?;
     if !secrets.is_empty() {
-        route.secrets = secrets;
+        route.secrets = secrets.into();
     }
     if let Some(verify) = args.signatures.verify {
         route.verify = verify;

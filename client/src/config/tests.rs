@@ -37,8 +37,8 @@ fn route_of<'s>(settings: &'s Settings, target: &str) -> &'s Route {
     settings.routes.at(settings.routes.by_path(target.as_bytes()).unwrap())
 }
 
-fn labels(route: &Route) -> Vec<&str> {
-    route.secrets.iter().map(inhaul_core::signature::Secret::label).collect()
+fn labels(route: &Route) -> Vec<String> {
+    route.secrets.now().iter().map(|secret| secret.label().to_owned()).collect()
 }
 
 #[test]
@@ -73,8 +73,19 @@ fn the_sample_says_the_defaults() {
     let nothing = resolve("", &[], None).unwrap();
     assert!(resolve("", &[], Some("[[route]]\npath = '/'\nretry = '1s,2'\n")).is_err());
     assert_eq!(
-        format!("{:#?}", Settings { file: None, sources: Sources::default(), ..sample }),
-        format!("{:#?}", Settings { sources: Sources::default(), ..nothing })
+        format!(
+            "{:#?}",
+            Settings {
+                file: None,
+                sources: Sources::default(),
+                secret_source: SecretSource::default(),
+                ..sample
+            }
+        ),
+        format!(
+            "{:#?}",
+            Settings { sources: Sources::default(), secret_source: SecretSource::default(), ..nothing }
+        )
     );
 }
 
@@ -168,7 +179,7 @@ fn defaults_are_an_embedded_relay_and_one_route() {
     assert_eq!(settings.timeout, Duration::from_secs(30));
     let routes: Vec<&Route> = settings.routes.iter().collect();
     assert_eq!(routes.len(), 1);
-    assert!(routes[0].path.is_root() && routes[0].targets.is_empty() && routes[0].secrets.is_empty());
+    assert!(routes[0].path.is_root() && routes[0].targets.is_empty() && routes[0].secrets.now().is_empty());
     assert_eq!(routes[0].verify, VerifyMode::Mark);
 }
 
@@ -248,7 +259,7 @@ fn arguments_describe_the_route_for_everything_else() {
     assert_eq!(route("/stripe/x").verify, VerifyMode::Reject);
 
     assert_eq!(targets(route("/own")), ["http://localhost:5", "http://localhost:6"]);
-    assert!(route("/own").provider.is_none() && route("/own").secrets.is_empty());
+    assert!(route("/own").provider.is_none() && route("/own").secrets.now().is_empty());
     assert_eq!(route("/own").verify, VerifyMode::Mark);
 }
 
@@ -313,4 +324,61 @@ fn no_secret_is_in_what_is_printed_of_settings() {
     let args = "--secret-env S --relay https://a.example --endpoint a";
     let shown = format!("{:?}", resolve(args, &variables, None).unwrap());
     assert!(!shown.contains("hunter"), "{shown}");
+}
+
+#[test]
+fn secrets_are_read_anew_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let write = |name: &str, text: &str| fs::write(path(name), text).unwrap();
+    let route = |path: &str, secret: &str| {
+        format!("[[route]]\npath = {path:?}\ntarget = [\"3000\"]\nsecret_file = {secret:?}\n")
+    };
+    write("one", "whsec_one");
+    write("two", "whsec_two");
+    write("inhaul.toml", &[route("/a", "one"), route("/b", "two")].concat());
+    let file = ConfigFile::read(&path("inhaul.toml")).unwrap();
+    let args = ListenArgs {
+        signatures: crate::cli::SignatureArgs { secret_file: vec![path("one")], ..Default::default() },
+        ..ListenArgs::default()
+    };
+    let settings = Settings::resolve(&args, &|_: &str| None, Some(file)).unwrap();
+    let clone = settings.routes.clone();
+    let is_signed_with = |target: &str, secret: &str| {
+        let body = b"{}";
+        let github = inhaul_core::signature::catalogue().provider("github").unwrap();
+        let request = inhaul_core::signature::SignRequest {
+            method: b"POST",
+            url: None,
+            body,
+            at: inhaul_core::event::UnixMillis(0),
+            id: None,
+            event_type: None,
+        };
+        let of_secret = |secret| github.sign(&request, &secret).unwrap();
+        let route = clone.at(clone.by_path(target.as_bytes()).unwrap());
+        let own = route.secrets.now().first().cloned().unwrap();
+        of_secret(own) == of_secret(inhaul_core::signature::Secret::new("s", secret))
+    };
+    assert!(
+        is_signed_with("/a", "whsec_one")
+            && is_signed_with("/b", "whsec_two")
+            && is_signed_with("/", "whsec_one")
+    );
+
+    // A secret is mended, a route gets another one, and one is taken away.
+    write("one", "whsec_mended");
+    write("inhaul.toml", &[route("/a", "two"), route("/new", "two")].concat());
+    settings.secret_source.reread(&settings.routes).unwrap();
+    assert!(
+        is_signed_with("/a", "whsec_two")
+            && is_signed_with("/b", "whsec_two")
+            && is_signed_with("/", "whsec_mended")
+    );
+    assert_eq!(settings.routes.iter().count(), 3, "the routes stay as they are");
+
+    write("inhaul.toml", &route("/a", "gone"));
+    let error = settings.secret_source.reread(&settings.routes).unwrap_err().to_string();
+    assert!(error.contains("gone"), "{error}");
+    assert!(is_signed_with("/a", "whsec_two") && is_signed_with("/", "whsec_mended"));
 }

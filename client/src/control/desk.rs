@@ -106,6 +106,7 @@ impl Desk {
                 Ok(self.preview(plan).await.unwrap_or_else(|reason| Answer::error(&reason)))
             }
             Request::Annotate { id, annotation } => self.annotate(id, annotation).await,
+            Request::Verify { id } => Ok(self.verify(id).await),
             Request::Delete { ids } => Ok(self.delete(ids).await),
             Request::Related { id, relation, limit } => {
                 let related = self.history.related(id, relation, limit.min(ROWS_MAX)).await;
@@ -139,6 +140,24 @@ impl Desk {
         // Nobody may watch; it is on record.
         let _ = self.live.send(Live::Changed(row.clone())).await;
         Ok(Answer::Row { row })
+    }
+
+    /// Checks an event anew, and tells whoever watches.
+    async fn verify(&self, id: EventId) -> Answer {
+        let verifier = &self.orders.verifier;
+        let verified = match verifier.reread().await {
+            Ok(()) => verifier.verify(id).await,
+            Err(reason) => Err(reason),
+        };
+        match verified {
+            Ok(row) => {
+                let row = Box::new(row);
+                // Nobody may watch; it is on record.
+                let _ = self.live.send(Live::Changed(row.clone())).await;
+                Answer::Row { row }
+            }
+            Err(reason) => Answer::error(&reason),
+        }
     }
 
     /// Deletes events, and tells whoever watches.

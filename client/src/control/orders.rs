@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::{
     history::Ruling,
     hold::Hold,
-    pipeline::Signing,
+    pipeline::{Signing, Verifier},
     replay::{Plan, Preview, Sent},
     row::{Attempt, EventRow},
 };
@@ -73,6 +73,8 @@ pub struct Orders {
     pub decisions: mpsc::Sender<Decision>,
     /// Which events are held.
     pub hold: Hold,
+    /// What checks signatures anew.
+    pub verifier: Verifier,
     reconnect: Arc<Notify>,
 }
 
@@ -90,14 +92,14 @@ pub struct Ordered {
 }
 
 impl Orders {
-    /// Both ends of the queues, with what is held.
-    pub fn new(hold: Hold) -> (Self, Ordered) {
+    /// Both ends of the queues, with what is held and what verifies.
+    pub fn new(hold: Hold, verifier: Verifier) -> (Self, Ordered) {
         let ((replays, asked), (decisions, decided)) = (mpsc::channel(REPLAYS), mpsc::channel(DECISIONS));
         let (plans, planned) = mpsc::channel(PLANS);
         let reconnect = Arc::new(Notify::new());
         let ordered =
             Ordered { replays: asked, plans: planned, decisions: decided, reconnect: Arc::clone(&reconnect) };
-        (Self { replays, plans, decisions, hold, reconnect }, ordered)
+        (Self { replays, plans, decisions, hold, verifier, reconnect }, ordered)
     }
 
     /// Connects to the relay now, whatever the client waits for; where it is connected, it asks at once whether the connection lives.

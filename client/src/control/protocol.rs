@@ -83,6 +83,10 @@ pub(super) enum Request {
     Delete {
         ids: Vec<EventId>,
     },
+    /// An event's signature is checked anew, with the secrets read anew.
+    Verify {
+        id: EventId,
+    },
     Related {
         id: EventId,
         relation: Relation,
@@ -200,6 +204,7 @@ impl Request {
             | Self::Draft { .. }
             | Self::Annotate { .. }
             | Self::Delete { .. }
+            | Self::Verify { .. }
             | Self::Related { .. }
             | Self::Status
             | Self::Periods
@@ -331,6 +336,7 @@ mod tests {
                 Request::Delete { ids: vec![id] },
                 r#"{"request":"delete","ids":["01935b1e-7c00-7000-8000-000000000001"]}"#,
             ),
+            (Request::Verify { id }, r#"{"request":"verify","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
             (Request::Status, r#"{"request":"status"}"#),
             (Request::Periods, r#"{"request":"periods"}"#),
             (

@@ -163,6 +163,17 @@ impl Remote {
         }
     }
 
+    /// Has an event's signature checked anew, with the secrets it has read anew.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot do it.
+    pub async fn verify(&self, id: EventId) -> Result<EventRow, RemoteError> {
+        match self.ask(&Request::Verify { id }).await? {
+            (Answer::Row { row }, _) => Ok(*row),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
     /// As [`History::delete_all`](crate::history::History::delete_all).
     ///
     /// # Errors
@@ -346,6 +357,7 @@ impl Remote {
             | Request::Draft { .. }
             | Request::Annotate { .. }
             | Request::Delete { .. }
+            | Request::Verify { .. }
             | Request::Related { .. }
             | Request::Import { .. }
             | Request::Periods

@@ -14,6 +14,7 @@ use super::{orders::REPLAYS, protocol::REQUEST_MAX_BYTES, *};
 use crate::{
     access::{Access, AccessError},
     annotation::{Annotation, Comment, TagChange},
+    config::{Route, Routes, SecretSource},
     data_dir::DataDir,
     draft::{Changes, Draft, Sign},
     history::{
@@ -21,7 +22,7 @@ use crate::{
         tests::{World, forwarded, sample_attempt, sample_event},
     },
     hold::{Hold, HoldChange},
-    pipeline::Signing,
+    pipeline::{Signing, Verifier},
     replay::{Pace, Plan, Sent},
     row::{EventState, Outcome},
 };
@@ -44,10 +45,21 @@ fn unwatched() -> mpsc::Sender<Live> {
     mpsc::channel(1).0
 }
 
+/// Where wishes go to, of a client that verifies nothing.
+fn orders(history: &History) -> (Orders, Ordered) {
+    let verifier = Verifier {
+        history: history.clone(),
+        routes: Routes::new(Route::catch_all(), Vec::new()).into(),
+        secret_source: SecretSource::default(),
+        reach: Arc::default(),
+    };
+    Orders::new(Hold::default(), verifier)
+}
+
 fn listening() -> Listening {
     let world = World::new();
     let history = world.open_well();
-    let (orders, Ordered { replays, plans, decisions, .. }) = Orders::new(Hold::default());
+    let (orders, Ordered { replays, plans, decisions, .. }) = orders(&history);
     let (live, shown) = mpsc::channel(8);
     let server = serve(
         &history.data_dir().control_socket(),
@@ -381,7 +393,7 @@ async fn a_process_that_has_the_directory_and_is_silent_is_named() {
 async fn a_command_waits_for_one_that_is_just_starting() {
     let world = World::new();
     let history = world.open_well();
-    let (orders, _ordered) = Orders::new(Hold::default());
+    let (orders, _ordered) = orders(&history);
     let options = world.options();
     let path = world.path();
     let mut waiting = Box::pin(Access::open_with(&path, &options, Duration::from_secs(600)));
@@ -408,8 +420,7 @@ async fn what_is_in_the_way_of_the_socket() {
     let world = World::new();
     let history = world.open_well();
     let socket = history.data_dir().control_socket();
-    let try_serve =
-        || serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), unwatched());
+    let try_serve = || serve(&socket, history.clone(), orders(&history).0, Arc::default(), unwatched());
     // A dead process's socket is no obstacle.
     drop(StdListener::bind(&socket).unwrap());
     assert!(socket.exists());
@@ -428,8 +439,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
     let history = History::open_with(&path, options()).unwrap().history;
     let data = DataDir::open(Some(&path)).unwrap();
     let socket = data.control_socket();
-    let server =
-        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), unwatched()).unwrap();
+    let server = serve(&socket, history.clone(), orders(&history).0, Arc::default(), unwatched()).unwrap();
     let access = Access::open_with(&path, &options(), Duration::ZERO).await.unwrap();
     assert!(matches!(access, Access::Remote(_)));
     assert_eq!(access.rows(None, None, 1).await.unwrap(), []);
@@ -437,8 +447,7 @@ async fn a_data_directory_with_a_long_path_is_reached_too() {
 
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let error =
-        serve(&socket, history, Orders::new(Hold::default()).0, Arc::default(), unwatched()).unwrap_err();
+    let error = serve(&socket, history.clone(), orders(&history).0, Arc::default(), unwatched()).unwrap_err();
     assert!(matches!(error, ControlError::NotPrivate { .. }), "{error}");
     assert!(!socket.exists());
     fs::remove_dir(directory).unwrap();
@@ -450,8 +459,7 @@ async fn an_event_from_a_file_is_stored_once_shown_and_not_forwarded() {
     let history = world.open_well();
     let (live, mut shown) = mpsc::channel(4);
     let socket = history.data_dir().control_socket();
-    let _server =
-        serve(&socket, history.clone(), Orders::new(Hold::default()).0, Arc::default(), live).unwrap();
+    let _server = serve(&socket, history.clone(), orders(&history).0, Arc::default(), live).unwrap();
     let access = access(&world).await.unwrap();
     let large: Vec<u8> = (0..3 << 20).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
     let event = sample_event(1, &large);
@@ -467,4 +475,17 @@ async fn an_event_from_a_file_is_stored_once_shown_and_not_forwarded() {
         panic!()
     };
     assert_eq!(delivered.repeat, None);
+}
+
+#[tokio::test]
+async fn an_event_is_verified_again_for_another_command_and_shown() {
+    let mut running = listening();
+    let id = store(&running.history, 1, b"x").await.id;
+    let remote = remote(&running.world).await;
+    let row = remote.verify(id).await.unwrap();
+    assert_eq!(row.verdict, Some(inhaul_core::signature::Verdict::Unsigned));
+    let Some(Live::Changed(told)) = running.shown.recv().await else { panic!("it is shown") };
+    assert_eq!(*told, row);
+    let unknown = remote.verify(sample_event(9, b"").id).await.unwrap_err();
+    assert!(unknown.to_string().contains("there is no event"), "{unknown}");
 }

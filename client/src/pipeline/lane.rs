@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, stream::FuturesUnordered};
 use inhaul_core::{
-    event::EventId,
+    event::{EventId, UnixMillis},
     retry::{Backoff, Schedule},
 };
 use tokio::{
@@ -29,7 +29,7 @@ use crate::{
     config::Route,
     forward::{Forwarder, Target},
     history::HistoryError,
-    live::Live,
+    live::{Live, NextTry},
     row::AttemptCause,
 };
 
@@ -94,10 +94,10 @@ impl Lane {
                     }
                     Next::Again(wait) => {
                         outages = 0;
-                        later.insert((Instant::now() + wait, turn), event);
+                        self.put_off(&mut later, (Instant::now() + wait, turn), event).await;
                     }
                     Next::When(target) => {
-                        later.insert((Instant::now(), turn), event);
+                        self.put_off_until(&mut later, turn, event, &target).await;
                         if back.is_none() {
                             outages += 1;
                             back = Some(self.outage(target, outages).await);
@@ -116,7 +116,7 @@ impl Lane {
                     Some(event) => {
                         turns += 1;
                         match event.not_before {
-                            Some(due) => drop(later.insert((due, turns), event)),
+                            Some(due) => self.put_off(&mut later, (due, turns), event).await,
                             None => under_way.push(self.deliver(turns, event)),
                         }
                     }
@@ -129,6 +129,21 @@ impl Lane {
             }
         }
         settling.try_collect().await
+    }
+
+    /// Has an event wait for its next try, and says when that is.
+    async fn put_off(&self, later: &mut Later, (due, turn): (Instant, u64), event: Ready) {
+        let wait = due.saturating_duration_since(Instant::now());
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let at = UnixMillis((self.pipeline.clock)().0.saturating_add(wait));
+        self.pipeline.show(Live::NextTry(event.id, NextTry::At(at))).await;
+        later.insert((due, turn), event);
+    }
+
+    /// Has an event wait for its target, and says so.
+    async fn put_off_until(&self, later: &mut Later, turn: u64, event: Ready, target: &Target) {
+        self.pipeline.show(Live::NextTry(event.id, NextTry::When(target.to_string()))).await;
+        later.insert((Instant::now(), turn), event);
     }
 
     /// Says so when a target has gone, and gives what waits for it.
@@ -219,7 +234,8 @@ impl Lane {
     async fn give_up(&self, ready: &Ready, reason: String) -> Result<Next, HistoryError> {
         let text = format!("{} is given up: {reason}; `inhaul replay {}` sends it again", ready.id, ready.id);
         let Pipeline { history, disk, .. } = &self.pipeline;
-        disk.write(|| history.give_up(ready.id, reason.clone())).await?;
+        let row = disk.write(|| history.give_up(ready.id, reason.clone())).await?;
+        self.pipeline.show(Live::Changed(Box::new(row))).await;
         self.pipeline.show(Live::Notice(text)).await;
         Ok(Next::Nothing)
     }

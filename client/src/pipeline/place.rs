@@ -60,26 +60,35 @@ pub(super) fn row_with(event: &Event, facts: &Facts, recognised: &Recognised, no
     }
 }
 
-impl Pipeline {
-    /// Where a stored event belongs, by the configuration of now and by what the event was when it came.
-    pub(super) fn place_again<'r>(&'r self, event: &Event, row: &EventRow) -> Placed<'r> {
-        let facts = Facts {
-            missed: row.missed,
-            late: row.late,
-            sender_waits: row.sender_waited,
-            taken_when_late: row.taken_when_late,
-            forward: true,
-            ..Facts::default()
-        };
-        match event.parsed_head() {
-            Ok(head) => {
-                let url = sender_url(event, &head).unwrap_or_default();
-                place(event, &head, &self.routes, &url, &facts, row.stored_at)
-            }
-            Err(_) => {
-                Placed { lane: None, route: self.routes.catch_all(), recognised: Recognised::nothing() }
-            }
+/// Where a stored event belongs, by the configuration of now and by what the event was when it came. Without the endpoint's URL, that is the
+/// one its sender most likely used.
+pub(super) fn place_stored<'r>(
+    routes: &'r Routes,
+    event: &Event,
+    row: &EventRow,
+    endpoint_url: Option<&str>,
+) -> Placed<'r> {
+    let facts = Facts {
+        missed: row.missed,
+        late: row.late,
+        sender_waits: row.sender_waited,
+        taken_when_late: row.taken_when_late,
+        forward: true,
+        ..Facts::default()
+    };
+    match event.parsed_head() {
+        Ok(head) => {
+            let url = endpoint_url.map(str::to_owned).or_else(|| sender_url(event, &head));
+            place(event, &head, routes, &url.unwrap_or_default(), &facts, row.stored_at)
         }
+        Err(_) => Placed { lane: None, route: routes.catch_all(), recognised: Recognised::nothing() },
+    }
+}
+
+impl Pipeline {
+    /// Where a stored event belongs now.
+    pub(super) fn place_again<'r>(&'r self, event: &Event, row: &EventRow) -> Placed<'r> {
+        place_stored(&self.routes, event, row, None)
     }
 
     /// The lane of a stored event; the event is read only when its path does not say. None when no route takes it.

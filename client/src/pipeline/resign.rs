@@ -37,7 +37,10 @@ impl From<Signing> for Draft {
 
 /// Who signs an event, and a secret of theirs, as far as both are known.
 pub(super) fn signer(row: &EventRow, route: &Route, catalogue: &Catalogue) -> Signer {
-    Signer { provider: provider_of(row, route, catalogue), secret: secret_of(row, &route.secrets).cloned() }
+    Signer {
+        provider: provider_of(row, route, catalogue),
+        secret: secret_of(row, &route.secrets.now()).cloned(),
+    }
 }
 
 /// The scheme that signed it, else the provider it was recognised by, else that of its route.

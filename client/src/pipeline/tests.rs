@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use inhaul_core::session::Delivery;
+use inhaul_core::{event::UnixMillis, retry::Schedule, session::Delivery};
 use inhaul_journal::testing::{HookedDisk, What};
 use tempfile::TempDir;
 use tokio::{
@@ -22,6 +22,7 @@ use crate::{
     clock,
     forward::ForwardOptions,
     history::{ByHand, Options, tests::sample_event},
+    live::NextTry,
 };
 
 /// A pipeline on a history that a thread of the test runs.
@@ -52,6 +53,10 @@ impl World {
     }
 
     fn with(targets: &[Target], options: Options) -> Self {
+        Self::on(Route { targets: targets.to_vec(), ..Route::catch_all() }, options)
+    }
+
+    fn on(route: Route, options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let syncs = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&syncs);
@@ -70,7 +75,6 @@ impl World {
                 }
             }
         });
-        let route = Route { targets: targets.to_vec(), ..Route::catch_all() };
         let (arrivals, to_take) = mpsc::channel(1);
         let (decisions, to_decide) = mpsc::channel(1);
         let (live_sender, live) = mpsc::channel(100);
@@ -111,6 +115,7 @@ impl World {
                 Live::Event(row) => assert!(row.verdict.is_some(), "it is shown with its verdict"),
                 Live::Attempt(row, _) if is_ended(&row) == attempts => return *row,
                 Live::Attempt(..)
+                | Live::NextTry(..)
                 | Live::Changed(_)
                 | Live::Gone(_)
                 | Live::Hold(_)
@@ -147,7 +152,8 @@ impl World {
             match self.live.recv().await.unwrap() {
                 Live::Event(row) | Live::Attempt(row, _) => return (row.id, notices),
                 Live::Notice(text) => notices.push(text),
-                Live::Changed(_)
+                Live::NextTry(..)
+                | Live::Changed(_)
                 | Live::Gone(_)
                 | Live::Hold(_)
                 | Live::Ready(_)
@@ -355,5 +361,67 @@ async fn the_last_of_several_outcomes_settles_an_event() {
         assert_eq!((row.state, row.attempts.len()), (EventState::Settled, 2));
         let syncs = world.syncs.load(Ordering::SeqCst) - before;
         assert!((4..=5).contains(&syncs), "{syncs}: stored, both begun, and both outcomes");
+    }
+}
+
+/// Takes a request and answers it with a status.
+async fn answer_with(listener: &TcpListener, status: &str) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\nbody") {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+    }
+    let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_time_of_the_next_try_is_told_and_that_there_is_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target: Target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let wait = Duration::from_millis(50);
+    let retry = Schedule::new(vec![wait, wait]);
+    let route = Route { targets: vec![target.clone()], retry, ..Route::catch_all() };
+    let mut world = World::on(route, Options::default());
+    let id = world.give(false).await;
+    let mut told = Vec::new();
+    for status in ["500 Oh", "404 No"] {
+        answer_with(&listener, status).await;
+        loop {
+            let live = world.live.recv().await.unwrap();
+            let is_last = matches!(live, Live::NextTry(..) | Live::Changed(_));
+            told.push(live);
+            if is_last {
+                break;
+            }
+        }
+    }
+    let [
+        Live::Event(_),
+        Live::Attempt(_, first),
+        Live::NextTry(of, NextTry::At(at)),
+        Live::Attempt(_, second),
+        Live::Changed(row),
+    ] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(*of, id);
+    assert!(first.started_at < *at && *at <= UnixMillis(second.started_at.0 + 1), "{told:?}");
+    assert!(row.state == EventState::GivenUp && row.given_up.is_some(), "{row:?}");
+}
+
+#[tokio::test]
+async fn an_event_whose_target_is_away_waits_for_that() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target: Target = format!("http://{}", gone.local_addr().unwrap()).parse().unwrap();
+    drop(gone);
+    let mut world = World::new(std::slice::from_ref(&target));
+    let id = world.give(false).await;
+    loop {
+        if let Live::NextTry(of, next) = world.live.recv().await.unwrap() {
+            assert_eq!((of, next), (id, NextTry::When(target.to_string())));
+            break;
+        }
     }
 }

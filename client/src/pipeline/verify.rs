@@ -74,7 +74,8 @@ pub(super) fn recognise(
         Some(chosen) => vec![Arc::clone(chosen)],
         None => routes.catalogue().candidates(&head.headers),
     };
-    let (provider, verdict) = verify_any(candidates.clone(), &delivery, &route.secrets, None);
+    let secrets = route.secrets.now();
+    let (provider, verdict) = verify_any(candidates.clone(), &delivery, &secrets, None);
     let verdict = explained_by_routes(verdict, &candidates, &delivery, routes, route);
     let look_into = if event.body.len() > LOOK_INTO_BYTES { &[][..] } else { &event.body[..] };
     let names =
@@ -86,7 +87,7 @@ pub(super) fn recognise(
         provider_event_id: names.event_id,
         object_id: names.object_id,
         provider: provider.map(|provider| provider.id().to_owned()).or(asking),
-        answer: asked.and_then(|asked| asked.answer(&delivery, &route.secrets)),
+        answer: asked.and_then(|asked| asked.answer(&delivery, &secrets)),
         verdict: Some(verdict),
         must_be_valid: route.verify == VerifyMode::Reject,
     }
@@ -104,10 +105,10 @@ fn explained_by_routes(
     if code != "mismatch" {
         return verdict;
     }
-    let is_other = |other: &&Route| !std::ptr::eq(*other, route) && !other.secrets.is_empty();
+    let is_other = |other: &&Route| !std::ptr::eq(*other, route) && !other.secrets.now().is_empty();
     let others = routes.iter().filter(is_other);
     for other in others.take(ROUTES_TRIED_MAX) {
-        let (_, found) = verify_any(candidates.to_vec(), delivery, &other.secrets, None);
+        let (_, found) = verify_any(candidates.to_vec(), delivery, &other.secrets.now(), None);
         if let Verdict::Valid { secret, .. } = found {
             return Verdict::Invalid {
                 scheme: scheme.clone(),
@@ -123,7 +124,7 @@ fn explained_by_routes(
 }
 
 /// The URL as the sender used it: the relay's public scheme and host, the sender's own path and query.
-fn full_url(event: &Event, head: &Head, endpoint_url: &str) -> Option<String> {
+pub(super) fn full_url(event: &Event, head: &Head, endpoint_url: &str) -> Option<String> {
     let base = endpoint_url.split_once("/in/").map(|(base, _)| base)?;
     let target = std::str::from_utf8(&head.target).ok()?;
     // An absolute target brings its own scheme and host.

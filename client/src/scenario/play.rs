@@ -221,10 +221,10 @@ impl Player {
         let is_of = |provider: &Arc<Provider>| {
             fitting.iter().find(|route| route.provider.as_ref().is_some_and(|own| own.id() == provider.id()))
         };
-        let with_secret = || fitting.iter().find(|route| !route.secrets.is_empty());
+        let with_secret = || fitting.iter().find(|route| !route.secrets.now().is_empty());
         let route = named.as_ref().and_then(is_of).or_else(with_secret).or(fitting.first());
         let provider = named.or_else(|| route?.provider.clone());
-        Ok(Signer { provider, secret: route.and_then(|route| route.secrets.first().cloned()) })
+        Ok(Signer { provider, secret: route.and_then(|route| route.secrets.now().first().cloned()) })
     }
 }
 

@@ -62,7 +62,7 @@ fn parse(text: &str) -> Result<Scenario, String> {
 }
 
 fn player(secrets: Vec<Secret>) -> Player {
-    let route = Route { secrets, ..Route::catch_all() };
+    let route = Route { secrets: secrets.into(), ..Route::catch_all() };
     Player {
         forwarder: Forwarder::new(ForwardOptions::default()),
         routes: Arc::new(Routes::new(route, Vec::new())),

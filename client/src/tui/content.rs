@@ -130,13 +130,24 @@ impl Sender {
             docs: provider.docs().to_owned(),
             schemes: provider.schemes().map(str::to_owned).collect(),
             shared_secrets: provider.shared_secret_schemes().collect(),
-            headers: provider.headers_read().map(str::to_owned).collect(),
+            headers: read_once(provider),
             timeout_seconds: provider.sender_timeout().map(|time| time.as_secs()),
             success: provider.success().to_owned(),
             retries: provider.retries().map(str::to_owned),
             notes: provider.notes().to_vec(),
         }
     }
+}
+
+/// Names of the headers a provider's signatures are made of, each once.
+fn read_once(provider: &Provider) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in provider.headers_read() {
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            names.push(name.to_owned());
+        }
+    }
+    names
 }
 
 fn content(body: &[u8], kind: &str) -> Content {
@@ -250,6 +261,13 @@ mod tests {
         let head = event.parsed_head().unwrap();
         let kind = head.header("content-type").map_or(&b""[..], |kind| &kind[..]);
         content(&event.body, &String::from_utf8_lossy(kind))
+    }
+
+    #[test]
+    fn a_header_that_holds_several_parts_of_a_signature_is_named_once() {
+        let catalogue = inhaul_core::signature::catalogue();
+        let stripe = Sender::of(&catalogue.provider("stripe").unwrap());
+        assert_eq!(stripe.headers, ["Stripe-Signature"]);
     }
 
     #[test]

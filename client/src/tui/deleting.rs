@@ -50,6 +50,7 @@ pub(super) fn gone(state: &mut State, ids: &[EventId]) {
     let marks = state.marked.len();
     for id in ids {
         state.marked.remove(id);
+        state.next_tries.remove(id);
     }
     if state.marked.len() < marks {
         marks::renew(state);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use inhaul_core::{
     event::{Event, EventId},
     filter::Filter,
-    signature::Catalogue,
+    signature::{Catalogue, Digests},
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use super::{
     shell::{self, Bounds, Ending},
     state::Thread,
     used,
+    verifying::Verified,
 };
 use crate::{
     annotation::Annotation,
@@ -140,9 +141,9 @@ impl Errands {
             Effect::Restore(ids) => self.restore(ids).await,
             Effect::SaveFilter(name, text) => save_filter(&self.history, &name, &text),
             Effect::SaveUsed(number, texts) => return self.save_used(number, &texts),
-            Effect::LoadThread(id) => {
-                Message::Thread(id, thread_of(&self.history, &self.catalogue, id).await)
-            }
+            Effect::LoadThread(id) => Message::Thread(id, self.thread(id).await),
+            Effect::LoadDigests(id) => Message::Digests(id, self.digests(id).await),
+            Effect::Verify(ids) => Message::Verified(self.verify(ids).await),
             Effect::Replay(id, signing) => Message::Replayed(self.replay(id, signing).await),
             Effect::Judge(number, filter, events) => return self.judge(number, &filter, events, stop).await,
             Effect::Preview(number, plan) => Message::Previewed(number, self.orders.preview(*plan).await),
@@ -219,6 +220,35 @@ impl Errands {
             Ok(()) => answered.await.unwrap_or_else(|_| stopping()),
             Err(_) => stopping(),
         }
+    }
+
+    async fn thread(&self, id: EventId) -> Thread {
+        thread_of(&self.history, &self.catalogue, id).await
+    }
+
+    /// What the signature of an event should have been, with the secrets of now.
+    async fn digests(&self, id: EventId) -> Option<Digests> {
+        let (event, row) = self.exchange.whole(id).await.ok()?;
+        self.orders.verifier.digests(&event, &row)
+    }
+
+    /// Checks events anew, until one cannot be.
+    async fn verify(&self, ids: Vec<EventId>) -> Verified {
+        let verifier = &self.orders.verifier;
+        let mut verdicts = Vec::new();
+        if let Err(reason) = verifier.reread().await {
+            return (verdicts, Some(reason));
+        }
+        for id in ids {
+            match verifier.verify(id).await {
+                Ok(row) => {
+                    verdicts.extend(row.verdict.clone());
+                    let _ = self.results.send(Message::Live(Live::Changed(Box::new(row)))).await;
+                }
+                Err(reason) => return (verdicts, Some(reason)),
+            }
+        }
+        (verdicts, None)
     }
 
     /// Notes something on each of some events, until one cannot be.

@@ -14,6 +14,7 @@ use super::{
     terminal::Screen,
     terminal_message,
     update::update,
+    used::UsedFilters,
     view::view,
 };
 use crate::{clock, commands::Failure, config::Settings, output::Color};
@@ -37,7 +38,11 @@ impl Front {
     /// When it cannot be used.
     pub fn take(settings: &Settings, color: Color) -> Result<Self, TuiError> {
         let screen = Screen::take(settings.ui.mouse)?;
-        let state = State { start: Some(Start::Opening), ..state_of(&screen, settings, color)? };
+        let state = State {
+            start: Some(Start::Opening),
+            used: UsedFilters::early(),
+            ..state_of(&screen, settings, color)?
+        };
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self { screen, state, keys: EventStream::new(), ticks, later: Vec::new(), is_shown: false })

@@ -3,203 +3,20 @@
 //! A key counts where its scopes say. Several pressed after each other, such as `g g`, are a sequence; no sequence is the beginning of
 //! another one that counts in the same place, so none has to wait for a clock.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write},
-    str::FromStr,
-};
+use std::collections::BTreeMap;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use thiserror::Error;
-
+mod action;
+mod key;
 mod table;
 
+pub(super) use action::{Action, Change, Copy, Note, OnBody, Tab, View, Way};
+pub(super) use key::{Key, is_interrupt, written};
 pub(crate) use table::BINDINGS;
 
-pub(crate) use super::{holding::Holding, scenario::Command};
-use crate::{listing::By, output::body::Form};
+pub use key::KeysError;
+use key::sequence;
 
-/// What a key does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Action {
-    Go(Way),
-    Open,
-    OtherPane,
-    Back,
-    Quit,
-    QuitNow,
-    Suspend,
-    Redraw,
-    Show(View),
-    Replay,
-    ReplaySigned,
-    Hold(Holding),
-    Filter,
-    Search,
-    SearchNext,
-    SearchBefore,
-    Follow,
-    Tab(Tab),
-    NextTab,
-    TabBefore,
-    Fold,
-    FoldAll,
-    UnfoldAll,
-    Change(Change),
-    /// Only events of the same kind as the selected one; or none of them.
-    OfKind(bool),
-    /// Only events with the same value in their bodies.
-    SameValue,
-    /// To an event or a time.
-    Goto,
-    /// Connects to the relay now.
-    Reconnect,
-    NextFailure,
-    FailureBefore,
-    /// The one behind the event that is open.
-    NextEvent,
-    EventBefore,
-    Note(Note),
-    Copy(Copy),
-    SaveBody,
-    Body(OnBody),
-    Compare,
-    DiffLayout,
-    Scenario(Command),
-}
-
-/// What is done with the body of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum OnBody {
-    /// The whole of it in a pager.
-    Page(Form),
-    /// Asked by a jq program.
-    Query,
-    /// Given to a command.
-    Pipe,
-    /// Shown as it was sent, or as it reads.
-    AsSent,
-}
-
-/// What is noted on events, and which filter finds them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Note {
-    Mark,
-    MarkAndGoDown,
-    UnmarkAll,
-    OnlyMarked,
-    /// Everything from one end to the other.
-    Range,
-    /// Everything in the list.
-    MarkShown,
-    Tags,
-    Comment,
-    /// Deletes what is marked or selected.
-    Delete,
-    /// Takes the last deletion back.
-    Undo,
-    /// A saved filter, by its place in the order of names.
-    Saved(usize),
-}
-
-/// What of an event is copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Copy {
-    Body,
-    Curl,
-    Httpie,
-    Fetch,
-    Raw,
-    Signed,
-    Id,
-    Url,
-    /// Where one is in the body.
-    JqPath,
-    Show,
-}
-
-/// What covers list and event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum View {
-    Help,
-    /// Everything a key can do.
-    Commands,
-    Options,
-    Log,
-    Relay,
-    /// The events of the same object.
-    Thread,
-    /// Two events compared.
-    Diff,
-    /// What a command printed.
-    Piped,
-    /// The scenario played last.
-    Play,
-}
-
-/// What of the look is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Change {
-    Times,
-    Layout,
-    Wider,
-    Narrower,
-    Hints,
-    Mouse,
-    Mask,
-    /// By what the list is ordered; again turns it round.
-    OrderBy(By),
-    ReverseOrder,
-}
-
-/// Where to go, in the list, the event or a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Way {
-    Down,
-    Up,
-    HalfDown,
-    HalfUp,
-    PageDown,
-    PageUp,
-    First,
-    Last,
-}
-
-/// What of an event is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Tab {
-    #[default]
-    Body,
-    Headers,
-    Signature,
-    Attempts,
-    Raw,
-}
-
-impl Tab {
-    pub(crate) const ALL: [Self; 5] = [Self::Body, Self::Headers, Self::Signature, Self::Attempts, Self::Raw];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Body => "Body",
-            Self::Headers => "Headers",
-            Self::Signature => "Signature",
-            Self::Attempts => "Attempts",
-            Self::Raw => "Raw",
-        }
-    }
-
-    /// The name where there is little room.
-    pub(crate) fn short_name(self) -> &'static str {
-        match self {
-            Self::Body => "Body",
-            Self::Headers => "Head",
-            Self::Signature => "Sig",
-            Self::Attempts => "Tries",
-            Self::Raw => "Raw",
-        }
-    }
-}
+pub(super) use super::{holding::Holding, scenario::Command};
 
 /// Where the keys of a line of the table count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,126 +62,6 @@ impl Binding {
     pub(super) fn counts_in(&self, scope: Scope) -> bool {
         self.scopes.iter().any(|own| own.overlaps(scope))
     }
-}
-
-/// One key with what is held down beside it. The case of a letter says whether that was Shift.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    code: KeyCode,
-    modifiers: KeyModifiers,
-}
-
-/// The names of keys that are no letters.
-const NAMED: [(&str, KeyCode); 16] = [
-    ("space", KeyCode::Char(' ')),
-    ("enter", KeyCode::Enter),
-    ("esc", KeyCode::Esc),
-    ("tab", KeyCode::Tab),
-    ("shift-tab", KeyCode::BackTab),
-    ("backspace", KeyCode::Backspace),
-    ("delete", KeyCode::Delete),
-    ("insert", KeyCode::Insert),
-    ("up", KeyCode::Up),
-    ("down", KeyCode::Down),
-    ("left", KeyCode::Left),
-    ("right", KeyCode::Right),
-    ("home", KeyCode::Home),
-    ("end", KeyCode::End),
-    ("pgup", KeyCode::PageUp),
-    ("pgdn", KeyCode::PageDown),
-];
-
-/// What is wrong with configured keys.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum KeysError {
-    /// There is no such key.
-    #[error(
-        "{0:?} is no key: write a character, or such as `ctrl-d`, `alt-x`, `f5`, `space`, `enter`, `pgdn`; blanks part keys pressed after each other"
-    )]
-    Key(String),
-    /// Nothing has this name.
-    #[error("{0:?} is nothing a key can do; `inhaul keys` prints every name")]
-    Name(String),
-    /// Two things would be done by one key.
-    #[error("{key:?} means both {one} and {other}, or begins both")]
-    Clash {
-        /// The sequence, as it is written.
-        key: String,
-        /// What it does.
-        one: String,
-        /// What else it does.
-        other: String,
-    },
-    /// Without it nobody gets out.
-    #[error("{0:?} must keep a key")]
-    Needed(&'static str),
-}
-
-impl FromStr for Key {
-    type Err = KeysError;
-
-    fn from_str(text: &str) -> Result<Self, KeysError> {
-        let error = || KeysError::Key(text.to_owned());
-        let (mut rest, mut modifiers) = (text, KeyModifiers::NONE);
-        if let Some(after) = rest.strip_prefix("ctrl-") {
-            (rest, modifiers) = (after, modifiers | KeyModifiers::CONTROL);
-        }
-        if let Some(after) = rest.strip_prefix("alt-") {
-            (rest, modifiers) = (after, modifiers | KeyModifiers::ALT);
-        }
-        if let Some((_, code)) = NAMED.iter().find(|(name, _)| *name == rest) {
-            return Ok(Self { code: *code, modifiers });
-        }
-        let mut letters = rest.chars();
-        if let (Some(letter), None) = (letters.next(), letters.next()) {
-            if letter.is_control() || letter.is_whitespace() {
-                return Err(error());
-            }
-            return Ok(Self { code: KeyCode::Char(letter), modifiers });
-        }
-        let number = rest.strip_prefix('f').and_then(|number| number.parse().ok());
-        match number.filter(|number| (1..=12).contains(number)) {
-            Some(number) => Ok(Self { code: KeyCode::F(number), modifiers }),
-            None => Err(error()),
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.modifiers.contains(KeyModifiers::CONTROL) {
-            f.write_str("ctrl-")?;
-        }
-        if self.modifiers.contains(KeyModifiers::ALT) {
-            f.write_str("alt-")?;
-        }
-        if let Some((name, _)) = NAMED.iter().find(|(_, code)| *code == self.code) {
-            return f.write_str(name);
-        }
-        if let KeyCode::F(number) = self.code {
-            return write!(f, "f{number}");
-        }
-        f.write_char(self.code.as_char().unwrap_or('?'))
-    }
-}
-
-impl From<KeyEvent> for Key {
-    fn from(event: KeyEvent) -> Self {
-        Self { code: event.code, modifiers: event.modifiers - KeyModifiers::SHIFT }
-    }
-}
-
-impl Key {
-    /// The digit it is, if it is one alone.
-    pub(super) fn digit(self) -> Option<usize> {
-        let digit = self.code.as_char()?.to_digit(10)?;
-        if self.modifiers.is_empty() { usize::try_from(digit).ok() } else { None }
-    }
-}
-
-fn sequence(text: &str) -> Result<Vec<Key>, KeysError> {
-    let keys: Vec<Key> = text.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    if keys.is_empty() { Err(KeysError::Key(text.to_owned())) } else { Ok(keys) }
 }
 
 /// What keys do, by the table and the configuration.
@@ -462,8 +159,7 @@ impl Keymap {
 
     /// Whether a number can stand before a key there: where digits do something themselves, none can.
     pub(super) fn counts_in(&self, scope: Scope) -> bool {
-        let digit = |digit| Key { code: KeyCode::Char(digit), modifiers: KeyModifiers::NONE };
-        ('0'..='9').all(|number| self.pressed(&[digit(number)], scope) == Pressed::Nothing)
+        ('0'..='9').all(|letter| self.pressed(&[Key::letter(letter)], scope) == Pressed::Nothing)
     }
 
     /// What keys may follow those pressed so far, each with the name of what it does.
@@ -502,15 +198,6 @@ impl Keymap {
     }
 }
 
-pub(super) fn written(sequence: &[Key]) -> String {
-    sequence.iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
-}
-
-/// Ctrl-c, which quits wherever one is.
-pub(super) fn is_interrupt(key: KeyEvent) -> bool {
-    key.code == KeyCode::Char('c') && key.modifiers == KeyModifiers::CONTROL
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -533,25 +220,6 @@ mod tests {
             );
             assert!(BINDINGS[..index].iter().all(|other| other.name != line.name), "{}", line.name);
         }
-    }
-
-    #[test]
-    fn keys_are_written_as_they_are_read() {
-        for text in
-            ["a", "G", "ctrl-d", "alt-x", "ctrl-alt-x", "f12", "space", "shift-tab", "-", "g g", "ctrl-up"]
-        {
-            assert_eq!(written(&sequence(text).unwrap()), text);
-        }
-        for text in ["", "ab", "f13", "ctrl-", "g  g", "\u{7}"] {
-            assert_eq!(
-                sequence(text),
-                Err(KeysError::Key(
-                    text.split(' ').find(|key| key.parse::<Key>().is_err()).unwrap().to_owned()
-                ))
-            );
-        }
-        let shifted = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT);
-        assert_eq!(Key::from(shifted), "G".parse().unwrap());
     }
 
     #[test]

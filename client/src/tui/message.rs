@@ -7,6 +7,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use inhaul_core::{
     event::{EventId, UnixMillis},
     filter::Filter,
+    signature::Digests,
 };
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
     piping::News,
     scenario::{Begun, Saved, Saving},
     state::Thread,
+    verifying::Verified,
 };
 use crate::{
     annotation::Annotation,
@@ -65,6 +67,10 @@ pub(super) enum Message {
     Restored(Vec<EventRow>, Option<String>),
     /// The thread of an event.
     Thread(EventId, Thread),
+    /// The signature of an event beside what would be right, where that can be told.
+    Digests(EventId, Option<Digests>),
+    /// What came of checking signatures anew.
+    Verified(Verified),
     /// What came of a replay.
     Replayed(Result<Attempt, String>),
     /// What the plan of this number would send.
@@ -120,6 +126,10 @@ pub(super) enum Effect {
     SaveFilter(String, String),
     /// Write the filters that were used, as they are after this many changes.
     SaveUsed(u64, Vec<String>),
+    /// Find out what the signature of an event should have been.
+    LoadDigests(EventId),
+    /// Check the signatures of events anew.
+    Verify(Vec<EventId>),
     /// Load the thread of an event.
     LoadThread(EventId),
     /// Send an event once more.

@@ -8,6 +8,7 @@ use std::{
 use inhaul_core::{
     event::{EventId, UnixMillis},
     filter::{Completion, FilterError, Saved},
+    signature::Digests,
 };
 use jiff::tz::TimeZone;
 use tui_input::Input;
@@ -19,6 +20,7 @@ use super::{
     events::Events,
     exchange::Comparison,
     keys::{Action, Key, Keymap, Scope, Tab, View},
+    next_try::NextTries,
     piping::Piped,
     query::Query,
     queue::Queue,
@@ -81,6 +83,8 @@ pub(super) struct State {
     pub(super) replaying: usize,
     /// What can be taken back, the last deletion last.
     pub(super) deleted: Vec<Undo>,
+    /// When events are tried again.
+    pub(super) next_tries: NextTries,
     /// The order of held events, where it was changed.
     pub(super) queue: Queue,
     /// What is held from now on.
@@ -243,6 +247,8 @@ pub(super) struct Detail {
     pub(super) id: EventId,
     /// `None` while it is being read.
     pub(super) opened: Option<Result<Box<Opened>, String>>,
+    /// Its signature beside what would be right, when it is not.
+    pub(super) digests: Option<Digests>,
 }
 
 impl Detail {
@@ -290,6 +296,7 @@ impl State {
             sight: Sight::default(),
             replaying: 0,
             deleted: Vec::new(),
+            next_tries: NextTries::new(),
             queue: Queue::default(),
             hold: HoldState::default(),
             dialog: None,
@@ -452,7 +459,7 @@ impl State {
         if shown != self.selected {
             // The first keys of a sequence were meant for the event that is gone.
             self.pressed.clear();
-            self.detail = self.selected.map(|id| Detail { id, opened: None });
+            self.detail = self.selected.map(|id| Detail { id, opened: None, digests: None });
             self.scroll = 0;
             // Its row may still have to be read.
             self.laid = Laid::default();

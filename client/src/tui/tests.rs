@@ -41,6 +41,7 @@ mod hostile;
 mod keys_typed;
 mod marking;
 mod masking;
+mod next_try;
 mod noting;
 mod order;
 mod pages;
@@ -48,6 +49,7 @@ mod picture;
 mod scenarios;
 mod screens;
 mod telling;
+mod verifying;
 
 const AT: u64 = 1_763_970_070_118;
 
@@ -401,6 +403,14 @@ fn a_filter_that_is_wrong_says_so_and_leaves_the_last_one_on() {
     assert!(
         stage.screen().contains("expected a word or NAME:VALUE, found nothing more"),
         "{}",
+        stage.screen()
+    );
+    stage.keys("<C-u>is:held");
+    assert!(stage.screen().contains("No event passes the filter is:held"), "{}", stage.screen());
+    stage.keys(" (");
+    assert!(
+        stage.screen().contains("No event passes the filter is:held  "),
+        "it is that one still: {}",
         stage.screen()
     );
     stage.keys("<C-u>status:5xx<enter>");

@@ -8,9 +8,10 @@ use super::{
     deleting, dialog, holding,
     keys::View,
     message::{Effect, Message},
-    piping, query, queue, scenario, sight,
-    state::{Detail, State, Toast, ToastKind},
+    next_try, piping, query, queue, scenario, sight,
+    state::{State, Toast, ToastKind},
     traffic::Counted,
+    verifying,
     view::{self, list},
 };
 use crate::{
@@ -81,14 +82,15 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
         Message::Paste(text) => press::paste(state, &text, effects),
         Message::Mouse(event) => mouse::mouse(state, event),
         Message::Resize(width, height) => (state.width, state.height) = (width, height),
-        Message::Live(live) => happened(state, live),
+        Message::Live(live) => happened(state, live, effects),
         Message::Rows { rows, whole } => state.events.put_older(rows, whole, state.now),
         Message::RowsOf(asked, rows) => state.events.put_rows(asked, rows),
         Message::Loaded(id, opened) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.id == id) {
-                *detail = Detail { id, opened: Some(opened) };
+                detail.opened = Some(opened);
                 state.laid = view::detail::Laid::default();
                 query::ask(state, effects);
+                verifying::ask_for_digests(state, id, effects);
             }
         }
         Message::Judged(number, verdicts) => state.events.judged(number, &verdicts),
@@ -122,6 +124,8 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
                 }
             }
         }
+        Message::Digests(id, digests) => verifying::found(state, id, digests),
+        Message::Verified(verified) => verifying::told(state, verified),
         Message::Replayed(result) => replayed(state, result),
         Message::Copied(result) => exchange::copied(state, result, effects),
         Message::Saved(result) => exchange::saved(state, result),
@@ -132,7 +136,7 @@ fn one(state: &mut State, message: Message, effects: &mut Vec<Effect>) {
     }
 }
 
-fn happened(state: &mut State, live: Live) {
+fn happened(state: &mut State, live: Live, effects: &mut Vec<Effect>) {
     match live {
         Live::Ready(ready) => state.ready = Some(*ready),
         Live::Event(row) => {
@@ -141,9 +145,16 @@ fn happened(state: &mut State, live: Live) {
         }
         Live::Attempt(row, attempt) => {
             attempted(state, &row, &attempt);
+            next_try::attempted(state, &row, &attempt);
             state.events.put(*row, state.now);
         }
-        Live::Changed(row) => state.events.put(*row, state.now),
+        Live::Changed(row) => {
+            let id = row.id;
+            next_try::changed(state, &row);
+            state.events.put(*row, state.now);
+            verifying::ask_for_digests(state, id, effects);
+        }
+        Live::NextTry(id, next) => drop(state.next_tries.insert(id, next)),
         Live::Gone(ids) => deleting::gone(state, &ids),
         Live::Hold(hold) => holding::changed(state, Ok(hold)),
         Live::Connection(connection) => connected(state, connection),

@@ -19,18 +19,30 @@ pub(super) struct UsedFilters {
     /// Counts the changes, so that an earlier state never takes the place of a later one.
     changes: u64,
     saved: u64,
+    /// Those of the file are not there yet.
+    is_early: bool,
 }
 
 impl UsedFilters {
-    /// Those of the file.
-    pub(super) fn new(texts: Vec<String>) -> Self {
-        Self { texts: texts.into(), ..Self::default() }
+    /// Before the file is read. What is remembered until then may name filters that are not known yet.
+    pub(super) fn early() -> Self {
+        Self { is_early: true, ..Self::default() }
+    }
+
+    /// Puts those of the file before what was used meanwhile, as far as that turns out to be filters.
+    pub(super) fn come_after(&mut self, texts: Vec<String>, saved: &Saved) {
+        self.is_early = false;
+        let meanwhile = std::mem::replace(&mut self.texts, texts.into());
+        for text in meanwhile {
+            self.remember(&text, saved);
+        }
     }
 
     /// Remembers a filter; what is none is not remembered.
     pub(super) fn remember(&mut self, text: &str, saved: &Saved) {
         let text = text.trim();
-        if !is_filter(text, saved) || self.texts.back().is_some_and(|last| last == text) {
+        let may_be_filter = self.is_early && !text.is_empty() && !text.contains(char::is_control);
+        if !(may_be_filter || is_filter(text, saved)) || self.texts.back().is_some_and(|last| last == text) {
             return;
         }
         self.texts.retain(|used| used != text);
@@ -55,8 +67,10 @@ impl UsedFilters {
 
     /// All of them with the number of the last change, when they are to be written.
     pub(super) fn unsaved(&mut self) -> Option<(u64, Vec<String>)> {
-        let is_new = self.saved < self.changes;
-        self.saved = self.changes;
+        let is_new = !self.is_early && self.saved < self.changes;
+        if is_new {
+            self.saved = self.changes;
+        }
         is_new.then(|| (self.changes, self.texts.iter().cloned().collect()))
     }
 }
@@ -123,8 +137,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_used_before_the_file_was_read_comes_after_it() {
+        let saved = Saved::default();
+        let mut used = UsedFilters::early();
+        for text in ["status:5xx", "@slow", "(", "is:late"] {
+            used.remember(text, &saved);
+        }
+        assert_eq!(used.unsaved(), None, "the file's own are not to be written over");
+        let mut saved = saved;
+        saved.insert("slow", "ms>500");
+        used.come_after(vec!["is:late".to_owned(), "type:a".to_owned()], &saved);
+        assert_eq!(used.beside("", true), Some("is:late"));
+        let (_, texts) = used.unsaved().unwrap();
+        assert_eq!(texts, ["type:a", "status:5xx", "@slow", "is:late"]);
+        assert_eq!(used.unsaved(), None);
+        let mut unused = UsedFilters::early();
+        unused.come_after(texts, &saved);
+        assert_eq!(unused.unsaved(), None, "the file has them all");
+    }
+
+    #[test]
     fn one_goes_back_and_forth_between_them() {
-        let used = UsedFilters::new(vec!["one".to_owned(), "two".to_owned()]);
+        let mut used = UsedFilters::default();
+        used.come_after(vec!["one".to_owned(), "two".to_owned()], &Saved::default());
         assert_eq!(used.beside("", true), Some("two"));
         assert_eq!(used.beside("two", true), Some("one"));
         assert_eq!(used.beside("one", true), None);

@@ -25,7 +25,7 @@ impl Binding {
 }
 
 /// The table.
-pub(crate) const BINDINGS: [Binding; 108] = [
+pub(crate) const BINDINGS: [Binding; 109] = [
     line(
         "down",
         Action::Go(Way::Down),
@@ -368,6 +368,13 @@ pub(crate) const BINDINGS: [Binding; 108] = [
         &[Event],
         &["3"],
         "what the signature check found, and why",
+    ),
+    line(
+        "verify",
+        Action::Verify,
+        &[List, Event],
+        &["g v"],
+        "verify the marked events again, else this one, with the secrets read anew",
     ),
     line(
         "attempts",

@@ -248,3 +248,19 @@ fn a_url_is_one_word_of_the_command_that_posts_to_it() {
     let screen = stage.screen();
     assert!(screen.contains(r"'http://relay.example/in/a?b=1&c='\''2'\''\x1b[2J'"), "{screen}");
 }
+
+#[test]
+fn times_are_told_with_date_and_zone_of_here_when_those_are_asked_for() {
+    let mut stage = story(100, 40, Theme::new(Palette::Dark, Color::Off, false));
+    stage.tell(Message::Resize(80, 40));
+    stage.state.look.zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(-3));
+    for (key, times) in [("2", 3), ("4", 3)] {
+        let screen = stage.keys("<enter>").keys(key).screen();
+        assert_eq!(screen.matches("2025-11-24T07:41:1").count(), times, "{screen}");
+        assert!(screen.contains("07:41:11.118Z"), "{screen}");
+        let screen = stage.keys("<esc>t<enter>").screen();
+        assert_eq!(screen.matches("2025-11-24T04:41:1").count(), times, "{screen}");
+        assert!(screen.contains("04:41:11.118-03:00"), "{screen}");
+        stage.keys("<esc>ttt");
+    }
+}

@@ -9,7 +9,11 @@
 //! ```
 //! Lines that do not change are laid out once. A tree, and the bytes of a body, are drawn as far as they are on the screen.
 
-use inhaul_core::{signature::Verdict, visible::visible};
+use inhaul_core::{
+    event::UnixMillis,
+    signature::{Digests, Verdict},
+    visible::visible,
+};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -22,7 +26,8 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     super::{
         keys::{Keymap, Tab},
-        state::{Pane, State},
+        next_try,
+        state::{Look, Pane, State, Times},
         theme::Theme,
         tree::Tree,
     },
@@ -72,8 +77,11 @@ struct MadeOf {
     width: usize,
     theme: Theme,
     masks: bool,
+    is_local: bool,
     as_sent: bool,
     query: Option<u64>,
+    digests: Option<Digests>,
+    next_try: Option<String>,
 }
 
 /// The lines of what is shown, unless they are there already.
@@ -89,14 +97,23 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
         width,
         theme: state.theme(),
         masks: state.look.masks,
+        is_local: state.look.times == Times::Local,
         as_sent: state.look.as_sent,
         query: state.query.as_ref().map(|query| query.revision),
+        digests: detail.digests.clone(),
+        next_try: (state.tab == Tab::Attempts).then(|| next_try::text(state, detail.id)).flatten(),
     };
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
     }
-    let mut page =
-        Page { lines: Vec::new(), width, theme: state.theme(), hides: state.hides(), keymap: &state.keymap };
+    let mut page = Page {
+        lines: Vec::new(),
+        width,
+        theme: state.theme(),
+        hides: state.hides(),
+        keymap: &state.keymap,
+        look: &state.look,
+    };
     let mut tail = Tail::Nothing;
     match &detail.opened {
         None => page.put("reading …", state.theme().faint()),
@@ -107,8 +124,8 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
                 None => tail = body::put(&mut page, opened, state.look.as_sent),
             },
             Tab::Headers => headers::put(&mut page, opened, row),
-            Tab::Signature => signature::put(&mut page, opened, row),
-            Tab::Attempts => attempts::put(&mut page, opened, row),
+            Tab::Signature => signature::put(&mut page, opened, row, detail.digests.as_ref()),
+            Tab::Attempts => attempts::put(&mut page, opened, row, made_of.next_try.as_deref()),
             Tab::Raw => {
                 headers::put_raw(&mut page, opened);
                 tail = Tail::Hex;
@@ -245,9 +262,8 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
         let id = row.provider_event_id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
         lines.push(line(&format!("{event_type}{id}"), Style::new()));
     }
-    let at = row.received_at.to_string();
-    let at = at.get(..19).unwrap_or(&at).replace('T', " ");
-    lines.push(line(&format!("received {at} UTC  at {}", row.endpoint), Style::new()));
+    let at = full_time(&state.look, row.received_at);
+    lines.push(line(&format!("received {at}  at {}", row.endpoint), Style::new()));
     let (glyph, style) = signature::verdict_look(theme, row.verdict.as_ref());
     let verdict = match &row.verdict {
         // What matters stands where it is not cut.
@@ -264,6 +280,7 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
         }
         None => lines.push(line("not forwarded so far", theme.faint())),
     }
+    lines.extend(next_try::text(state, row.id).map(|text| line(&text, theme.doubtful())));
     lines.extend(
         remark_texts(row)
             .into_iter()
@@ -274,6 +291,15 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
     }
     lines.extend(row.comment.as_ref().map(|comment| line(&format!("comment: {comment}"), theme.name())));
     lines
+}
+
+/// A time with its date and zone (RFC 3339): that of here when times are, else UTC.
+fn full_time(look: &Look, at: UnixMillis) -> String {
+    let here = (look.times == Times::Local).then(|| i64::try_from(at.0).ok()).flatten();
+    here.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok()).map_or_else(
+        || at.to_string(),
+        |time| time.to_zoned(look.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+    )
 }
 
 /// The names of the tabs, with the one that is open.
@@ -315,9 +341,15 @@ struct Page<'m> {
     /// What is hidden; nothing when secrets are shown.
     hides: Option<&'m Mask>,
     keymap: &'m Keymap,
+    look: &'m Look,
 }
 
 impl Page<'_> {
+    /// A time with its date and zone.
+    fn time(&self, at: UnixMillis) -> String {
+        full_time(self.look, at)
+    }
+
     /// Whether the value of a header of this name is hidden.
     fn hides(&self, name: &[u8]) -> bool {
         self.hides.is_some_and(|mask| mask.is_credential(name))

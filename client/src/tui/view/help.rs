@@ -145,6 +145,7 @@ fn group(action: Action) -> &'static str {
         | Action::Note(Note::Saved(_) | Note::OnlyMarked) => "Find",
         Action::Replay
         | Action::ReplaySigned
+        | Action::Verify
         | Action::Reconnect
         | Action::Hold(Holding::Dialog | Holding::Edit)
         | Action::Scenario(_)

@@ -16,7 +16,7 @@ use ratatui::{
 use super::{
     super::{
         keys::{Action, Way},
-        marks, sight,
+        marks, next_try, sight,
         state::{Pane, Start, State, Times},
     },
     areas::{Areas, RowShape},
@@ -92,7 +92,9 @@ fn unseen_text(state: &State) -> Option<String> {
 fn nothing_shown(state: &State) -> Vec<String> {
     let (list, key) = (state.events.list(), state.keymap.first(Action::Back));
     let hidden = count_text(list.len() as u64, "event");
-    let filter = visible(state.filter_text.trim()).to_string();
+    // While the text is wrong, the one before it is on.
+    let on = state.filter_error.as_ref().map(|_| list.filter().to_string());
+    let filter = visible(on.as_deref().unwrap_or(state.filter_text.trim())).to_string();
     let mut lines = vec![match list.only() {
         Some(_) => format!("No marked event passes the filter {filter}"),
         None => format!("No event passes the filter {filter}"),
@@ -343,6 +345,7 @@ impl Columns<'_> {
             Some(place @ ..100) => format!("held{place:2}"),
             Some(_) | None => "held".to_owned(),
         };
+        let next = next_try::flag(self.state, entry.id);
         let attempts = entry.attempts();
         let notes = [("t", entry.has(Flag::Tagged)), ("c", entry.has_comment())];
         let notes: String = notes.into_iter().filter(|(_, is_so)| *is_so).map(|(letter, _)| letter).collect();
@@ -351,6 +354,7 @@ impl Columns<'_> {
             (entry.has(Flag::GivenUp), "dead".to_owned()),
             (entry.has(Flag::Held), held),
             (entry.has(Flag::Imported) && attempts == 0, "file".to_owned()),
+            (next.is_some(), next.unwrap_or_default()),
             (attempts > 1, format!("x{attempts}")),
             (!notes.is_empty(), notes),
             (entry.has(Flag::Repeat), "repeat".to_owned()),
@@ -413,7 +417,7 @@ fn time(state: &State, entry: &Entry, before: Option<&Entry>) -> String {
 }
 
 /// The time of day, here when times are written like that, else UTC.
-pub(super) fn clock(state: &State, at: UnixMillis) -> String {
+pub(in super::super) fn clock(state: &State, at: UnixMillis) -> String {
     let here = (state.look.times == Times::Local).then(|| i64::try_from(at.0).ok()).flatten();
     here.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok()).map_or_else(
         || at.to_string().get(11..19).unwrap_or_default().to_owned(),
@@ -422,7 +426,7 @@ pub(super) fn clock(state: &State, at: UnixMillis) -> String {
 }
 
 /// A time in its largest unit.
-fn short_time(millis: u64) -> String {
+pub(in super::super) fn short_time(millis: u64) -> String {
     match millis {
         0..1000 => format!("{millis}ms"),
         1000..60_000 => format!("{}s", millis / 1000),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use inhaul_core::visible::visible;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
 use super::{super::super::content::Opened, Page, answer, outcome_style};
 use crate::{
@@ -15,10 +16,10 @@ use crate::{
 const BAR_MAX: u64 = 30;
 
 /// Where bars begin.
-const BAR_FROM: usize = 42;
+const BAR_FROM: usize = 28;
 
 /// The lines.
-pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
+pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, next_try: Option<&str>) {
     let theme = page.theme;
     let patience =
         opened.sender.as_ref().and_then(|sender| sender.timeout_seconds).map(|seconds| seconds * 1000);
@@ -41,10 +42,15 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
         let widest = BAR_MAX.min(page.width.saturating_sub(BAR_FROM) as u64);
         let length = latency(attempt).map_or(0, |millis| (millis * widest).div_ceil(slowest));
         let bar = "█".repeat(usize::try_from(length).unwrap_or(0));
-        let at = attempt.started_at.to_string();
-        let clock = at.get(11..23).unwrap_or_default();
-        page.put(&format!("{:>3}  {clock}  {cause:8} {status} {time:>8}  {bar}", attempt.number), style);
-        page.put(&format!("     {}", visible(&attempt.target)), theme.faint());
+        page.put(&format!("{:>3}  {cause:8} {status} {time:>8}  {bar}", attempt.number), style);
+        let at = page.time(attempt.started_at);
+        let target = visible(&attempt.target).to_string();
+        if 7 + at.len() + target.width() <= page.width {
+            page.put(&format!("     {at}  {target}"), theme.faint());
+        } else {
+            page.put(&format!("     {at}"), theme.faint());
+            page.put(&format!("     {target}"), theme.faint());
+        }
         if let Some(changed) = &attempt.changed {
             page.put(&format!("     changed: {}", visible(&changed.what)), theme.doubtful());
         }
@@ -57,6 +63,9 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
                 format!("     {} gives up after {}", visible(name), time_text(Duration::from_millis(late.0)));
             page.put(&text, theme.bad());
         }
+    }
+    if let Some(next) = next_try {
+        page.put(&format!("  ·  {next}"), theme.doubtful());
     }
     if row.attempts.is_empty() {
         page.put("not forwarded so far", theme.faint());
@@ -75,7 +84,7 @@ fn way(page: &mut Page, opened: &Opened, row: &EventRow) {
     page.heading("Timeline");
     let begin = row.received_at.0;
     let after = |at: u64| format!("+{}", time_text(Duration::from_millis(at.saturating_sub(begin))));
-    page.pair("received", 14, &row.received_at.to_string(), Style::new());
+    page.pair("received", 14, &page.time(row.received_at), Style::new());
     page.pair("stored here", 14, &after(row.stored_at.0), Style::new());
     if let Some(first) = row.attempts.first() {
         page.pair("forwarded", 14, &after(first.started_at.0), Style::new());

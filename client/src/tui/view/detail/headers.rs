@@ -40,8 +40,8 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
         ("id", row.id.to_string()),
         ("endpoint", row.endpoint.to_string()),
         ("from", visible_bytes(opened.event.peer.address.as_bytes()).to_string()),
-        ("received", row.received_at.to_string()),
-        ("stored here", row.stored_at.to_string()),
+        ("received", page.time(row.received_at)),
+        ("stored here", page.time(row.stored_at)),
         ("body", size_text(row.body_bytes)),
         ("SHA-256", sha256),
     ] {

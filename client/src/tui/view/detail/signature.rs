@@ -2,7 +2,7 @@
 
 use inhaul_core::{
     event::EventId,
-    signature::Verdict,
+    signature::{Digests, Verdict},
     visible::{visible, visible_bytes},
 };
 use ratatui::style::Style;
@@ -53,14 +53,17 @@ pub(super) fn verdict_look(theme: Theme, verdict: Option<&Verdict>) -> (&'static
 }
 
 /// The lines.
-pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
+pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, digests: Option<&Digests>) {
     let theme = page.theme;
     let (glyph, style) = verdict_look(theme, row.verdict.as_ref());
     let text = row.verdict.as_ref().map_or_else(|| "not checked yet".to_owned(), verdict_text);
     page.put(&format!("{glyph} {text}"), style);
-    if let Some(advice) = row.verdict.as_ref().and_then(|verdict| advice(verdict, row.id)) {
-        page.put(&format!("  {advice}"), Style::new());
+    let verify = page.keymap.written("verify");
+    let advice = row.verdict.as_ref().map(|verdict| advice(verdict, row.id, &verify)).unwrap_or_default();
+    for line in advice {
+        page.put(&format!("  {line}"), Style::new());
     }
+    put_digests(page, opened, row.verdict.as_ref(), digests);
     page.heading("Checked");
     let (text, style) = if opened.is_unchanged {
         ("the same bytes as the relay received: their SHA-256 is the same", theme.good())
@@ -109,6 +112,66 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     }
 }
 
+/// The signature that came, above each one that would have been right, with where they begin to differ.
+///
+/// What would have been right is hidden as secrets are: the signature that came has been seen by everybody on its way, but anybody can post a
+/// body to the endpoint, and with the other one it would be accepted elsewhere.
+fn put_digests(page: &mut Page, opened: &Opened, verdict: Option<&Verdict>, digests: Option<&Digests>) {
+    let Some((Verdict::Invalid { scheme, .. }, digests)) = verdict.zip(digests) else { return };
+    if digests.scheme != *scheme {
+        return;
+    }
+    page.heading(&format!("Received and expected ({})", visible(scheme)));
+    let headers = opened.sender.as_ref().map(|sender| sender.headers.as_slice()).unwrap_or_default();
+    let hides_received = headers.iter().any(|name| page.hides(name.as_bytes()));
+    for expected in &digests.expected {
+        let Some(received) = closest(&digests.received, &expected.digest) else { continue };
+        if page.hides.is_some() {
+            let shown = if hides_received { HIDDEN.to_owned() } else { visible(received).to_string() };
+            page.pair("received", NAMES, &shown, Style::new());
+            page.pair("expected", NAMES, HIDDEN, page.theme.faint());
+        } else {
+            put_beside(page, &visible(received).to_string(), &visible(&expected.digest).to_string());
+        }
+        page.pair("made with", NAMES, &format!("the secret {}", visible(&expected.secret)), Style::new());
+        if *received == expected.digest {
+            let text =
+                format!("they are the same now; `{}` verifies it again", page.keymap.written("verify"));
+            page.put(&text, page.theme.good());
+        }
+    }
+}
+
+/// How many characters two texts begin with alike.
+fn alike(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
+}
+
+/// Of several signatures the one that is most like this one.
+fn closest<'r>(received: &'r [String], expected: &str) -> Option<&'r String> {
+    received.iter().max_by_key(|one| alike(one, expected))
+}
+
+/// Two digests, each line of one above that of the other, and a mark below the first character that differs.
+fn put_beside(page: &mut Page, received: &str, expected: &str) {
+    let same = alike(received, expected);
+    let room = page.width.saturating_sub(NAMES + 2).max(1);
+    let (received, expected): (Vec<char>, Vec<char>) =
+        (received.chars().collect(), expected.chars().collect());
+    for from in (0..received.len().max(expected.len())).step_by(room) {
+        let part = |digest: &[char]| -> String { digest.iter().skip(from).take(room).collect() };
+        let names = if from == 0 { ("received", "expected") } else { ("", "") };
+        page.pair(names.0, NAMES, &part(&received), page.theme.bad());
+        page.pair(names.1, NAMES, &part(&expected), page.theme.good());
+        if (from..from + room).contains(&same) {
+            let said = format!("^ differs from character {} on", same + 1);
+            let fits = same - from + said.len() <= room;
+            let mark = format!("{}{}", " ".repeat(same - from), if fits { &said } else { "^" });
+            page.pair("", NAMES, &mark, page.theme.faint());
+        }
+    }
+}
+
 /// What else would have explained a wrong signature and did not. One that is explained says by what.
 fn put_tried(page: &mut Page, opened: &Opened, verdict: Option<&Verdict>) {
     let Some(Verdict::Invalid { code, scheme, .. }) = verdict else { return };
@@ -140,21 +203,25 @@ fn put_signed(page: &mut Page, opened: &Opened) {
     }
 }
 
-/// What to do about it.
-fn advice(verdict: &Verdict, id: EventId) -> Option<String> {
+/// What to do about it, a line each.
+fn advice(verdict: &Verdict, id: EventId, verify: &str) -> Vec<String> {
+    let again = format!("`{verify}` verifies it again, with the secrets in files read anew");
     match verdict {
-        Verdict::Valid { .. } => None,
+        Verdict::Valid { .. } => Vec::new(),
         Verdict::Invalid { .. } => {
-            Some(format!("`inhaul verify {id} --secret-env NAME` checks it again, with another secret"))
+            vec![format!("`inhaul verify {id} --secret-env NAME` tries another secret"), again]
         }
-        Verdict::Stale { .. } => Some(
+        Verdict::Stale { .. } => vec![
             "it was on its way for long, or the sender's clock is wrong; `ctrl-r` replays it signed anew"
                 .to_owned(),
-        ),
-        Verdict::NoSecret { provider } => Some(format!(
-            "give the secret of {} with `--secret-env NAME` or in a `[[route]]` of inhaul.toml",
-            visible(provider)
-        )),
-        Verdict::Unsigned => Some("no header of it is a signature that a known provider makes".to_owned()),
+        ],
+        Verdict::NoSecret { provider } => vec![
+            format!(
+                "give the secret of {} with `--secret-env NAME` or in a `[[route]]` of inhaul.toml",
+                visible(provider)
+            ),
+            again,
+        ],
+        Verdict::Unsigned => vec!["no header of it is a signature that a known provider makes".to_owned()],
     }
 }
