@@ -272,6 +272,15 @@ pub enum FailureKind {
 }
 
 impl Outcome {
+    /// That of an attempt whose client was killed meanwhile.
+    pub fn stopped_by_kill() -> Self {
+        Self::Failed {
+            kind: FailureKind::Stopped,
+            message: "the client was stopped before the answer was on record".to_owned(),
+            latency_ms: 0,
+        }
+    }
+
     /// Whether the target answered 2xx.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Answered { status: 200..=299, .. })

@@ -14,7 +14,7 @@ use crate::{
     history::HistoryError,
     live::Live,
     output::count_text,
-    row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
+    row::{Attempt, AttemptCause, EventRow, Outcome},
 };
 
 impl Pipeline {
@@ -29,11 +29,7 @@ impl Pipeline {
         for mut row in pending {
             let begun = row.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Begun);
             for attempt in begun.cloned().collect::<Vec<_>>() {
-                let outcome = Outcome::Failed {
-                    kind: FailureKind::Stopped,
-                    message: "the client was stopped before the answer was on record".to_owned(),
-                    latency_ms: 0,
-                };
+                let outcome = Outcome::stopped_by_kill();
                 row = self.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
             if row.verdict.is_none() {

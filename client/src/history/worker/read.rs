@@ -108,6 +108,9 @@ impl Periods {
                 (number, entry.arrival)
             }
         };
+        if state.is_some() {
+            self.renew_extents()?;
+        }
         let mut rows = Vec::new();
         let could = |extent: Extent| state.is_none_or(|state| extent.open.of(state) > 0);
         for number in self.where_could_be(|known| known.extent.is_some_and(could)) {
@@ -225,7 +228,7 @@ impl Periods {
     }
 
     /// What a period says; an old one that cannot be opened says `nothing`, and a note says that.
-    fn with_or_without<T>(
+    pub(super) fn with_or_without<T>(
         &mut self,
         number: u64,
         nothing: T,
