@@ -79,6 +79,7 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             | Change::Dropped(_)
             | Change::Tags(_)
             | Change::Comment(_)
+            | Change::Missed(_)
             | Change::Deletion(Deletion::Restored { .. }) => None,
         };
     };
@@ -97,12 +98,11 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             entry.row.state = EventState::GivenUp;
             entry.row.given_up = Some(given_up.clone());
         }
-        Change::Released if entry.row.state == EventState::Held => entry.row.state = EventState::Pending,
-        Change::Released => {}
+        Change::Released => release(&mut entry.row),
         Change::Edited(edit) => {
             put_edit(&mut entry, EditPlace { location, id: edit.draft.id() });
             if edit.forward && entry.row.state == EventState::Held {
-                entry.row.state = EventState::Pending;
+                release(&mut entry.row);
                 entry.row.forwarded_as = Some(edit.draft.id());
             }
         }
@@ -113,8 +113,19 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
         Change::Tags(change) => change.apply(&mut entry.row.tags),
         Change::Comment(comment) => entry.row.comment = comment.text(),
         Change::Deletion(deletion) => entry.apply(deletion),
+        Change::Missed(_) => {
+            entry.row.missed = true;
+            entry.row.state = EventState::Settled;
+        }
     }
     Some(entry)
+}
+
+fn release(row: &mut EventRow) {
+    if row.state == EventState::Held {
+        row.state = EventState::Pending;
+        row.released = true;
+    }
 }
 
 fn put_attempt(row: &mut EventRow, attempt: &Attempt) {
@@ -191,6 +202,7 @@ pub(crate) fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventR
         repeat: None,
         given_up: None,
         dropped: None,
+        released: false,
         forwarded_as: None,
         tags: Vec::new(),
         comment: None,
@@ -231,6 +243,7 @@ mod tests {
         history::{
             Facts,
             deletion::Deleted,
+            record::Missed,
             tests::{sample_attempt, sample_event},
         },
         row::{Dropped, GivenUp, Outcome},
@@ -312,6 +325,7 @@ mod tests {
             edited(1, true),
             dropped(),
             Change::Tags(TagChange::default()),
+            Change::Missed(Missed { at: UnixMillis(1) }),
             Change::Comment(Comment::default()),
             Change::Deletion(Deletion::Restored { at: UnixMillis(1) }),
             Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
@@ -364,6 +378,7 @@ mod tests {
             (1..4u32).prop_map(move |number| Change::LastAttempt(sample_attempt(number, ended()))),
             Just(Change::Settled),
             Just(Change::Released),
+            Just(Change::Missed(Missed { at: UnixMillis(1) })),
             (0..30u8, any::<bool>()).prop_map(|(number, forward)| edited(number, forward)),
             Just(dropped()),
             (1..80u32).prop_map(|number| {

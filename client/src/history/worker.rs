@@ -33,7 +33,7 @@ use super::{
     Facts, HistoryError, Options, Ruling, SharedLock, Status, Stored,
     deletion::Deletion,
     notes::Notes,
-    record::{Arrived, Change},
+    record::{Arrived, Change, Missed},
     same::SameKey,
 };
 use crate::{
@@ -230,6 +230,10 @@ impl Worker {
             Request::GiveUp { id, reason, answer } => {
                 let given_up = GivenUp { at: (self.options.clock)(), reason };
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
+            }
+            Request::Miss { id, answer } => {
+                let missed = Missed { at: (self.options.clock)() };
+                self.change(id, Change::Missed(missed), Reply::Row(answer), room);
             }
             Request::Decide { id, ruling, answer } => self.decide(id, ruling, answer, room),
             Request::Edit { id, draft, answer } => self.edit(id, draft, answer, room),

@@ -10,7 +10,11 @@ use std::{
     thread,
 };
 
-use inhaul_core::session::Delivery;
+use bytes::Bytes;
+use inhaul_core::{
+    session::Delivery,
+    wire::{ResultHeader, ResultKind},
+};
 use inhaul_journal::{Disk as JournalDisk, DiskFile, RealDisk};
 use tempfile::TempDir;
 use tokio::{
@@ -25,14 +29,21 @@ use crate::{
     history::{ByHand, Options, tests::sample_event},
 };
 
-/// The real disk, and how often data was synced to it.
-struct Counting(Arc<AtomicU64>);
+mod replays;
+mod senders;
 
-struct CountingFile(Arc<dyn DiskFile>, Arc<AtomicU64>);
+/// The real disk, and how often data was synced to it. It can refuse to be read.
+#[derive(Clone, Default)]
+struct Counting {
+    syncs: Arc<AtomicU64>,
+    refuses_reads: Arc<AtomicBool>,
+}
+
+struct CountingFile(Arc<dyn DiskFile>, Counting);
 
 impl Counting {
     fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(CountingFile(file, Arc::clone(&self.0)))
+        Arc::new(CountingFile(file, self.clone()))
     }
 }
 
@@ -71,6 +82,9 @@ impl DiskFile for CountingFile {
         self.0.bytes()
     }
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.1.refuses_reads.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::Other.into());
+        }
         self.0.read_exact_at(buffer, offset)
     }
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -80,7 +94,7 @@ impl DiskFile for CountingFile {
         self.0.set_len(bytes)
     }
     fn sync_data(&self) -> io::Result<()> {
-        self.1.fetch_add(1, Ordering::SeqCst);
+        self.1.syncs.fetch_add(1, Ordering::SeqCst);
         self.0.sync_data()
     }
 }
@@ -89,6 +103,7 @@ impl DiskFile for CountingFile {
 struct World {
     history: History,
     syncs: Arc<AtomicU64>,
+    refuses_reads: Arc<AtomicBool>,
     arrivals: mpsc::Sender<Arrival>,
     live: mpsc::Receiver<Live>,
     /// Kept open: without the other end, reports are nobody's.
@@ -97,6 +112,9 @@ struct World {
     ended: Arc<AtomicBool>,
     runs_history: Option<thread::JoinHandle<()>>,
     _decisions: mpsc::Sender<Decision>,
+    stop: CancellationToken,
+    /// The pipeline before it runs.
+    idle: Option<(Pipeline, mpsc::Receiver<Arrival>, mpsc::Receiver<Decision>)>,
     temp: TempDir,
 }
 
@@ -113,9 +131,17 @@ impl World {
     }
 
     fn with(targets: &[Target], options: Options) -> Self {
+        let mut world = Self::idle(Route { targets: targets.to_vec(), ..Route::catch_all() }, options);
+        drop(world.run());
+        world
+    }
+
+    /// Whose pipeline does not run yet.
+    fn idle(route: Route, options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let syncs = Arc::new(AtomicU64::new(0));
-        let options = Options { simulated: Some(Arc::new(Counting(Arc::clone(&syncs)))), ..options };
+        let disk = Counting::default();
+        let Counting { syncs, refuses_reads } = disk.clone();
+        let options = Options { simulated: Some(Arc::new(disk)), ..options };
         let (opened, mut by_hand) = ByHand::open(&temp.path().join("data"), options).unwrap();
         let ended = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&ended);
@@ -126,12 +152,11 @@ impl World {
                 }
             }
         });
-        let route = Route { targets: targets.to_vec(), ..Route::catch_all() };
         let (arrivals, to_take) = mpsc::channel(1);
         let (decisions, to_decide) = mpsc::channel(1);
         let (live_sender, live) = mpsc::channel(100);
         let (reports_sender, reports) = mpsc::channel(100);
-        let history = opened.history;
+        let (history, stop) = (opened.history, CancellationToken::new());
         let pipeline = Pipeline {
             history: history.clone(),
             disk: Disk::impatient(live_sender.clone()),
@@ -143,11 +168,12 @@ impl World {
             live: live_sender,
             clock: Arc::new(clock::now),
             random: crate::random::random,
+            stop: stop.clone(),
         };
-        tokio::spawn(pipeline.run(to_take, to_decide, CancellationToken::new()));
         Self {
             history,
             syncs,
+            refuses_reads,
             arrivals,
             live,
             reports,
@@ -155,8 +181,16 @@ impl World {
             ended,
             runs_history: Some(runs_history),
             _decisions: decisions,
+            stop,
+            idle: Some((pipeline, to_take, to_decide)),
             temp,
         }
+    }
+
+    /// Starts the pipeline.
+    fn run(&mut self) -> tokio::task::JoinHandle<Result<(), HistoryError>> {
+        let (pipeline, arrivals, decisions) = self.idle.take().unwrap();
+        tokio::spawn(pipeline.run(arrivals, decisions))
     }
 
     /// Gives the pipeline an event and waits until it has so many attempts with an outcome; its row then.
@@ -180,16 +214,22 @@ impl World {
 
     /// Gives the pipeline an event.
     async fn give(&mut self, sender_waits: bool) -> EventId {
-        self.next += 1;
         let deadline = sender_waits.then(|| Instant::now() + Duration::from_secs(60));
-        let event = sample_event(self.next, b"body");
+        self.give_body(deadline, false, Bytes::from_static(b"body")).await
+    }
+
+    /// Gives the pipeline an event whose sender waits until then.
+    async fn give_body(&mut self, deadline: Option<Instant>, taken_when_late: bool, body: Bytes) -> EventId {
+        self.next += 1;
+        let event = Event { body: body.clone(), ..sample_event(self.next, &body) };
         let id = event.id;
+        drop(body);
         let delivery = Box::new(Delivery { event, seq: self.next, deadline, missed: false });
         let arrival = Arrival {
             session: 1,
             delivery,
             endpoint_url: "http://localhost/in/orders".into(),
-            taken_when_late: false,
+            taken_when_late,
             late: false,
         };
         self.arrivals.send(arrival).await.unwrap();
@@ -252,12 +292,18 @@ impl App {
     }
 }
 
-async fn answer(mut stream: TcpStream) {
+async fn answer(stream: TcpStream) {
+    answer_with(stream, "204 No Content").await;
+}
+
+async fn answer_with(mut stream: TcpStream, status: &str) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\nbody") {
         assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
     }
-    stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let head = if status.starts_with("204") { head.replace("Content-Length: 0\r\n", "") } else { head };
+    stream.write_all(head.as_bytes()).await.unwrap();
 }
 
 #[tokio::test]
