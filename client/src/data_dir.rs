@@ -232,7 +232,8 @@ pub fn open_private_file(path: &Path) -> io::Result<File> {
 pub fn write_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     // Under a name that nobody knows before, and only if there is no such file; what is made so is for this user only.
-    let mut file = tempfile::Builder::new().prefix(".inhaul-").tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    let mut file =
+        tempfile::Builder::new().prefix(".inhaul-").tempfile_in(directory.unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|failed| failed.error)?;

@@ -247,7 +247,9 @@ impl Worker {
             }
             Request::Event { id, answer } => {
                 let found = self.periods.event(id);
-                drop(answer.send(found.map(|found| found.map(|(event, row)| (event, self.as_it_stands(row))))));
+                drop(
+                    answer.send(found.map(|found| found.map(|(event, row)| (event, self.as_it_stands(row))))),
+                );
             }
             Request::Rows { state, before, limit, answer } => {
                 let rows = self.periods.rows(state, before, limit);

@@ -115,8 +115,7 @@ impl Pipeline {
             is_stopped |= outcome.is_stopped();
             first_delivered |= first == Some(target) && outcome.is_success();
             // Whether it is late is known when it is on record, because that takes its time too.
-            is_settled =
-                tries.is_empty() && (all_delivered || !(ready.taken_when_late || first_delivered));
+            is_settled = tries.is_empty() && (all_delivered || !(ready.taken_when_late || first_delivered));
             self.record(id, attempt, is_settled).await?;
             // 7: the first target answers the sender, with its own bytes.
             if first == Some(target)
@@ -134,7 +133,8 @@ impl Pipeline {
         let is_taken = if is_late { ready.taken_when_late } else { first_delivered };
         if is_taken && !all_delivered {
             let Some((_, row)) = self.history.event(id).await? else { return Ok(()) };
-            let again = Ready { cause: AttemptCause::Retry, tries: true, ..self.ready_again(&row, ready.lane) };
+            let again =
+                Ready { cause: AttemptCause::Retry, tries: true, ..self.ready_again(&row, ready.lane) };
             // The lane ends before this only when the client stops; the event stays pending then.
             let _ = lane.send(again).await;
             return Ok(());
@@ -150,7 +150,8 @@ impl Pipeline {
         }
         let tries = ready.taken_when_late;
         // The lane ends before this only when the client stops; the event stays pending then.
-        let _ = lane.send(Ready { event: None, deadline: None, tries, taken_when_late: false, ..ready }).await;
+        let _ =
+            lane.send(Ready { event: None, deadline: None, tries, taken_when_late: false, ..ready }).await;
         Ok(())
     }
 

@@ -47,7 +47,11 @@ impl Pipeline {
                 }
             };
             if self.comes_again(&row, lane) {
-                self.miss(row.id).await?;
+                // One that was being sent is no missed one.
+                match row.attempts.is_empty() {
+                    true => self.miss(row.id).await?,
+                    false => self.settle(row.id).await?,
+                }
                 continue;
             }
             let ready = self.ready_again(&row, lane);

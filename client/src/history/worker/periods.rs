@@ -341,7 +341,8 @@ impl Periods {
 
     /// Looks again at the extents of periods that have changed since they were over. One that cannot say keeps what was known of it.
     pub(super) fn renew_extents(&mut self) -> Result<(), HistoryError> {
-        let is_to_be_asked = |known: &&Known| known.is_stale && known.extent.is_some() && !known.is_unreadable;
+        let is_to_be_asked =
+            |known: &&Known| known.is_stale && known.extent.is_some() && !known.is_unreadable;
         let stale: Vec<_> =
             self.known.iter().filter(is_to_be_asked).map(|known| (known.name.number, known.extent)).collect();
         for (number, before) in stale {

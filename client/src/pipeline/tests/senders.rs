@@ -52,7 +52,8 @@ impl World {
     /// The next row that passes.
     async fn row(&mut self, passes: impl Fn(&EventRow) -> bool) -> EventRow {
         loop {
-            if let Live::Event(row) | Live::Changed(row) | Live::Attempt(row, _) = self.live.recv().await.unwrap()
+            if let Live::Event(row) | Live::Changed(row) | Live::Attempt(row, _) =
+                self.live.recv().await.unwrap()
                 && passes(&row)
             {
                 return *row;
@@ -138,7 +139,9 @@ async fn what_is_being_sent_at_the_stop_has_its_grace_and_no_more() {
         tokio::time::resume();
         let row = world.history.event(id).await.unwrap().unwrap().1;
         let outcome = &row.attempts[0].outcome;
-        let Outcome::Failed { kind: FailureKind::Stopped, latency_ms, .. } = outcome else { panic!("{outcome:?}") };
+        let Outcome::Failed { kind: FailureKind::Stopped, latency_ms, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
         assert!(u128::from(*latency_ms) >= STOP_GRACE.as_millis(), "{latency_ms}");
         assert_eq!(row.state, state);
         if sender_waits {
@@ -165,8 +168,12 @@ async fn an_event_whose_sender_was_told_to_come_again_is_missed() {
 #[tokio::test]
 async fn an_event_of_an_earlier_run_whose_sender_came_again_is_missed() {
     let (listener, target) = listen().await;
-    let mut world = World::idle(route(&[target]), Options::default());
+    let mut world = World::idle(route(&[target.clone()]), Options::default());
+    let target = target.to_string();
     let waits = Facts { sender_waits: true, ..Facts::default() };
+    // It was being sent.
+    let begun = world.stored(waits.clone()).await;
+    world.history.begin_attempt(begun, &target, AttemptCause::Arrival).await.unwrap();
     let missed = world.stored(waits.clone()).await;
     let taken = world.stored(Facts { taken_when_late: true, ..waits.clone() }).await;
     let released = world.stored(Facts { held: true, ..waits.clone() }).await;
@@ -179,6 +186,9 @@ async fn an_event_of_an_earlier_run_whose_sender_came_again_is_missed() {
         let row = world.row(|row| row.state == EventState::Settled).await;
         assert_eq!((row.id, row.missed, is_ended(&row)), (forwarded, false, 1));
     }
+    let row = world.history.event(begun).await.unwrap().unwrap().1;
+    assert_eq!((row.state, row.missed, row.attempts.len()), (EventState::Settled, false, 1));
+    assert!(row.attempts[0].outcome.is_stopped());
 }
 
 /// The first target took it, so the sender does not come again for the second.
