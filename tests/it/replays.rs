@@ -246,12 +246,12 @@ fn without_a_client_a_replay_goes_where_its_file_says_else_where_the_event_went_
     let world = World::new();
     let (handler, other) = (Handler::start(Reply::ok()), Handler::start(Reply::ok()));
     let (client, id) = with_event(&world, &handler);
-    assert!(client.stop().success());
+    assert!(client.program.stop().success());
     world.stdout(&["replay", &id, "--to", &other.target()]);
     other.next();
     world.stdout(&["replay", &id]);
     handler.next();
-    let file = world.write("own.toml", format!("target = {:?}\n", other.target()));
+    let file = world.write("own.toml", format!("[[route]]\ntarget = {}\n", other.target()));
     for more in [&[][..], &["--set-header", "X-Mode: test"]] {
         world.stdout(&[&["replay", &id, "--config", text(&file)], more].concat());
         other.next();
