@@ -198,6 +198,7 @@ fn row(age: usize) -> EventRow {
         repeat: None,
         given_up: None,
         dropped: None,
+        released: false,
         forwarded_as: None,
         tags: if number.is_multiple_of(50) { vec!["slow".to_owned()] } else { Vec::new() },
         comment: None,

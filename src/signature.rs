@@ -45,7 +45,7 @@ mod tests;
 mod x5c;
 
 pub use catalogue::{Catalogue, EventNames, IdPlace, Provider, catalogue, verify_any};
-pub use challenge::{Challenge, ChallengeAnswer, challenge};
+pub use challenge::{Challenge, ChallengeAnswer, challenge, token_parameters};
 pub use digests::{Digests, Expected};
 pub use flaw::Flaw;
 pub use own::RowError;

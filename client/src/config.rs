@@ -103,8 +103,29 @@ pub fn load_file(named: Option<&Path>) -> Result<Option<ConfigFile>, ConfigError
 /// # Errors
 /// At the first thing that is wrong.
 pub fn load_routes(named: Option<&Path>, signatures: &SignatureArgs) -> Result<Routes, ConfigError> {
-    let args = ListenArgs { allow_external: true, signatures: signatures.clone(), ..ListenArgs::default() };
+    let args = ListenArgs { signatures: signatures.clone(), ..unsigned() };
     settings::routes(&args, &|name: &str| env::var_os(name), load_file(named)?.as_ref())
+}
+
+/// The routes of the configuration file that applies, to say where events go: with the secrets they name if all of them can be read, else
+/// with none.
+///
+/// # Errors
+/// At the first other thing that is wrong.
+pub fn load_targets(named: Option<&Path>) -> Result<Routes, ConfigError> {
+    let Some(mut file) = load_file(named)? else { return Ok(Routes::new(Route::catch_all(), Vec::new())) };
+    let (args, environment) = (unsigned(), |name: &str| env::var_os(name));
+    settings::routes(&args, &environment, Some(&file)).or_else(|_| {
+        for route in &mut file.routes {
+            route.secret_env.clear();
+            route.secret_file.clear();
+        }
+        settings::routes(&args, &environment, Some(&file))
+    })
+}
+
+fn unsigned() -> ListenArgs {
+    ListenArgs { allow_external: true, ..ListenArgs::default() }
 }
 
 /// Every provider there is, those of the configuration file that applies among them.

@@ -230,14 +230,13 @@ pub fn open_private_file(path: &Path) -> io::Result<File> {
 /// # Errors
 /// When it cannot be written; the old file is untouched then.
 pub fn write_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let unfinished = path.with_file_name(name);
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    // Under a name that nobody knows before, and only if there is no such file; what is made so is for this user only.
     let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        tempfile::Builder::new().prefix(".inhaul-").tempfile_in(directory.unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|failed| failed.error)?;
     sync_parent(path)
 }
 
@@ -288,6 +287,18 @@ mod tests {
         assert_eq!(mode(data.path()), 0o700);
         assert_eq!(mode(&data.path().join("client_id")), 0o600);
         assert_eq!(fs::read_dir(data.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_not_written_where_a_link_leads() {
+        let temp = tempfile::tempdir().unwrap();
+        let (path, other) = (temp.path().join("file"), temp.path().join("other"));
+        fs::write(&other, "of somebody else").unwrap();
+        std::os::unix::fs::symlink(&other, temp.path().join("file.new")).unwrap();
+        write_private_file(&path, b"secret").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_eq!((fs::read(&other).unwrap().as_slice(), mode(&path)), (&b"of somebody else"[..], 0o600));
     }
 
     #[test]

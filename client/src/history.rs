@@ -281,6 +281,14 @@ impl History {
         self.ask(0, |answer| Request::GiveUp { id, reason, answer }).await
     }
 
+    /// Records that the sender of an event was told to come again before it was forwarded: it is not forwarded by itself any more.
+    ///
+    /// # Errors
+    /// As [`History::settle`].
+    pub async fn miss(&self, id: EventId) -> Result<EventRow, HistoryError> {
+        self.ask(0, |answer| Request::Miss { id, answer }).await
+    }
+
     /// Records what a person decided on a held event.
     ///
     /// # Errors

@@ -60,10 +60,10 @@ pub enum FileKind {
 
 /// Tells the two kinds of file apart: an archive begins with its only member.
 pub fn kind_of(bytes: &[u8]) -> FileKind {
-    let begin: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(7).collect();
     // A byte order mark is allowed by some tools.
-    let begin = begin.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&begin);
-    if begin.starts_with(b"{\"log") { FileKind::Har } else { FileKind::Ndjson }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let begin = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+    if begin.take(5).eq(*b"{\"log") { FileKind::Har } else { FileKind::Ndjson }
 }
 
 /// What is said of an event besides its bytes.
@@ -118,6 +118,7 @@ pub fn recognise(imported: &mut Imported, catalogue: &Catalogue) {
     facts.provider.get_or_insert_with(|| provider.id().to_owned());
     facts.event_type = facts.event_type.take().or(names.event_type);
     facts.provider_event_id = facts.provider_event_id.take().or(names.event_id);
+    facts.object_id = facts.object_id.take().or(names.object_id);
 }
 
 /// Milliseconds of an RFC 3339 time.

@@ -10,9 +10,9 @@ use std::{
 use inhaul_core::{filter::Saved, signature::Catalogue, wire::HelloEndpoint};
 use tokio::{
     sync::mpsc,
-    task::{JoinError, JoinHandle},
+    task::{JoinError, JoinHandle, JoinSet},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::CatchUp,
@@ -48,6 +48,9 @@ const REPORTS: usize = 1024;
 const LIVE: usize = 1024;
 /// News of the session that are not passed on yet.
 const NEWS: usize = 64;
+
+/// Replays that are being sent, each asked for by itself. When there are as many, the next ones wait.
+pub(crate) const REPLAYS_AT_ONCE: usize = 64;
 
 /// What a listening client is told at its start.
 pub struct ListenConfig {
@@ -156,6 +159,7 @@ impl Listening {
             live: live.clone(),
             clock: Arc::new(clock::now),
             random,
+            stop: stop.clone(),
         };
         let teller = Teller {
             ready_file: ready_file.map(|path| ReadyFile { path, ca_file: source.cacert.clone() }),
@@ -171,7 +175,7 @@ impl Listening {
         let ports = SessionPorts { arrivals, reports: reported, news, reconnect };
         let listening = Self {
             replaying: tokio::spawn(replay(pipeline.clone(), replays, plans, stop.clone())),
-            pipeline: tokio::spawn(pipeline.run(arrived, decisions, stop.clone())),
+            pipeline: tokio::spawn(pipeline.run(arrived, decisions)),
             telling: tokio::spawn(teller.run(told)),
             session: tokio::spawn(session::run(session, ports)),
             history,
@@ -356,22 +360,25 @@ fn forwarder(routes: &Routes, timeout: Duration, cacert: Option<&Path>) -> Resul
     Ok(Forwarder::new(ForwardOptions { timeout, tls, ..ForwardOptions::default() }))
 }
 
-/// Sends again what is asked for, each beside the others.
-async fn replay(
+/// Sends again what is asked for, each beside the others, as many as that; the next ones wait where they are asked for.
+pub(crate) async fn replay(
     pipeline: Pipeline,
     mut requests: mpsc::Receiver<ReplayRequest>,
     mut plans: mpsc::Receiver<PlanRequest>,
     stop: CancellationToken,
 ) {
-    let under_way = TaskTracker::new();
+    let mut under_way = JoinSet::new();
     loop {
+        let has_room = under_way.len() < REPLAYS_AT_ONCE;
         let request = tokio::select! {
             () = stop.cancelled() => break,
-            Some(plan) = plans.recv() => {
+            // How it ended was said to whoever asked.
+            Some(_) = under_way.join_next() => continue,
+            Some(plan) = plans.recv(), if has_room => {
                 under_way.spawn(carry_out(pipeline.clone(), plan, stop.clone()));
                 continue;
             }
-            request = requests.recv() => request,
+            request = requests.recv(), if has_room => request,
         };
         let Some(ReplayRequest { id, to, signing, answer }) = request else { break };
         let pipeline = pipeline.clone();
@@ -385,8 +392,7 @@ async fn replay(
             let _ = answer.send(attempted);
         });
     }
-    under_way.close();
-    under_way.wait().await;
+    while under_way.join_next().await.is_some() {}
 }
 
 async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationToken) {

@@ -21,19 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use futures_util::{
-    StreamExt,
-    stream::{FuturesOrdered, FuturesUnordered},
-};
-use inhaul_core::{
-    event::{EndpointName, Event, EventId, Head},
-    wire::{ResultHeader, ResultKind},
-};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use inhaul_core::event::{EndpointName, Event, EventId};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -50,6 +40,7 @@ use crate::{
 };
 
 mod arrive;
+mod at_once;
 mod delivery;
 mod disk;
 mod lane;
@@ -67,9 +58,10 @@ pub use resign::Signing;
 pub use verifier::Verifier;
 pub use verify::sender_url;
 
+use at_once::AtOnce;
 use lane::Lane;
 use left::Left;
-use ruling::{Edited, Senders};
+use ruling::Senders;
 use verify::Recognised;
 
 /// An answer this short before the deadline may reach the relay behind it. Then sender and client may both try again, which is better than
@@ -82,6 +74,9 @@ pub const CONCURRENT_FORWARDS: usize = 16;
 /// Events of a route that wait for their turn, and as many for their next try. When as many wait, storing waits too, and the relay
 /// keeps the rest.
 const LANE_EVENTS: usize = 100_000;
+
+/// How long what is being sent may take to end when the client stops. As long as the relay gives its requests.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// What a pipeline needs.
 #[derive(Clone)]
@@ -106,6 +101,8 @@ pub struct Pipeline {
     pub clock: Clock,
     /// For waits that should not be in step.
     pub random: Random,
+    /// It is to stop: nothing more is begun, and what is being sent has [`STOP_GRACE`] to end.
+    pub stop: CancellationToken,
 }
 
 /// Any number, all equally likely.
@@ -130,6 +127,8 @@ struct Ready {
     unread: u32,
     /// Nobody else does when the sender has no answer at the deadline.
     taken_when_late: bool,
+    /// A person let it go.
+    released: bool,
     not_before: Option<tokio::time::Instant>,
 }
 
@@ -174,32 +173,15 @@ impl Came {
             tries: !waits,
             unread: 0,
             taken_when_late: self.taken_when_late,
+            released: false,
             not_before: None,
         }
     }
 }
 
-/// Where events whose senders wait are forwarded, beside each other.
-struct AtOnce<'t> {
-    tasks: &'t TaskTracker,
-    room: Arc<Semaphore>,
-}
-
-impl AtOnce<'_> {
-    /// Forwards an event as soon as there is room.
-    fn go(&self, pipeline: &Pipeline, ready: Ready, lanes: &Lanes) {
-        let (pipeline, room) = (pipeline.clone(), Arc::clone(&self.room));
-        let lane = lanes.0[ready.lane].clone();
-        self.tasks.spawn(async move {
-            let Ok(_permit) = room.acquire().await else { return };
-            pipeline.forward_noting_failure(ready, lane).await;
-        });
-    }
-}
-
 impl Pipeline {
-    /// Takes events, and decisions on held ones, until `stop`; then finishes what is being forwarded. Begins with what an earlier run
-    /// left undone.
+    /// Takes events, and decisions on held ones, until [`Pipeline::stop`]; then finishes what is being forwarded. Begins with what an earlier
+    /// run left undone.
     ///
     /// # Errors
     /// When the history fails, because then nothing may be acknowledged any more.
@@ -207,20 +189,19 @@ impl Pipeline {
         self,
         arrivals: mpsc::Receiver<Arrival>,
         decisions: mpsc::Receiver<Decision>,
-        stop: CancellationToken,
     ) -> Result<(), HistoryError> {
         let mut running = JoinSet::new();
         let open = |route: &Route| {
             let (lane, ready) = mpsc::channel(LANE_EVENTS);
             let to_run = Lane { pipeline: self.clone(), route: route.clone(), told_unread: false.into() };
-            running.spawn(to_run.run(ready, stop.clone()));
+            running.spawn(to_run.run(ready));
             lane
         };
         let lanes = Lanes(self.routes.iter().map(open).collect());
         let at_once = TaskTracker::new();
         let mut ended = tokio::select! {
             biased;
-            taken = self.take((arrivals, decisions), lanes, &at_once, stop.clone()) => taken,
+            taken = self.take((arrivals, decisions), lanes, &at_once) => taken,
             // It ends before `take` only when the history fails.
             Some(Ok(Err(error))) = running.join_next() => Err(error),
         };
@@ -239,10 +220,9 @@ impl Pipeline {
         (mut arrivals, mut decisions): (mpsc::Receiver<Arrival>, mpsc::Receiver<Decision>),
         lanes: Lanes,
         at_once: &TaskTracker,
-        stop: CancellationToken,
     ) -> Result<(), HistoryError> {
         self.resume(&lanes).await?;
-        let at_once = AtOnce { tasks: at_once, room: Arc::new(Semaphore::new(CONCURRENT_FORWARDS)) };
+        let at_once = AtOnce::new(at_once);
         let mut senders = Senders::default();
         let mut storing = FuturesOrdered::new();
         let mut left = Left::default();
@@ -250,7 +230,7 @@ impl Pipeline {
             let full = storing.len() as u64 >= WINDOW.events;
             let (came, stored) = tokio::select! {
                 biased;
-                () = stop.cancelled() => return self.acknowledge_all(storing).await,
+                () = self.stop.cancelled() => return self.acknowledge_all(storing).await,
                 Some(stored) = storing.next() => stored,
                 Some(decision) = decisions.recv() => {
                     self.decide(decision, &mut senders, &lanes, &at_once).await;
@@ -296,75 +276,24 @@ impl Pipeline {
             let waits = came.deadline.is_some();
             let ready = came.ready(lane, rejected);
             if waits {
-                at_once.go(self, ready, &lanes);
+                at_once.go(self, ready, &lanes).await;
             } else if lanes.0[lane].send(ready).await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    async fn forward_noting_failure(&self, ready: Ready, lane: mpsc::Sender<Ready>) {
-        if let Err(error) = self.forward(ready, lane).await {
-            self.show(Live::Notice(format!("an attempt is not on record: {error}"))).await;
-        }
-    }
-
-    /// Steps 5 to 8 for an event whose sender waits.
-    async fn forward(&self, ready: Ready, lane: mpsc::Sender<Ready>) -> Result<(), HistoryError> {
-        let Some(event) = ready.event.clone() else { return Ok(()) };
-        let (sent, changed) = match self.edited_now(&event, ready.edit).await {
-            Ok(Ok(edited)) => edited,
-            Err(HistoryError::Closed) => return Err(HistoryError::Closed),
-            // Its lane tries that again, and its sender has waited long enough.
-            Err(_) => {
-                let _ = lane.send(Ready { event: None, deadline: None, ..ready }).await;
-                return Ok(());
-            }
-            Ok(Err(reason)) => {
-                let row = self.disk.write(|| self.history.give_up(event.id, reason.clone())).await?;
-                self.show(Live::Changed(Box::new(row))).await;
-                return Ok(());
-            }
-        };
-        let targets = &self.routes.at(ready.lane).targets;
-        let cause = || (ready.cause, changed.clone());
-        let mut tries: FuturesUnordered<_> =
-            targets.iter().map(|target| self.try_once(&sent, target, cause(), ready.rejected)).collect();
-        let mut waits_until = ready.deadline;
-        let (mut is_late, mut all_delivered, mut is_settled) = (false, true, false);
-        let first = targets.first();
-        while let Some(tried) = tries.next().await {
-            let Tried { target, attempt, answer } = tried?;
-            let outcome = attempt.outcome.clone();
-            all_delivered &= outcome.is_success();
-            // Whether it is late is known when it is on record, because that takes its time too.
-            is_settled = tries.is_empty() && (all_delivered || !ready.taken_when_late);
-            self.record(event.id, attempt, is_settled).await?;
-            // 7: the first target answers the sender, with its own bytes.
-            if first == Some(target)
-                && let Some(deadline) = waits_until.take()
-            {
-                is_late = tokio::time::Instant::now() + DEADLINE_MARGIN >= deadline.into();
-                self.answer(ready.session, event.id, outcome, answer).await;
-            }
-        }
-        // 8
-        if is_settled {
-            return Ok(());
-        }
-        if is_late && ready.taken_when_late && !all_delivered {
-            // The sender does not come again, so it is tried again like an event whose sender does not wait.
-            let Some((_, row)) = self.history.event(event.id).await? else { return Ok(()) };
-            let again = Ready { cause: AttemptCause::Retry, ..self.ready_again(&row, ready.lane) };
-            // The lane ends before this only when the client stops; the event stays pending then.
-            let _ = lane.send(again).await;
-            return Ok(());
-        }
-        self.settle(event.id).await
-    }
-
     async fn finish_attempt(&self, id: EventId, attempt: Attempt) -> Result<EventRow, HistoryError> {
         self.disk.write(|| self.history.finish_attempt(id, attempt.clone())).await
+    }
+
+    /// Step 8 for one that is not tried any more.
+    async fn give_up(&self, id: EventId, reason: String) -> Result<(), HistoryError> {
+        let row = self.disk.write(|| self.history.give_up(id, reason.clone())).await?;
+        self.show(Live::Changed(Box::new(row))).await;
+        let text = format!("{id} is given up: {reason}; `inhaul replay {id}` sends it again");
+        self.show(Live::Notice(text)).await;
+        Ok(())
     }
 
     /// Step 8.
@@ -396,7 +325,7 @@ impl Pipeline {
         self.disk.write(begin).await
     }
 
-    /// Sends what is on record as begun.
+    /// Sends what is on record as begun. When the client stops meanwhile, it has so long to end and no longer.
     async fn send_begun<'t>(
         &self,
         event: &Event,
@@ -407,9 +336,24 @@ impl Pipeline {
         let Forwarded { outcome, answer } = if rejected {
             Forwarded { outcome: Outcome::Rejected, answer: None }
         } else {
-            self.forwarder.send(event, target).await
+            let began = tokio::time::Instant::now();
+            tokio::select! {
+                biased;
+                forwarded = self.forwarder.send(event, target) => forwarded,
+                () = self.grace_is_over() => {
+                    let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    let message = format!("the client was stopped before {target} answered");
+                    let outcome = Outcome::Failed { kind: FailureKind::Stopped, message, latency_ms };
+                    Forwarded { outcome, answer: None }
+                }
+            }
         };
         Tried { target, attempt: Attempt { outcome, ..begun }, answer }
+    }
+
+    async fn grace_is_over(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(STOP_GRACE).await;
     }
 
     /// Step 6, and 8 when nothing more is to be done.
@@ -421,39 +365,6 @@ impl Pipeline {
         };
         self.show(Live::Attempt(Box::new(row.clone()), attempt)).await;
         Ok(row)
-    }
-
-    /// The event as it is sent now, when its sender waits.
-    async fn edited_now(&self, event: &Event, edit: Option<EditId>) -> Result<Edited, HistoryError> {
-        if edit.is_none() {
-            return Ok(Ok((event.clone(), None)));
-        }
-        match self.history.event(event.id).await? {
-            Some((_, row)) => self.as_edited(event, &row, edit).await,
-            None => Ok(Err("it is gone".to_owned())),
-        }
-    }
-
-    async fn answer(&self, session: u64, id: EventId, outcome: Outcome, answer: Option<Answer>) {
-        let (kind, latency_ms) = match outcome {
-            Outcome::Answered { status, body_bytes, latency_ms, .. } => {
-                (ResultKind::Answered { status, body_bytes }, latency_ms)
-            }
-            Outcome::Failed { kind: FailureKind::Timeout, latency_ms, .. } => {
-                (ResultKind::TimedOut, latency_ms)
-            }
-            Outcome::Failed { message, latency_ms, .. } => {
-                (ResultKind::Unreachable { reason: message }, latency_ms)
-            }
-            Outcome::Rejected => (ResultKind::Rejected, 0),
-            Outcome::Begun => return,
-        };
-        let header = ResultHeader { id, kind, latency_ms };
-        let (headers, body) = match answer {
-            Some(Answer { headers, body, .. }) => (Head::write_headers(&headers).into(), body),
-            None => (Bytes::new(), Bytes::new()),
-        };
-        self.report(Report::Result { session, header, headers, body }).await;
     }
 
     async fn report(&self, report: Report) {

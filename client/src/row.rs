@@ -61,6 +61,9 @@ pub struct EventRow {
     /// It was held, and a person decided that it goes nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Dropped>,
+    /// It was held, and a person decided that it is forwarded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
     /// It was held, and is forwarded as this draft says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded_as: Option<EditId>,
@@ -272,6 +275,20 @@ pub enum FailureKind {
 }
 
 impl Outcome {
+    /// That of an attempt whose client was killed meanwhile.
+    pub fn stopped_by_kill() -> Self {
+        Self::Failed {
+            kind: FailureKind::Stopped,
+            message: "the client was stopped before the answer was on record".to_owned(),
+            latency_ms: 0,
+        }
+    }
+
+    /// Whether the client was stopped meanwhile.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Failed { kind: FailureKind::Stopped, .. })
+    }
+
     /// Whether the target answered 2xx.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Answered { status: 200..=299, .. })

@@ -73,17 +73,21 @@ struct Ended {
 pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), SessionRefused> {
     let SessionPorts { arrivals, mut reports, news, reconnect } = ports;
     let (mut failures, mut number, mut ever_connected) = (0, 0, false);
+    // Since the last session; the pauses between them count more.
+    let mut tries = 0;
     let mut wakes = Wakes::new(reconnect);
     loop {
         room_for_a_window(&arrivals, &mut reports).await?;
-        let attempt = failures + 1;
+        let attempt = tries + 1;
         tell(&news, SessionNews::State(ConnectionState::Connecting { attempt })).await?;
         let began = Instant::now();
         let dialled = tokio::select! {
             dialled = dial::dial(&config.relay) => dialled,
+            stopping = until_stopping(&mut reports) => return Err(stopping),
             // What was begun before belongs to a network that may be another one now.
             () = wakes.woken() => continue,
         };
+        tries = attempt;
         let reason = match dialled {
             Ok(dialled) => {
                 number += 1;
@@ -91,6 +95,9 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
                 let ended = session.drive(dialled, &mut reports, &mut wakes).await?;
                 config.endpoint = session.resume().unwrap_or(config.endpoint);
                 ever_connected |= session.opened;
+                if session.opened {
+                    tries = 0;
+                }
                 if !ended.error.retryable {
                     let reason = ended.error.text.clone();
                     tell(&news, SessionNews::State(ConnectionState::Refused { reason })).await?;
@@ -119,9 +126,15 @@ pub async fn run(mut config: SessionConfig, ports: SessionPorts) -> Result<(), S
         tokio::select! {
             over = wait(retry_in, &mut reports) => over?,
             // The wait was for a relay or a network as they were before.
-            () = wakes.woken() => failures = 0,
+            () = wakes.woken() => (failures, tries) = (0, 0),
         }
     }
+}
+
+/// Done when the pipeline goes. What it reports meanwhile belongs to sessions that are over.
+async fn until_stopping(reports: &mut mpsc::Receiver<Report>) -> SessionRefused {
+    while reports.recv().await.is_some() {}
+    SessionRefused::Stopping
 }
 
 struct Waiting {
@@ -139,32 +152,17 @@ async fn room_for_a_window(
     reports: &mut mpsc::Receiver<Report>,
 ) -> Result<(), SessionRefused> {
     let window = usize::try_from(WINDOW.events).unwrap_or(usize::MAX);
-    let mut room = std::pin::pin!(arrivals.reserve_many(window));
-    loop {
-        tokio::select! {
-            permits = &mut room => return permits.map(drop).map_err(|_| SessionRefused::Stopping),
-            report = reports.recv() => {
-                if report.is_none() {
-                    return Err(SessionRefused::Stopping);
-                }
-            }
-        }
+    tokio::select! {
+        permits = arrivals.reserve_many(window) => permits.map(drop).map_err(|_| SessionRefused::Stopping),
+        stopping = until_stopping(reports) => Err(stopping),
     }
 }
 
-/// Waits; what the pipeline reports meanwhile belongs to sessions that are over.
+/// Waits, unless the pipeline goes.
 async fn wait(time: Duration, reports: &mut mpsc::Receiver<Report>) -> Result<(), SessionRefused> {
-    let over = tokio::time::sleep(time);
-    let mut over = std::pin::pin!(over);
-    loop {
-        tokio::select! {
-            () = &mut over => return Ok(()),
-            report = reports.recv() => {
-                if report.is_none() {
-                    return Err(SessionRefused::Stopping);
-                }
-            }
-        }
+    tokio::select! {
+        () = tokio::time::sleep(time) => Ok(()),
+        stopping = until_stopping(reports) => Err(stopping),
     }
 }
 

@@ -124,6 +124,14 @@ pub fn challenge(delivery: &Delivery<'_>) -> Option<&'static Challenge> {
     })
 }
 
+/// Parameters of queries that hold a secret: the tokens by which endpoints know who asks.
+pub fn token_parameters() -> impl Iterator<Item = &'static str> {
+    CHALLENGES.iter().filter_map(|challenge| match &challenge.token {
+        Some(Source::Query(name)) => Some(name.as_str()),
+        Some(Source::Header(_) | Source::Numbered(_) | Source::Json(_) | Source::Form(_)) | None => None,
+    })
+}
+
 impl Challenge {
     /// Who asks: the id of a provider, which need not be one whose signatures are known.
     pub fn provider(&self) -> &str {

@@ -76,6 +76,20 @@ fn a_held_event_is_released_with_edited_bytes_and_a_fresh_signature() {
 }
 
 #[test]
+fn of_several_that_are_not_released_each_says_why() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let client = holding(&world, &handler, &["--answer", "relay"]);
+    let sender = Sender::new(client.endpoint_url(), None);
+    let ids: Vec<String> = (0..2).map(|_| sender.post(BODY.as_bytes()).event_id()).collect();
+    until("both are held", || held(&world) == ids);
+    let (code, said) = world.fails(&["release", &ids[0], &ids[1], "--set", "no.such.place=1"]);
+    assert_eq!((code, said.matches("no.such.place").count()), (1, 2), "{said}");
+    assert!(ids.iter().all(|id| said.contains(id.as_str())), "{said}");
+    assert_eq!(held(&world), ids);
+}
+
+#[test]
 fn a_dropped_event_goes_nowhere_and_who_dropped_it_is_on_record() {
     let world = World::new();
     let handler = Handler::start(Reply::ok());

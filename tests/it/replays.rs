@@ -240,3 +240,21 @@ fn where_a_large_replay_goes_is_found_out_without_reading_every_event() {
     // Beyond those that are read, every target counts that one of them could go to.
     assert_eq!(targets_of(101), 2);
 }
+
+#[test]
+fn without_a_client_a_replay_goes_where_its_file_says_else_where_the_event_went_by_itself() {
+    let world = World::new();
+    let (handler, other) = (Handler::start(Reply::ok()), Handler::start(Reply::ok()));
+    let (client, id) = with_event(&world, &handler);
+    assert!(client.program.stop().success());
+    world.stdout(&["replay", &id, "--to", &other.target()]);
+    other.next();
+    world.stdout(&["replay", &id]);
+    handler.next();
+    let file = world.write("own.toml", format!("[[route]]\ntarget = {}\n", other.target()));
+    for more in [&[][..], &["--set-header", "X-Mode: test"]] {
+        world.stdout(&[&["replay", &id, "--config", text(&file)], more].concat());
+        other.next();
+    }
+    assert!(handler.rest().is_empty() && other.rest().is_empty());
+}

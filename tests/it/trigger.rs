@@ -1,5 +1,7 @@
 //! `trigger` and `replay --resign`: signed sample events through a running client, and stored events signed anew.
 
+use std::{io::Write, process::Stdio};
+
 use inhaul_core::{
     event::{Header, UnixMillis},
     signature::{Delivery, Secret, Verdict, catalogue},
@@ -164,4 +166,18 @@ fn a_stored_event_is_signed_anew() {
     assert!(is_valid(&verdict("clerk", &handler.next(), None)), "without a running client");
     let attempts = world.json(&["show", &id, "--json"])[0]["attempts"].as_array().unwrap().len();
     assert_eq!(attempts, 5);
+}
+
+#[test]
+fn a_body_from_stdin_is_sent_each_time() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let target = handler.target();
+    let args =
+        ["trigger", "github", "push", "--to", &target, "--body-file", "-", "--count", "3", "--unsigned"];
+    let mut trigger = world.inhaul(&args).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    trigger.stdin.take().unwrap().write_all(b"{\"n\":1}").unwrap();
+    assert!(trigger.wait().unwrap().success());
+    let bodies: Vec<_> = handler.rest().into_iter().map(|got| got.body).collect();
+    assert_eq!(bodies, [b"{\"n\":1}"; 3]);
 }

@@ -155,9 +155,10 @@ impl Client {
             live,
             clock,
             random,
+            stop: stop.clone(),
         };
         let runtime = runtime();
-        let pipeline = runtime.spawn(pipeline.run(arrived, decided, stop.clone()));
+        let pipeline = runtime.spawn(pipeline.run(arrived, decided));
         Ok(Some(Self {
             id,
             runtime,

@@ -159,7 +159,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE", requires = "signs")]
     pub secret_file: Option<PathBuf>,
     /// Read this file [default: ./inhaul.toml, then ~/.config/inhaul/inhaul.toml]
-    #[arg(long, value_name = "FILE", requires = "signs")]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Allow a target that is not on this machine, without a question
     #[arg(long, visible_alias = "allow-external")]

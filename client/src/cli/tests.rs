@@ -91,6 +91,16 @@ fn what_cannot_be_meant_is_refused() {
     }
 }
 
+/// Saved filters are in that file, and routes, whether anything is signed or not.
+#[test]
+fn a_replay_may_name_its_configuration() {
+    for args in ["replay --filter @failed --config own.toml", "replay 0197 --config own.toml"] {
+        let cli = Cli::try_parse_from(["inhaul"].into_iter().chain(args.split(' '))).unwrap();
+        let Command::Replay(replay) = cli.command else { panic!("{args}") };
+        assert_eq!(replay.config, Some(PathBuf::from("own.toml")), "{args}");
+    }
+}
+
 #[test]
 fn the_data_directory_can_stand_anywhere() {
     for args in ["--data d events", "events --data d"] {

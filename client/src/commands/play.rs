@@ -11,7 +11,7 @@ use inhaul_core::visible::visible;
 use crate::{
     cli::{OutputMode, PlayArgs},
     commands::{Exit, Failure, listen::Signals},
-    config::{Route, Routes, config_path, load_routes},
+    config::{Route, Routes, config_path, load_file, load_routes},
     draft::{IdChange, Sign},
     forward::{ForwardOptions, Forwarder, Target},
     output::{count_text, cue_text, json, play_text, played_text, write_stdout},
@@ -84,7 +84,12 @@ fn player(scenario: &Scenario, args: &PlayArgs) -> Result<Player, Failure> {
         false => Routes::new(Route::catch_all(), Vec::new()),
     };
     let mut targets = args.to.iter().chain(scenario.steps.iter().filter_map(|step| step.to.as_ref()));
-    let tls = if targets.any(Target::is_https) { Some(tls::client_config(None)?) } else { None };
+    let tls = if targets.any(Target::is_https) {
+        let cacert = load_file(args.config.as_deref())?.and_then(|file| file.cacert());
+        Some(tls::client_config(cacert.as_deref())?)
+    } else {
+        None
+    };
     let forwarder = Forwarder::new(ForwardOptions { tls, ..ForwardOptions::default() });
     Ok(Player { forwarder, routes: Arc::new(routes) })
 }

@@ -39,11 +39,12 @@ pub async fn run(data: Option<&Path>, args: &ReleaseArgs) -> anyhow::Result<Exit
     for id in &ids {
         match access.decide(*id, ruling.clone()).await {
             Ok(_) => decided += 1,
-            // Somebody else may have decided on one of many meanwhile.
+            // Somebody else may have decided on one of many meanwhile, or the changes may not fit it.
             Err(
-                AccessError::History(HistoryError::NotHeld(_)) | AccessError::Remote(RemoteError::Refused(_)),
+                error @ (AccessError::History(HistoryError::NotHeld(_))
+                | AccessError::Remote(RemoteError::Refused(_))),
             ) if ids.len() > 1 => {
-                let _ = writeln!(io::stderr(), "not released: the event {id} is not held any more");
+                let _ = writeln!(io::stderr(), "not released: {id}: {error}");
             }
             Err(error) => return Err(Failure::from(error).into()),
         }

@@ -19,7 +19,7 @@ use crate::{
         listen::{Screen, Signals},
         lookup,
     },
-    config::{Route, Routes, load_routes},
+    config::{Route, Routes, load_file, load_routes, load_targets},
     control::Remote,
     draft::Draft,
     forward::{ForwardOptions, Forwarder},
@@ -131,7 +131,9 @@ impl Engine {
         match access {
             Access::Direct(history) => Ok(Self::Here(Box::new(pipeline(history, args, plan)?))),
             Access::Remote(_)
-                if args.secret_env.is_some() || args.secret_file.is_some() || args.config.is_some() =>
+                if args.secret_env.is_some()
+                    || args.secret_file.is_some()
+                    || (args.config.is_some() && args.filter.is_none()) =>
             {
                 Err(Failure::new("the running `inhaul listen` signs with its own secrets")
                     .hint("leave `--secret-env`, `--secret-file` and `--config` out, or stop it first"))
@@ -190,16 +192,19 @@ impl Engine {
 fn pipeline(history: &History, args: &ReplayArgs, plan: &Plan) -> Result<Pipeline, Failure> {
     let signs = plan.draft.changes != Draft::default().changes
         && (args.resign || args.changes.sign.is_some() || args.changes.new_id);
-    let routes = if signs {
-        load_routes(args.config.as_deref(), &args.signatures())?
-    } else {
-        Routes::new(Route::catch_all(), Vec::new())
+    let config = args.config.as_deref();
+    let routes = match &args.to {
+        _ if signs => load_routes(config, &args.signatures())?,
+        // Nothing of the file decides anything then.
+        Some(_) => Routes::new(Route::catch_all(), Vec::new()),
+        None => load_targets(config)?,
     };
+    let cacert = || Ok::<_, Failure>(load_file(config)?.and_then(|file| file.cacert()));
     let tls = match &args.to {
         Some(target) if !target.is_https() => None,
-        Some(_) => Some(tls::client_config(None)?),
+        Some(_) => Some(tls::client_config(cacert()?.as_deref())?),
         // Where it went before may need it.
-        None => tls::client_config(None).ok(),
+        None => tls::client_config(cacert()?.as_deref()).ok(),
     };
     // Nobody is connected and nobody watches.
     let ((reports, _), (live, _)) = (mpsc::channel(1), mpsc::channel(1));
@@ -214,6 +219,7 @@ fn pipeline(history: &History, args: &ReplayArgs, plan: &Plan) -> Result<Pipelin
         live,
         clock: Arc::new(clock::now),
         random,
+        stop: CancellationToken::new(),
     })
 }
 

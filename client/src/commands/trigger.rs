@@ -56,9 +56,14 @@ pub async fn run(data: Option<&Path>, args: &TriggerArgs) -> anyhow::Result<Exit
     let secret = secret(args, &provider, route.secrets)?;
     let path = args.path.as_deref().unwrap_or(&route.path);
     let destination = destination(data, args, file.as_ref(), path).await?;
+    // Once: stdin can be read no second time.
+    let own_body = args.body_file.as_deref().map(sign::read_body).transpose()?;
     let mut all_accepted = true;
     for _ in 0..args.count.get() {
-        let sample = sample(args, &provider, samples.as_ref(), event)?;
+        let sample = match &own_body {
+            Some(body) => Sample::of_body(event, body.clone()),
+            None => sample(args, &provider, samples.as_ref(), event)?,
+        };
         let signed = signed(&sample, args, &provider, secret.as_ref(), &destination.target)?;
         if args.dry_run {
             write_stdout(&request_bytes(&destination.target, &signed))?;
@@ -145,7 +150,7 @@ fn reached(target: Target, cacert: Option<&Path>) -> Result<Destination, Failure
     Ok(Destination { target, sender: Sender { tls } })
 }
 
-/// A fresh event: the provider's sample, or the body that is given.
+/// A fresh event: the provider's sample.
 fn sample(
     args: &TriggerArgs,
     provider: &Provider,
@@ -153,9 +158,6 @@ fn sample(
     event: &str,
 ) -> Result<Sample, Failure> {
     let now = clock::now();
-    if let Some(path) = &args.body_file {
-        return Ok(Sample::of_body(event, sign::read_body(path)?));
-    }
     let samples = samples.ok_or_else(|| no_samples(provider))?;
     let mut sample = samples.event(event, now).ok_or_else(|| {
         let names: Vec<&str> = samples.names().collect();

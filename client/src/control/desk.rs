@@ -126,8 +126,8 @@ impl Desk {
             Request::Periods => self.history.periods().await.map(|periods| Answer::Periods { periods }),
             Request::Prune(prune) => self.prune(prune).await,
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
-            Request::Import { provider, event_type, provider_event_id, .. } => {
-                let names = Facts { provider, event_type, provider_event_id, ..Facts::default() };
+            Request::Import { provider, event_type, provider_event_id, object_id, .. } => {
+                let names = Facts { provider, event_type, provider_event_id, object_id, ..Facts::default() };
                 Ok(self.import(body.unwrap_or_default(), Facts { imported: true, ..names }).await)
             }
         };

@@ -105,6 +105,8 @@ pub(super) enum Request {
         event_type: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider_event_id: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        object_id: Option<String>,
         /// How many bytes follow the line.
         record_bytes: u64,
     },
@@ -328,9 +330,10 @@ mod tests {
                     provider: Some("stripe".into()),
                     event_type: None,
                     provider_event_id: None,
+                    object_id: Some("o-1".into()),
                     record_bytes: 9,
                 },
-                r#"{"request":"import","provider":"stripe","record_bytes":9}"#,
+                r#"{"request":"import","provider":"stripe","object_id":"o-1","record_bytes":9}"#,
             ),
             (
                 Request::Delete { ids: vec![id] },

@@ -297,6 +297,7 @@ impl Remote {
             provider: facts.provider.clone(),
             event_type: facts.event_type.clone(),
             provider_event_id: facts.provider_event_id.clone(),
+            object_id: facts.object_id.clone(),
             record_bytes: parts.iter().map(|part| part.len() as u64).sum(),
         };
         match self.ask_with(&request, &parts).await? {

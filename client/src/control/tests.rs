@@ -14,7 +14,6 @@ use super::{orders::REPLAYS, protocol::REQUEST_MAX_BYTES, *};
 use crate::{
     access::{Access, AccessError},
     annotation::{Annotation, Comment, TagChange},
-    config::{Route, Routes, SecretSource},
     data_dir::DataDir,
     draft::{Changes, Draft, Sign},
     history::{
@@ -47,13 +46,7 @@ fn unwatched() -> mpsc::Sender<Live> {
 
 /// Where wishes go to, of a client that verifies nothing.
 fn orders(history: &History) -> (Orders, Ordered) {
-    let verifier = Verifier {
-        history: history.clone(),
-        routes: Routes::new(Route::catch_all(), Vec::new()).into(),
-        secret_source: SecretSource::default(),
-        reach: Arc::default(),
-    };
-    Orders::new(Hold::default(), verifier)
+    Orders::new(Hold::default(), Verifier::without_secrets(history))
 }
 
 fn listening() -> Listening {
@@ -463,9 +456,15 @@ async fn an_event_from_a_file_is_stored_once_shown_and_not_forwarded() {
     let access = access(&world).await.unwrap();
     let large: Vec<u8> = (0..3 << 20).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
     let event = sample_event(1, &large);
-    let facts = Facts { event_type: Some("a.b".into()), imported: true, ..Facts::default() };
+    let facts = Facts {
+        event_type: Some("a.b".into()),
+        object_id: Some("o-1".into()),
+        imported: true,
+        ..Facts::default()
+    };
     let Stored::New(row) = access.import(event.clone(), facts.clone()).await.unwrap() else { panic!() };
     assert!(row.imported && row.state == EventState::Settled && row.event_type.as_deref() == Some("a.b"));
+    assert_eq!(row.object_id.as_deref(), Some("o-1"));
     let Some(Live::Event(told)) = shown.recv().await else { panic!("it is shown") };
     assert_eq!(*told, row);
     assert!(matches!(access.import(event.clone(), facts).await.unwrap(), Stored::Duplicate(_)));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use inhaul_core::{
     event::{Event, Head, HeadError, Header},
     filter::JsonPath,
-    signature::Catalogue,
+    signature::{Catalogue, token_parameters},
 };
 
 use super::{Exported, MASKED};
@@ -32,7 +32,7 @@ const CREDENTIALS: [&str; 10] = [
 /// Headers that hold signatures, besides those of the catalogue.
 const SIGNATURES: [&str; 2] = ["signature", "x-signature"];
 
-/// Parameters of queries and fields of forms that hold secrets, in small letters.
+/// Parameters of queries and fields of forms that hold secrets, in small letters, besides the tokens of providers' questions.
 const FIELDS: [&str; 10] = [
     "access_token",
     "api_key",
@@ -318,7 +318,8 @@ fn covered_query(target: &[u8], cover: &mut Cover) -> Bytes {
 fn covered_fields<'f>(fields: &'f [u8], cover: &mut Cover) -> Cow<'f, [u8]> {
     let is_secret = |name: &[u8]| {
         let read = form_urlencoded::parse(name).next();
-        read.is_some_and(|(name, _)| FIELDS.iter().any(|secret| secret.eq_ignore_ascii_case(&name)))
+        let mut secrets = FIELDS.into_iter().chain(token_parameters());
+        read.is_some_and(|(name, _)| secrets.any(|secret| secret.eq_ignore_ascii_case(&name)))
     };
     let mut out: Vec<Cow<'_, [u8]>> = Vec::new();
     let mut masked = false;

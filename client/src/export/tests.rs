@@ -274,6 +274,13 @@ fn sample() -> Exported {
     exported
 }
 
+#[test]
+fn the_token_that_a_question_carries_is_a_secret() {
+    let target = "/in/orders-1/meta?hub.mode=subscribe&hub.verify_token=s3cret&hub.challenge=1";
+    let expected = "/in/orders-1/meta?hub.mode=subscribe&hub.verify_token=***&hub.challenge=1";
+    assert_eq!(mask::masked_target(target).replace(MASKED, "***"), expected);
+}
+
 fn masked(exported: Exported) -> Exported {
     let json = [JsonPath::parse("card.number").unwrap()];
     let mask = Mask::new(catalogue(), &["x-internal".to_owned()], &json);

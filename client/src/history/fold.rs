@@ -67,9 +67,13 @@ impl Indexed {
         self.released.unwrap_or(self.location)
     }
 
+    /// Lets it go, if it is held.
     fn release(&mut self, by: Location) {
-        self.row.state = EventState::Pending;
-        self.released = Some(by);
+        if self.row.state == EventState::Held {
+            self.row.state = EventState::Pending;
+            self.row.released = true;
+            self.released = Some(by);
+        }
     }
 }
 
@@ -92,6 +96,7 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             | Change::Dropped(_)
             | Change::Tags(_)
             | Change::Comment(_)
+            | Change::Missed(_)
             | Change::Deletion(Deletion::Restored { .. }) => None,
         };
     };
@@ -110,8 +115,7 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
             entry.row.state = EventState::GivenUp;
             entry.row.given_up = Some(given_up.clone());
         }
-        Change::Released if entry.row.state == EventState::Held => entry.release(location),
-        Change::Released => {}
+        Change::Released => entry.release(location),
         Change::Edited(edit) => {
             put_edit(&mut entry, EditPlace { location, id: edit.draft.id() });
             if edit.forward && entry.row.state == EventState::Held {
@@ -126,6 +130,10 @@ pub(super) fn fold(entry: Option<Indexed>, location: Location, change: &Change) 
         Change::Tags(change) => change.apply(&mut entry.row.tags),
         Change::Comment(comment) => entry.row.comment = comment.text(),
         Change::Deletion(deletion) => entry.apply(deletion),
+        Change::Missed(_) => {
+            entry.row.missed = true;
+            entry.row.state = EventState::Settled;
+        }
     }
     Some(entry)
 }
@@ -205,6 +213,7 @@ pub(crate) fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventR
         repeat: None,
         given_up: None,
         dropped: None,
+        released: false,
         forwarded_as: None,
         tags: Vec::new(),
         comment: None,
@@ -263,6 +272,7 @@ mod tests {
         history::{
             Facts,
             deletion::Deleted,
+            record::Missed,
             tests::{sample_attempt, sample_event},
         },
         row::{Dropped, GivenUp, Outcome},
@@ -344,6 +354,7 @@ mod tests {
             edited(1, true),
             dropped(),
             Change::Tags(TagChange::default()),
+            Change::Missed(Missed { at: UnixMillis(1) }),
             Change::Comment(Comment::default()),
             Change::Deletion(Deletion::Restored { at: UnixMillis(1) }),
             Change::GivenUp(GivenUp { at: UnixMillis(1), reason: "no".into() }),
@@ -396,6 +407,7 @@ mod tests {
             (1..4u32).prop_map(move |number| Change::LastAttempt(sample_attempt(number, ended()))),
             Just(Change::Settled),
             Just(Change::Released),
+            Just(Change::Missed(Missed { at: UnixMillis(1) })),
             (0..30u8, any::<bool>()).prop_map(|(number, forward)| edited(number, forward)),
             Just(dropped()),
             (1..80u32).prop_map(|number| {

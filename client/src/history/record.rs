@@ -14,6 +14,7 @@
 //!  10    event id  JSON of when, by whom and why it was dropped: it was held, and goes nowhere
 //!  11    event id  JSON of the attempt that ended, and nothing more is to be forwarded by itself: 3 and 4 in one
 //!  12    event id  JSON of a deletion, with what stays of the event, or that the deletion is taken back
+//!  13    event id  JSON of when it was found that its sender had been told to come again: nothing is to be forwarded by itself
 //! ```
 //! An empty payload of another kind than 4 and 6 is one that was erased.
 //! These bytes stay readable for ever. A later release may add kinds and members; this one skips those it does not know.
@@ -47,6 +48,7 @@ const DROPPED: u8 = 10;
 const LAST_ATTEMPT: u8 = 11;
 /// The kind of the record that says what stays of an event; it is never erased.
 pub(super) const DELETION: u8 = 12;
+const MISSED: u8 = 13;
 
 /// What the client noted when an event arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,14 @@ pub(super) enum Change {
     Comment(Comment),
     /// A person deleted it, or took that back.
     Deletion(Deletion),
+    /// Its sender was told to come again before it was forwarded.
+    Missed(Missed),
+}
+
+/// When it was found that a sender had been told to come again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Missed {
+    pub(super) at: UnixMillis,
 }
 
 /// Why a record of a known kind cannot be read.
@@ -140,6 +150,7 @@ impl Change {
             Self::Tags(change) => (TAGS, vec![json(change)]),
             Self::Comment(comment) => (COMMENT, vec![json(comment)]),
             Self::Deletion(deletion) => (DELETION, vec![json(deletion)]),
+            Self::Missed(missed) => (MISSED, vec![json(missed)]),
         }
     }
 
@@ -172,6 +183,7 @@ impl Change {
             TAGS => Self::Tags(serde_json::from_slice(&payload)?),
             COMMENT => Self::Comment(serde_json::from_slice(&payload)?),
             DELETION => Self::Deletion(serde_json::from_slice(&payload)?),
+            MISSED => Self::Missed(serde_json::from_slice(&payload)?),
             _ => return Ok(None),
         }))
     }
@@ -387,7 +399,7 @@ mod tests {
         ]
     }
 
-    fn golden_decisions() -> [Golden; 8] {
+    fn golden_decisions() -> [Golden; 9] {
         let [edited, released, _] = edits();
         [
             (
@@ -409,6 +421,11 @@ mod tests {
                 include_bytes!("../../../assets/golden/history-dropped-v1.bin"),
             ),
             (Change::Released, RELEASED, b""),
+            (
+                Change::Missed(Missed { at: UnixMillis(1_763_970_070_800) }),
+                MISSED,
+                include_bytes!("../../../assets/golden/history-missed-v1.bin"),
+            ),
             (
                 Change::GivenUp(GivenUp { at: UnixMillis(1_763_970_070_300), reason: "12 tries".into() }),
                 GIVEN_UP,
@@ -443,7 +460,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(kind in 0..14u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(kind in 0..15u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Change::from_record(kind, bytes.into());
         }
     }

@@ -4,6 +4,7 @@ mod damage;
 mod delete;
 mod kill;
 mod notes;
+mod over;
 mod periods;
 mod refused;
 mod repeats;

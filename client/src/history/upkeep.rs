@@ -95,13 +95,26 @@ fn look_after(
     check_format(&root.join("format"))?;
     for name in period_names(&root).map_err(|error| HistoryError::io(&root, &error))? {
         let directory = root.join(name.to_string());
-        let (mut checked, is_damaged) = check_period(&directory, &name, options)?;
-        if repair && is_damaged {
-            checked.kept = Some(repair_journal(&directory, options)?);
-        }
-        each(checked);
+        each(look_after_period(&directory, &name, options, repair).unwrap_or_else(|error| {
+            // The others can be looked at all the same.
+            let problems = vec![error.to_string()];
+            Checked { name: name.to_string(), records: 0, events: 0, problems, kept: None }
+        }));
     }
     Ok(())
+}
+
+fn look_after_period(
+    directory: &Path,
+    name: &PeriodName,
+    options: &Options,
+    repair: bool,
+) -> Result<Checked, HistoryError> {
+    let (mut checked, is_damaged) = check_period(directory, name, options)?;
+    if repair && is_damaged {
+        checked.kept = Some(repair_journal(directory, options)?);
+    }
+    Ok(checked)
 }
 
 /// Opens a period, which puts its index right, and reads every record of its journal. True when not all of the journal can be read.

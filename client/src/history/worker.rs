@@ -11,6 +11,7 @@ mod periods;
 mod prune;
 mod read;
 mod request;
+mod stopped;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -32,7 +33,7 @@ use super::{
     Facts, HistoryError, Options, Ruling, SharedLock, Status, Stored,
     deletion::Deletion,
     notes::Notes,
-    record::{Arrived, Change},
+    record::{Arrived, Change, Missed},
     same::SameKey,
 };
 use crate::{
@@ -79,7 +80,7 @@ pub(super) struct Worker {
     failed: bool,
     next_arrival: u64,
     /// Why an event was not stored. None is stored any more then: whoever stores them in order may have asked for the next ones
-    /// before it is told, and these would be before it once it is stored.
+    /// before it is told, and these would be before it once it is stored. Events from files are in no such order.
     refused: Option<String>,
     storing: HashMap<EventId, Vec<Waiting>>,
     storing_same: HashSet<SameKey>,
@@ -230,6 +231,10 @@ impl Worker {
                 let given_up = GivenUp { at: (self.options.clock)(), reason };
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
+            Request::Miss { id, answer } => {
+                let missed = Missed { at: (self.options.clock)() };
+                self.change(id, Change::Missed(missed), Reply::Row(answer), room);
+            }
             Request::Decide { id, ruling, answer } => self.decide(id, ruling, answer, room),
             Request::Edit { id, draft, answer } => self.edit(id, draft, answer, room),
             Request::Edited { id, edit, answer } => drop(answer.send(self.periods.edited(id, edit))),
@@ -237,14 +242,27 @@ impl Worker {
             Request::Delete { id, answer } => self.delete(id, answer, room),
             Request::Restore { id, answer } => self.restore(id, answer, room),
             Request::Related { id, relation, limit, answer } => {
-                drop(answer.send(self.periods.related(id, relation, limit)));
+                let rows = self.periods.related(id, relation, limit);
+                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
             }
-            Request::Event { id, answer } => drop(answer.send(self.periods.event(id))),
-            Request::Pending { answer } => drop(answer.send(self.periods.pending())),
+            Request::Event { id, answer } => {
+                let found = self.periods.event(id);
+                drop(
+                    answer.send(found.map(|found| found.map(|(event, row)| (event, self.as_it_stands(row))))),
+                );
+            }
+            Request::Pending { answer } => {
+                let rows = self.periods.pending();
+                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
+            }
             Request::Rows { state, before, limit, answer } => {
-                drop(answer.send(self.periods.rows(state, before, limit)));
+                let rows = self.periods.rows(state, before, limit);
+                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
             }
-            Request::RowsOf { ids, answer } => drop(answer.send(self.periods.rows_of(&ids))),
+            Request::RowsOf { ids, answer } => {
+                let rows = self.periods.rows_of(&ids);
+                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
+            }
             Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
             Request::Periods { answer } => drop(answer.send(self.periods.list())),
             Request::Prune { prune, answer } => {
@@ -261,13 +279,13 @@ impl Worker {
     }
 
     fn store(&mut self, event: Event, mut facts: Facts, answer: Answer<Stored>, room: OwnedSemaphorePermit) {
-        let id = event.id;
+        let (id, is_imported) = (event.id, facts.imported);
         if let Some(waiting) = self.storing.get_mut(&id) {
             waiting.push((answer, room));
             return;
         }
         match self.prepare(&event, &mut facts) {
-            Ok(Prepared::Known(row)) => drop(answer.send(Ok(Stored::Duplicate(*row)))),
+            Ok(Prepared::Known(row)) => drop(answer.send(Ok(Stored::Duplicate(self.as_it_stands(*row))))),
             Ok(Prepared::New { period, now, same, repeat }) => {
                 let repeat = repeat.map(Box::new);
                 let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
@@ -278,7 +296,7 @@ impl Worker {
             }
             Err(error) => {
                 // That one may be stored already; those behind it do not wait for it.
-                if !matches!(error, HistoryError::Unreadable { .. }) {
+                if !is_imported && !matches!(error, HistoryError::Unreadable { .. }) {
                     self.refused.get_or_insert_with(|| error.to_string());
                 }
                 drop(answer.send(Err(error)));
@@ -378,6 +396,9 @@ impl Worker {
     }
 
     fn done(&mut self, ticket: u64, result: Result<Location, AppendError>) {
+        if let Some(reported) = self.under_way.get(&ticket) {
+            self.periods.reported(reported.period);
+        }
         self.failed |= result.is_err();
         self.finish(ticket, result.map_err(|error| HistoryError::NotStored { reason: error.to_string() }));
         // Events stay in order: whoever stores one behind a failed one has been told when nothing is under way any more.
@@ -391,6 +412,7 @@ impl Worker {
     fn finish(&mut self, ticket: u64, result: Result<Location, HistoryError>) {
         let Some(done) = self.under_way.remove(&ticket) else { return };
         let UnderWay { period, id, change, reply, _room } = done;
+        let is_imported = matches!(&change, Change::Arrived(arrived, _) if arrived.facts.imported);
         if let Change::Arrived(arrived, event) = &change
             && let Some(same) = SameKey::of(event, &arrived.facts)
         {
@@ -405,7 +427,9 @@ impl Worker {
         }
         match &reply {
             Reply::Stored(_) => {
-                if let Err(error) = &row {
+                if let Err(error) = &row
+                    && !is_imported
+                {
                     self.refused.get_or_insert_with(|| error.to_string());
                 }
                 for (answer, _room) in self.storing.remove(&id).into_iter().flatten() {
@@ -415,7 +439,7 @@ impl Worker {
             Reply::Attempt(..) => self.began(id),
             Reply::Row(_) | Reply::Edit(..) | Reply::Nothing(_) => {}
         }
-        reply.send(row);
+        reply.send(row.map(|row| self.as_it_stands(row)));
         if ticket.is_multiple_of(MARKER_INTERVAL) {
             self.periods.write_markers();
         }

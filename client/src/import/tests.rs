@@ -34,6 +34,27 @@ fn an_archive_of_any_tool_becomes_events() {
 }
 
 #[test]
+fn a_byte_order_mark_before_an_archive_is_taken_for_nothing_else() {
+    for (text, kind) in [
+        ("{\"log\":{}}", FileKind::Har),
+        ("\u{feff}{\"log\":{}}", FileKind::Har),
+        ("\u{feff} {\n\"log\" : {}}", FileKind::Har),
+        ("\u{feff}{\"schema\":1}", FileKind::Ndjson),
+        ("{\"lo", FileKind::Ndjson),
+    ] {
+        assert_eq!(kind_of(text.as_bytes()), kind, "{text}");
+    }
+}
+
+#[test]
+fn the_object_of_an_event_is_recognised() {
+    let line = r#"{"schema":1,"kind":"event","id":"0193586a-1b2c-7def-8123-456789abcdef","endpoint":"orders","received_at":"2026-11-24T07:41:10Z","method":"POST","raw_target":"/","headers":[{"name":"X-GitHub-Event","value":"issues"},{"name":"X-Hub-Signature-256","value":"sha256=00"}],"body":{"base64":"eyJpc3N1ZSI6eyJodG1sX3VybCI6Imh0dHBzOi8vZy5leGFtcGxlLzEifX0="},"masked":true}"#;
+    let mut read = ndjson::read(line.as_bytes(), &endpoint()).unwrap();
+    recognise(&mut read[0], inhaul_core::signature::catalogue());
+    assert_eq!(read[0].facts.object_id.as_deref(), Some("https://g.example/1"));
+}
+
+#[test]
 fn the_same_file_gives_the_same_ids() {
     let read = || har::read(OTHER_TOOL.as_bytes(), &endpoint()).unwrap();
     assert_eq!(read(), read());

@@ -53,6 +53,7 @@ pub(crate) fn row() -> EventRow {
         repeat: None,
         given_up: None,
         dropped: None,
+        released: false,
         forwarded_as: None,
         verdict: Some(Verdict::Valid { scheme: "stripe/v1".to_owned(), secret: "STRIPE_SECRET".to_owned() }),
         attempts: Vec::new(),

@@ -212,6 +212,7 @@ mod tests {
             repeat: None,
             given_up: None,
             dropped: None,
+            released: false,
             forwarded_as: None,
             verdict: None,
             attempts: attempts.collect(),

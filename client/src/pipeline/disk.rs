@@ -149,7 +149,8 @@ impl Disk {
                     }
                 }
                 written => {
-                    if failures > 0 && self.outage.failing.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    let is_last = failures > 0 && self.outage.failing.fetch_sub(1, Ordering::SeqCst) == 1;
+                    if is_last && written.is_ok() {
                         self.tell("the history can be written again".to_owned()).await;
                     }
                     return written;

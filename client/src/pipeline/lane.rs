@@ -19,7 +19,6 @@ use tokio::{
     sync::mpsc,
     time::{Duration, Instant, sleep, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     LANE_EVENTS, Pipeline, Random, Ready,
@@ -64,13 +63,9 @@ type Later = BTreeMap<(Instant, u64), Ready>;
 type Return = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Lane {
-    /// Takes events until `stop`, or until nobody can send any; then finishes what is being forwarded. What waits stays pending in the
+    /// Takes events until the client stops, or until nobody can send any; then finishes what is being forwarded. What waits stays pending in the
     /// history.
-    pub(super) async fn run(
-        self,
-        mut ready: mpsc::Receiver<Ready>,
-        stop: CancellationToken,
-    ) -> Result<(), HistoryError> {
+    pub(super) async fn run(self, mut ready: mpsc::Receiver<Ready>) -> Result<(), HistoryError> {
         let mut under_way = FuturesUnordered::new();
         let mut settling = FuturesUnordered::new();
         let mut later = Later::new();
@@ -85,7 +80,7 @@ impl Lane {
             let due = later.first_key_value().map_or_else(Instant::now, |((due, _), _)| *due);
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = self.pipeline.stop.cancelled() => break,
                 Some((turn, event, done)) = under_way.next() => match done? {
                     Next::Nothing => outages = 0,
                     Next::Settle(id) => {
@@ -199,15 +194,22 @@ impl Lane {
             .into_iter()
             .map(|target| self.pipeline.try_once(&sent, target, cause(), ready.rejected))
             .collect();
+        let mut is_stopped = false;
         while let Some(tried) = tries.next().await {
             let attempt = tried?.attempt;
+            is_stopped |= attempt.outcome.is_stopped();
             row.put_attempt(attempt.clone());
             let settles = tries.is_empty()
+                && !is_stopped
                 && (!ready.tries || standing(&row, targets, retry, random()) == Standing::Delivered);
             row = self.pipeline.record(ready.id, attempt, settles).await?;
             if settles {
                 return Ok(Next::Nothing);
             }
+        }
+        if is_stopped {
+            // It stays pending.
+            return Ok(Next::Nothing);
         }
         if !ready.tries {
             return Ok(Next::Settle(ready.id));
@@ -232,11 +234,7 @@ impl Lane {
     }
 
     async fn give_up(&self, ready: &Ready, reason: String) -> Result<Next, HistoryError> {
-        let text = format!("{} is given up: {reason}; `inhaul replay {}` sends it again", ready.id, ready.id);
-        let Pipeline { history, disk, .. } = &self.pipeline;
-        let row = disk.write(|| history.give_up(ready.id, reason.clone())).await?;
-        self.pipeline.show(Live::Changed(Box::new(row))).await;
-        self.pipeline.show(Live::Notice(text)).await;
+        self.pipeline.give_up(ready.id, reason).await?;
         Ok(Next::Nothing)
     }
 }

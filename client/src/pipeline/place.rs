@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::{Route, Routes},
     filtering::Filtered,
-    history::{Facts, arriving_row},
+    history::{Facts, HistoryError, arriving_row},
     row::EventRow,
 };
 
@@ -92,11 +92,14 @@ impl Pipeline {
     }
 
     /// The lane of a stored event; the event is read only when its path does not say. None when no route takes it.
-    pub(super) async fn lane_again(&self, row: &EventRow) -> Option<usize> {
+    ///
+    /// # Errors
+    /// When the event cannot be read.
+    pub(super) async fn lane_again(&self, row: &EventRow) -> Result<Option<usize>, HistoryError> {
         if let Some(lane) = self.routes.by_path(row.target.as_bytes()) {
-            return Some(lane);
+            return Ok(Some(lane));
         }
-        let (event, row) = self.history.event(row.id).await.ok().flatten()?;
-        self.place_again(&event, &row).lane
+        let found = self.history.event(row.id).await?;
+        Ok(found.and_then(|(event, row)| self.place_again(&event, &row).lane))
     }
 }

@@ -188,9 +188,10 @@ impl Pipeline {
     }
 }
 
-/// Where an event was sent last.
+/// Where an event was sent last by itself: where a person sent it once says nothing of where it belongs.
 fn target_before(row: &EventRow) -> Option<Target> {
-    row.attempts.last().and_then(|attempt| attempt.target.parse().ok())
+    let by_itself = row.attempts.iter().rfind(|attempt| attempt.cause != AttemptCause::Replay);
+    by_itself.and_then(|attempt| attempt.target.parse().ok())
 }
 
 fn no_event(id: EventId) -> String {

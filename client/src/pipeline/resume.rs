@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inhaul_core::signature::Verdict;
+use inhaul_core::{event::EventId, signature::Verdict};
 
 use super::{
     Lanes, Pipeline, Ready,
@@ -14,7 +14,7 @@ use crate::{
     history::HistoryError,
     live::Live,
     output::count_text,
-    row::{Attempt, AttemptCause, EventRow, FailureKind, Outcome},
+    row::{Attempt, AttemptCause, EventRow, Outcome},
 };
 
 impl Pipeline {
@@ -29,21 +29,31 @@ impl Pipeline {
         for mut row in pending {
             let begun = row.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Begun);
             for attempt in begun.cloned().collect::<Vec<_>>() {
-                let outcome = Outcome::Failed {
-                    kind: FailureKind::Stopped,
-                    message: "the client was stopped before the answer was on record".to_owned(),
-                    latency_ms: 0,
-                };
+                let outcome = Outcome::stopped_by_kill();
                 row = self.finish_attempt(row.id, Attempt { outcome, ..attempt }).await?;
             }
             if row.verdict.is_none() {
                 row = self.verify_again(row).await?;
             }
-            // No route takes it any more.
-            let Some(lane) = self.lane_again(&row).await else {
-                self.settle(row.id).await?;
-                continue;
+            let lane = match self.lane_again(&row).await {
+                Ok(Some(lane)) => lane,
+                Ok(None) => {
+                    self.leave_unrouted(row.id).await?;
+                    continue;
+                }
+                Err(error) => {
+                    self.leave_unplaced(row.id, error).await?;
+                    continue;
+                }
             };
+            if self.comes_again(&row, lane) {
+                // One that was being sent is no missed one.
+                match row.attempts.is_empty() {
+                    true => self.miss(row.id).await?,
+                    false => self.settle(row.id).await?,
+                }
+                continue;
+            }
             let ready = self.ready_again(&row, lane);
             if lanes.0[lane].send(ready).await.is_err() {
                 return Ok(());
@@ -75,11 +85,40 @@ impl Pipeline {
             // Who edits an event and lets it go has seen it.
             rejected: row.forwarded_as.is_none() && is_rejected(row, route),
             cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
-            tries: !row.sender_waited || row.taken_when_late,
+            tries: !row.sender_waited || row.taken_when_late || first_answered_well(row, route),
             unread: 0,
             taken_when_late: false,
+            released: row.released,
             not_before: self.next_try(row, route),
         }
+    }
+
+    /// Whether the sender of an event that an earlier run did not finish was told to come again: it waited, and heard nothing good from the
+    /// first target. What a person let go is forwarded in any case.
+    fn comes_again(&self, row: &EventRow, lane: usize) -> bool {
+        let is_told_so = row.sender_waited && !row.taken_when_late;
+        is_told_so && !row.released && !first_answered_well(row, self.routes.at(lane))
+    }
+
+    /// No route takes it any more.
+    pub(super) async fn leave_unrouted(&self, id: EventId) -> Result<(), HistoryError> {
+        self.settle(id).await?;
+        let text = format!("no route takes {id} any more; `inhaul replay {id} --to URL` sends it");
+        self.show(Live::Notice(text)).await;
+        Ok(())
+    }
+
+    /// Which route takes it cannot be said now, because it cannot be read. It stays pending, unless it will never be readable.
+    pub(super) async fn leave_unplaced(&self, id: EventId, error: HistoryError) -> Result<(), HistoryError> {
+        if matches!(error, HistoryError::Damaged { .. }) {
+            return self.give_up(id, error.to_string()).await;
+        }
+        if matches!(error, HistoryError::Closed) {
+            return Err(error);
+        }
+        let text = format!("{error}; {id} stays to be forwarded, and is looked up at the next start");
+        self.show(Live::Notice(text)).await;
+        Ok(())
     }
 
     /// When the schedule of an earlier run's failures goes on.
@@ -91,6 +130,13 @@ impl Pipeline {
         let left = wait.checked_sub(since).filter(|left| !left.is_zero())?;
         Some(tokio::time::Instant::now() + left)
     }
+}
+
+/// Whether the first target of its route, which answers the sender, took it.
+fn first_answered_well(row: &EventRow, route: &Route) -> bool {
+    let Some(first) = route.targets.first().map(ToString::to_string) else { return false };
+    let is_of_arrival = |attempt: &&Attempt| attempt.cause != AttemptCause::Replay && attempt.target == first;
+    row.attempts.iter().filter(is_of_arrival).any(|attempt| attempt.outcome.is_success())
 }
 
 fn is_rejected(row: &EventRow, route: &Route) -> bool {

@@ -100,11 +100,18 @@ impl Pipeline {
     }
 
     async fn let_go(&self, row: &EventRow, sender: Option<Sender>, lanes: &Lanes, at_once: &AtOnce<'_>) {
-        let Some(lane) = self.lane_again(row).await else {
-            if let Err(error) = self.settle(row.id).await {
-                self.show(Live::Notice(format!("{} is not settled: {error}", row.id))).await;
+        let lane = match self.lane_again(row).await {
+            Ok(Some(lane)) => lane,
+            unplaced => {
+                let left = match unplaced {
+                    Err(error) => self.leave_unplaced(row.id, error).await,
+                    Ok(_) => self.leave_unrouted(row.id).await,
+                };
+                if let Err(error) = left {
+                    self.show(Live::Notice(format!("{} is not settled: {error}", row.id))).await;
+                }
+                return;
             }
-            return;
         };
         let ready = self.ready_again(row, lane);
         match (sender, self.history.event(row.id).await) {
@@ -118,7 +125,7 @@ impl Pipeline {
                     not_before: None,
                     ..ready
                 };
-                at_once.go(self, ready, lanes);
+                at_once.go(self, ready, lanes).await;
             }
             // They end before this only when the client stops; the event stays pending then.
             _ => drop(lanes.0[lane].send(ready).await),

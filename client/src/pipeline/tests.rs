@@ -1,6 +1,7 @@
 //! What an event costs the disk on its way, and in which order it gets there: the real history, on a disk that counts.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Mutex,
@@ -9,7 +10,13 @@ use std::{
     thread,
 };
 
-use inhaul_core::{event::UnixMillis, retry::Schedule, session::Delivery};
+use bytes::Bytes;
+use inhaul_core::{
+    event::UnixMillis,
+    retry::Schedule,
+    session::Delivery,
+    wire::{ResultHeader, ResultKind},
+};
 use inhaul_journal::testing::{HookedDisk, What};
 use tempfile::TempDir;
 use tokio::{
@@ -25,10 +32,14 @@ use crate::{
     live::NextTry,
 };
 
+mod replays;
+mod senders;
+
 /// A pipeline on a history that a thread of the test runs.
 struct World {
     history: History,
     syncs: Arc<AtomicU64>,
+    refuses_reads: Arc<AtomicBool>,
     arrivals: mpsc::Sender<Arrival>,
     live: mpsc::Receiver<Live>,
     /// Kept open: without the other end, reports are nobody's.
@@ -37,6 +48,9 @@ struct World {
     ended: Arc<AtomicBool>,
     runs_history: Option<thread::JoinHandle<()>>,
     _decisions: mpsc::Sender<Decision>,
+    stop: CancellationToken,
+    /// The pipeline before it runs.
+    idle: Option<(Pipeline, mpsc::Receiver<Arrival>, mpsc::Receiver<Decision>)>,
     temp: TempDir,
 }
 
@@ -57,12 +71,23 @@ impl World {
     }
 
     fn on(route: Route, options: Options) -> Self {
+        let mut world = Self::idle(route, options);
+        drop(world.run());
+        world
+    }
+
+    /// Whose pipeline does not run yet.
+    fn idle(route: Route, options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let syncs = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&syncs);
-        let disk = HookedDisk::new(move |act| {
-            counted.fetch_add(u64::from(act.what == What::Sync), Ordering::SeqCst);
-            Ok(())
+        let (syncs, refuses_reads) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counted, refused) = (Arc::clone(&syncs), Arc::clone(&refuses_reads));
+        let disk = HookedDisk::new(move |act| match act.what {
+            What::Read(_) if refused.load(Ordering::SeqCst) => Err(io::ErrorKind::Other.into()),
+            What::Read(_) | What::Write(_) | What::Allocate(_) => Ok(()),
+            What::Sync => {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }
         });
         let options = Options { disk: Arc::new(disk), simulated: true, ..options };
         let (opened, mut by_hand) = ByHand::open(&temp.path().join("data"), options).unwrap();
@@ -79,7 +104,7 @@ impl World {
         let (decisions, to_decide) = mpsc::channel(1);
         let (live_sender, live) = mpsc::channel(100);
         let (reports_sender, reports) = mpsc::channel(100);
-        let history = opened.history;
+        let (history, stop) = (opened.history, CancellationToken::new());
         let pipeline = Pipeline {
             history: history.clone(),
             disk: Disk::impatient(live_sender.clone()),
@@ -91,11 +116,12 @@ impl World {
             live: live_sender,
             clock: Arc::new(clock::now),
             random: crate::random::random,
+            stop: stop.clone(),
         };
-        tokio::spawn(pipeline.run(to_take, to_decide, CancellationToken::new()));
         Self {
             history,
             syncs,
+            refuses_reads,
             arrivals,
             live,
             reports,
@@ -103,8 +129,16 @@ impl World {
             ended,
             runs_history: Some(runs_history),
             _decisions: decisions,
+            stop,
+            idle: Some((pipeline, to_take, to_decide)),
             temp,
         }
+    }
+
+    /// Starts the pipeline.
+    fn run(&mut self) -> tokio::task::JoinHandle<Result<(), HistoryError>> {
+        let (pipeline, arrivals, decisions) = self.idle.take().unwrap();
+        tokio::spawn(pipeline.run(arrivals, decisions))
     }
 
     /// Gives the pipeline an event and waits until it has so many attempts with an outcome; its row then.
@@ -129,16 +163,22 @@ impl World {
 
     /// Gives the pipeline an event.
     async fn give(&mut self, sender_waits: bool) -> EventId {
-        self.next += 1;
         let deadline = sender_waits.then(|| Instant::now() + Duration::from_secs(60));
-        let event = sample_event(self.next, b"body");
+        self.give_body(deadline, false, Bytes::from_static(b"body")).await
+    }
+
+    /// Gives the pipeline an event whose sender waits until then.
+    async fn give_body(&mut self, deadline: Option<Instant>, taken_when_late: bool, body: Bytes) -> EventId {
+        self.next += 1;
+        let event = Event { body: body.clone(), ..sample_event(self.next, &body) };
         let id = event.id;
+        drop(body);
         let delivery = Box::new(Delivery { event, seq: self.next, deadline, missed: false });
         let arrival = Arrival {
             session: 1,
             delivery,
             endpoint_url: "http://localhost/in/orders".into(),
-            taken_when_late: false,
+            taken_when_late,
             late: false,
         };
         self.arrivals.send(arrival).await.unwrap();
@@ -221,12 +261,18 @@ impl App {
     }
 }
 
-async fn answer(mut stream: TcpStream) {
+async fn answer(stream: TcpStream) {
+    answer_with(stream, "204 No Content").await;
+}
+
+async fn answer_with(mut stream: TcpStream, status: &str) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\nbody") {
         assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
     }
-    stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let head = if status.starts_with("204") { head.replace("Content-Length: 0\r\n", "") } else { head };
+    stream.write_all(head.as_bytes()).await.unwrap();
 }
 
 #[tokio::test]
@@ -365,14 +411,9 @@ async fn the_last_of_several_outcomes_settles_an_event() {
 }
 
 /// Takes a request and answers it with a status.
-async fn answer_with(listener: &TcpListener, status: &str) {
-    let (mut stream, _) = listener.accept().await.unwrap();
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\nbody") {
-        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
-    }
-    let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    stream.write_all(answer.as_bytes()).await.unwrap();
+async fn answer_next(listener: &TcpListener, status: &str) {
+    let (stream, _) = listener.accept().await.unwrap();
+    answer_with(stream, status).await;
 }
 
 #[tokio::test]
@@ -386,7 +427,7 @@ async fn the_time_of_the_next_try_is_told_and_that_there_is_none() {
     let id = world.give(false).await;
     let mut told = Vec::new();
     for status in ["500 Oh", "404 No"] {
-        answer_with(&listener, status).await;
+        answer_next(&listener, status).await;
         loop {
             let live = world.live.recv().await.unwrap();
             let is_last = matches!(live, Live::NextTry(..) | Live::Changed(_));

@@ -102,6 +102,19 @@ impl Verifier {
 }
 
 #[cfg(test)]
+impl Verifier {
+    /// One with one route, for tests of others.
+    pub(crate) fn without_secrets(history: &History) -> Self {
+        Self {
+            history: history.clone(),
+            routes: Routes::new(crate::config::Route::catch_all(), Vec::new()).into(),
+            secret_source: SecretSource::default(),
+            reach: Arc::default(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use inhaul_core::{
         event::UnixMillis,

@@ -10,6 +10,7 @@ use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::Notify,
+    task::JoinHandle,
 };
 use tokio_tungstenite::{
     accept_hdr_async,
@@ -29,6 +30,10 @@ struct Client {
 
 impl Client {
     fn start(relay: &TcpListener) -> Self {
+        Self::started(relay).0
+    }
+
+    fn started(relay: &TcpListener) -> (Self, JoinHandle<Result<(), SessionRefused>>) {
         let url = format!("http://{}", relay.local_addr().unwrap()).parse().unwrap();
         let endpoint = HelloEndpoint {
             name: "orders".parse().unwrap(),
@@ -43,8 +48,8 @@ impl Client {
         let reconnect = Arc::new(Notify::new());
         let ports =
             SessionPorts { arrivals, reports: reported, news: told, reconnect: Arc::clone(&reconnect) };
-        tokio::spawn(run(config, ports));
-        Self { arrived, news, reconnect, reports }
+        let running = tokio::spawn(run(config, ports));
+        (Self { arrived, news, reconnect, reports }, running)
     }
 
     async fn state(&mut self) -> ConnectionState {
@@ -68,6 +73,43 @@ async fn a_person_who_wants_a_connection_need_not_wait() {
     assert!(matches!(state, ConnectionState::Connecting { attempt: 1 }), "{state:?}");
     let second = listener.accept().await.unwrap();
     drop((first, second));
+}
+
+/// As at the end of a client.
+#[tokio::test]
+async fn a_dial_that_is_not_answered_holds_up_no_stop() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (mut client, running) = Client::started(&listener);
+    assert!(matches!(client.state().await, ConnectionState::Connecting { attempt: 1 }));
+    // It is taken and never answered, so dialling goes on.
+    let taken = listener.accept().await.unwrap();
+    let Client { arrived, news, reports, .. } = client;
+    // The pipeline is gone, whoever shows things is not.
+    drop((arrived, reports));
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    assert!(matches!(running.await.unwrap(), Err(SessionRefused::Stopping)));
+    assert_eq!(began.elapsed(), Duration::ZERO, "no timer of the dial ended it");
+    drop((taken, news));
+}
+
+/// A session that was there is not a failed try.
+#[tokio::test]
+async fn tries_are_counted_since_the_last_session() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = Client::start(&listener);
+    drop(welcome(&listener).await);
+    let mut attempts = Vec::new();
+    while attempts.len() < 3 {
+        if let ConnectionState::Connecting { attempt } = client.state().await {
+            attempts.push(attempt);
+            if attempts.len() == 2 {
+                // The second connection is lost before it is a session.
+                drop(listener.accept().await.unwrap());
+            }
+        }
+    }
+    assert_eq!(attempts, [1, 1, 2]);
 }
 
 async fn next_frame(stream: &mut SplitStream<WebSocketStream<TcpStream>>) -> Frame {

@@ -83,6 +83,7 @@ fn row(number: u8) -> EventRow {
         repeat: None,
         given_up: None,
         dropped: None,
+        released: false,
         forwarded_as: None,
         verdict: Some(Verdict::Valid { scheme: "callpaymin/hex".to_owned(), secret: "SECRET".to_owned() }),
         attempts: vec![answered(1, 200)],

@@ -1,7 +1,7 @@
 //! `summary.json` of a period that is over: which events it holds, so that most starts and look-ups need not open it.
 //!
-//! No event joins a period that is over, so the range of ids stays right for ever; the counts of events with something left to do can
-//! only be too high. When an event is deleted the summary goes until the period is closed. Without the file the period is opened once and the file written again.
+//! No event joins a period that is over, so the range of ids stays right for ever; the counts of events with something left to do do not.
+//! Before anything is written to such a period the summary goes, until the period is closed. Without the file the period is opened once and the file written again.
 
 use std::{fs, path::Path};
 

@@ -141,3 +141,20 @@ async fn old_periods_go_whole_and_never_with_something_left_to_do() {
     assert_eq!(rows, [], "of settled events there is no list");
     assert_eq!(history.rows(None, 9).await.unwrap().len(), 1);
 }
+
+/// One period that cannot be opened keeps no other from being looked at.
+#[tokio::test]
+async fn a_period_that_cannot_be_opened_is_a_problem_and_not_the_end() {
+    let world = World::new();
+    two_days(&world).await;
+    let journal = world.periods()[0].join("journal");
+    fs::rename(&journal, world.temp.path().join("aside")).unwrap();
+    fs::write(&journal, "in the way").unwrap();
+    for repair in [false, true] {
+        let checked = look_after(&world, repair);
+        assert_eq!(checked.len(), 2);
+        assert_eq!((checked[0].problems.len(), checked[1].problems.len()), (1, 0), "{checked:?}");
+        assert!(checked[0].problems[0].contains("journal"), "{checked:?}");
+        assert_eq!(checked[1].events, 30);
+    }
+}

@@ -39,7 +39,7 @@ impl Worker {
             while !self.under_way.is_empty() && self.wait_for_journal() {}
         }
         // Also what was waited for just now may not have been stored.
-        if let Some(reason) = &self.refused {
+        if let Some(reason) = self.refused.as_ref().filter(|_| !facts.imported) {
             let reason = format!("an event before it was not stored: {reason}");
             return Err(HistoryError::NotStored { reason });
         }

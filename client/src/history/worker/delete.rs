@@ -16,7 +16,7 @@ use super::{
     Answer, Reply, Worker,
     periods::Periods,
 };
-use crate::row::{EventRow, EventState, Outcome};
+use crate::row::{Attempt, EventRow, EventState, Outcome};
 
 /// How many events are erased with the same flushes; whatever else is asked waits meanwhile.
 const ERASED_AT_ONCE: usize = 256;
@@ -48,12 +48,11 @@ impl Worker {
     }
 
     fn why_not_deletable(&self, entry: &Indexed) -> Option<&'static str> {
-        let is_sent = |outcome: &Outcome| *outcome == Outcome::Begun;
-        let mut attempts = entry.row.attempts.iter();
+        let is_begun = |attempt: &Attempt| attempt.outcome == Outcome::Begun;
         // One that was begun by a process that was killed has no end.
-        let is_under_way = attempts
-            .any(|attempt| is_sent(&attempt.outcome) && attempt.started_at >= self.opened_at)
-            || self.beginning.contains_key(&entry.row.id);
+        let is_under_way =
+            entry.row.attempts.iter().any(|attempt| is_begun(attempt) && !self.is_of_earlier_run(attempt))
+                || self.beginning.contains_key(&entry.row.id);
         match entry.row.state {
             EventState::Pending => Some("it is still to be forwarded"),
             EventState::Held => Some("it is held; release it or drop it first"),
@@ -79,7 +78,6 @@ impl Worker {
         let undo_ms = u64::try_from(UNDO_TIME.as_millis()).unwrap_or(u64::MAX);
         let due = UnixMillis(at.0.saturating_add(undo_ms));
         self.erasures.push_back(Erasure { due, period, id, deleted_at: at });
-        self.periods.forget_summary(period);
     }
 
     /// How long until bytes are to be overwritten; nothing when none are.

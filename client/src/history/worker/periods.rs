@@ -54,13 +54,23 @@ pub(super) struct Known {
     pub(super) is_unreadable: bool,
     /// The disk refused to read some of it when it was opened last, so what is found in it is not written down.
     lacks_records: bool,
-    /// Events of it were deleted since its extent was found.
+    /// It has changed since its extent was found.
     is_stale: bool,
+    /// Records that its journal has been given and has not reported yet.
+    under_way: usize,
 }
 
 impl Known {
     fn new(name: PeriodName) -> Self {
-        Self { name, extent: None, keys: None, is_unreadable: false, lacks_records: false, is_stale: false }
+        Self {
+            name,
+            extent: None,
+            keys: None,
+            is_unreadable: false,
+            lacks_records: false,
+            is_stale: false,
+            under_way: 0,
+        }
     }
 }
 
@@ -177,7 +187,8 @@ impl Periods {
         Ok(number)
     }
 
-    /// Gives a record to a period's journal.
+    /// Gives a record to a period's journal. Of a period that is over, the summary goes before: whoever finds it after a kill would not look for
+    /// what the record says.
     pub(super) fn append(
         &mut self,
         number: u64,
@@ -187,16 +198,30 @@ impl Periods {
         done: impl FnOnce(Result<Location, AppendError>) + Send + 'static,
     ) -> Result<(), Refused> {
         let bytes: usize = parts.iter().map(Bytes::len).sum();
+        self.open(number).map_err(Refused::Error)?;
+        if self.role(number) == Role::Old {
+            self.forget_summary(number);
+        }
         let period = self.open(number).map_err(Refused::Error)?;
         match period.journal().append(kind, id.0.as_bytes(), parts, done) {
             Ok(()) => {
                 if kind == EVENT {
                     period.add_event_bytes(bytes as u64);
                 }
+                if let Some(known) = self.known_mut(number) {
+                    known.under_way += 1;
+                }
                 Ok(())
             }
             Err(AppendError::Full) => Err(Refused::Full),
             Err(error) => Err(Refused::Error(HistoryError::NotStored { reason: error.to_string() })),
+        }
+    }
+
+    /// The journal of a period has reported a record.
+    pub(super) fn reported(&mut self, number: u64) {
+        if let Some(known) = self.known_mut(number) {
+            known.under_way = known.under_way.saturating_sub(1);
         }
     }
 
@@ -314,20 +339,28 @@ impl Periods {
 
     /// What the summary of a period says is no longer so. It is written again when the period is closed; until then a start that finds none
     /// looks for itself.
-    pub(super) fn forget_summary(&mut self, number: u64) {
-        let Some(known) = self.known.iter_mut().find(|known| known.name.number == number) else { return };
+    fn forget_summary(&mut self, number: u64) {
+        let Some(known) = self.known_mut(number) else { return };
         if !std::mem::replace(&mut known.is_stale, true) {
             let name = known.name.clone();
             remove_summary(&self.directory(&name));
         }
     }
 
-    /// Looks again at the extents of periods that have changed since they were over.
+    fn known_mut(&mut self, number: u64) -> Option<&mut Known> {
+        self.known.iter_mut().find(|known| known.name.number == number)
+    }
+
+    /// Looks again at the extents of periods that have changed since they were over. One that cannot say keeps what was known of it.
     pub(super) fn renew_extents(&mut self) -> Result<(), HistoryError> {
-        let stale = self.known.iter().filter(|known| known.is_stale && known.extent.is_some());
-        for number in stale.map(|known| known.name.number).collect::<Vec<_>>() {
-            let extent = self.with(number, |period| period.extent())?;
-            if let Some(known) = self.known.iter_mut().find(|known| known.name.number == number) {
+        let is_to_be_asked =
+            |known: &&Known| known.is_stale && known.extent.is_some() && !known.is_unreadable;
+        let stale: Vec<_> =
+            self.known.iter().filter(is_to_be_asked).map(|known| (known.name.number, known.extent)).collect();
+        for (number, before) in stale {
+            let extent = self
+                .with_or_without(number, before, |periods| periods.with(number, |period| period.extent()))?;
+            if let Some(known) = self.known_mut(number) {
                 known.extent = extent;
             }
         }
@@ -360,10 +393,12 @@ impl Periods {
 
     /// Closes a period; of one that is over, the summary is written if it changed.
     ///
-    /// What its journal still has to write is written, and [`Periods::apply`] finds it in the index then.
+    /// What its journal still has to write is written, and [`Periods::apply`] finds it in the index then; the summary waits until that is closed.
     fn close(&mut self, number: u64, period: OpenPeriod) {
         if self.role(number) == Role::Old {
+            let is_known_whole = self.known_mut(number).is_none_or(|known| known.under_way == 0);
             match period.extent() {
+                _ if !is_known_whole => {}
                 Ok(extent) => self.set_extent(number, extent),
                 Err(error) => tracing::debug!(%error, "no extent of a period that is closed"),
             }

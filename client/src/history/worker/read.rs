@@ -112,6 +112,9 @@ impl Periods {
                 (number, entry.arrival)
             }
         };
+        if state.is_some() {
+            self.renew_extents()?;
+        }
         let mut rows = Vec::new();
         let could = |extent: Extent| state.is_none_or(|state| extent.open.of(state) > 0);
         for number in self.where_could_be(|known| known.extent.is_some_and(could)) {
@@ -135,6 +138,7 @@ impl Periods {
 
     /// The rows of the events that are to be forwarded, in their turn.
     pub(super) fn pending(&mut self) -> Result<Vec<EventRow>, HistoryError> {
+        self.renew_extents()?;
         let mut rows = Vec::new();
         let mut numbers =
             self.where_could_be(|known| known.extent.is_some_and(|extent| extent.open.pending > 0));
@@ -246,7 +250,7 @@ impl Periods {
     }
 
     /// What a period says; an old one that cannot be opened says `nothing`, and a note says that.
-    fn with_or_without<T>(
+    pub(super) fn with_or_without<T>(
         &mut self,
         number: u64,
         nothing: T,

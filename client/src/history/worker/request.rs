@@ -67,6 +67,10 @@ pub(in super::super) enum Request {
         reason: String,
         answer: Answer<EventRow>,
     },
+    Miss {
+        id: EventId,
+        answer: Answer<EventRow>,
+    },
     Decide {
         id: EventId,
         ruling: Ruling,
