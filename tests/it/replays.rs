@@ -251,7 +251,7 @@ fn without_a_client_a_replay_goes_where_its_file_says_else_where_the_event_went_
     other.next();
     world.stdout(&["replay", &id]);
     handler.next();
-    let file = world.write("own.toml", format!("[[route]]\ntarget = {}\n", other.target()));
+    let file = world.write("own.toml", format!("[[route]]\npath = \"/\"\ntarget = {}\n", other.target()));
     for more in [&[][..], &["--set-header", "X-Mode: test"]] {
         world.stdout(&[&["replay", &id, "--config", text(&file)], more].concat());
         other.next();
