@@ -21,8 +21,8 @@ static MASK: LazyLock<Mask> = LazyLock::new(|| {
     Mask::new(catalogue(), &["X-Own-Secret".to_owned()], &[path])
 });
 
-/// What is done to an opened body: fold and unfold, go down, fold one, the place as jq and as a filter, search, as sent, secrets shown.
-const KEYS: [&str; 7] = ["zM", "zR", "jjjj", "h", "G", "t", "tS"];
+/// What is done to an opened body: fold and unfold all, go down, fold one, go to the end, as sent, secrets shown.
+const KEYS: [&str; 3] = ["zMzR", "jjjjhG", "tS"];
 
 fn event(kind: &[u8], body: &[u8]) -> Event {
     let kind: Vec<u8> = kind.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)).collect();
@@ -72,8 +72,8 @@ pub(crate) fn check(bytes: &[u8]) {
     let body = body.strip_prefix(b"\n").unwrap_or(body);
     print(kind, body);
     // The screen is wide or narrow by the length of the input, so that both are tried.
-    let width = if body.len() % 2 == 0 { 100 } else { 24 };
-    let mut screen = OffScreen::new(width, 16);
+    let width = if body.len() % 2 == 0 { 80 } else { 40 };
+    let mut screen = OffScreen::new(width, 12);
     screen.open(event(kind, body), &MASK);
     draw(&mut screen);
     for keys in KEYS {

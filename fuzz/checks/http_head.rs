@@ -92,7 +92,10 @@ pub(crate) fn check(input: &[u8]) {
                     assert_eq!(length.unwrap_or(Ok(0)), Ok(body.len()));
                 }
                 None => {
-                    assert_eq!(value("content-length"), ours.header("content-length").map(|value| &value[..]))
+                    assert_eq!(
+                        value("content-length"),
+                        ours.header("content-length").map(|value| &value[..])
+                    );
                 }
             }
         }

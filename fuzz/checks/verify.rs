@@ -48,7 +48,7 @@ fn texts(value: &Value) -> Vec<Vec<u8>> {
 }
 
 /// Does an edit to the part it names: 0 the body, 1 the URL, 2 the secret, then the headers' values.
-fn edit(parts: &mut Vec<Vec<u8>>, edit: &Edit) {
+fn edit(parts: &mut [Vec<u8>], edit: &Edit) {
     let count = parts.len();
     let (Edit::Set { part, .. }
     | Edit::Insert { part, .. }

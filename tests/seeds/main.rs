@@ -2,6 +2,7 @@
 //! nor seeds can rot where nobody fuzzes.
 
 #![expect(unreachable_pub, reason = "the simulation's disk is public among its tests")]
+#![expect(clippy::unwrap_used, reason = "a disk of the simulation that fails says where")]
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -28,8 +29,11 @@ mod wire;
 #[path = "../../fuzz/checks/xml.rs"]
 mod xml;
 
+/// Panics when something is not as it should be.
+type Check = fn(&[u8]);
+
 /// Every target, by its name.
-const TARGETS: [(&str, fn(&[u8])); 11] = [
+const TARGETS: [(&str, Check); 11] = [
     ("body", body::check),
     ("compare", compare::check),
     ("draft", draft::check),
