@@ -44,7 +44,7 @@ pub use by_hand::ByHand;
 pub use deletion::UNDO_TIME;
 pub use error::HistoryError;
 pub use facts::{Deletions, Facts, Found, Kept, Relation, Ruling, Status, Stored};
-pub(crate) use fold::row as arriving_row;
+pub use fold::row as arriving_row;
 pub use index::panic_is_contained;
 pub use lock::Holder;
 pub use upkeep::{Checked, PeriodInfo, Prune, Pruned, replaced_journals};

@@ -14,12 +14,12 @@ use crate::{
     row::{Attempt, EventRow},
 };
 
-pub(crate) mod body;
+pub mod body;
 pub mod json;
 mod lines;
 mod plays;
 mod replays;
-pub(crate) mod xml;
+pub mod xml;
 
 pub use lines::{
     Color, attempt_text, count_text, listed_line, notes_text, remark_texts, size_text, time_text,

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::json_text::{self, Kind, Member, Node};
 
+/// Longest path to a value that stands beside a difference. Names are the sender's, and each of many values below a long one would have it.
+pub(super) const PATH_MAX_BYTES: usize = 1024;
+
 /// A document and its text.
 #[derive(Clone, Copy)]
 struct Value<'d> {
@@ -236,7 +239,7 @@ impl<'d> Writer<'d, '_> {
     fn one_sided(&mut self, rows: impl Iterator<Item = Row>, change: Change) {
         let path = self.path();
         let rows = rows.enumerate().map(|(index, row)| {
-            let path = (index == 0).then(|| path.clone());
+            let path = path.clone().filter(|_| index == 0);
             Row { change, path, ..row }
         });
         self.rows.extend(rows);
@@ -248,7 +251,7 @@ impl<'d> Writer<'d, '_> {
         let right = laid_out(right, line.depth, line.names.1, line.commas.1);
         let path = self.path();
         for index in 0..left.len().max(right.len()) {
-            let path = (index == 0 && change != Change::Same).then(|| path.clone());
+            let path = path.clone().filter(|_| index == 0 && change != Change::Same);
             let row = match (left.get(index), right.get(index)) {
                 (Some(left), Some(right)) => Row::both(change, left, right),
                 (Some(left), None) if change == Change::Changed => Row::removed(left),
@@ -259,15 +262,17 @@ impl<'d> Writer<'d, '_> {
         }
     }
 
-    fn path(&self) -> String {
+    /// Where one is; nothing when that is too long to stand beside every difference.
+    fn path(&self) -> Option<String> {
         let mut path = "$".to_owned();
         for place in &self.places {
             match place {
+                JsonPlace::Member(name) if path.len() + name.len() >= PATH_MAX_BYTES => return None,
                 JsonPlace::Member(name) => path.push_str(&format!(".{name}")),
                 JsonPlace::Item(index) => path.push_str(&format!("[{index}]")),
             }
         }
-        path
+        (path.len() <= PATH_MAX_BYTES).then_some(path)
     }
 }
 

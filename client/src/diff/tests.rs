@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{lines::Layout, *};
+use super::{json::PATH_MAX_BYTES, lines::Layout, *};
 use crate::{
     history::tests::sample_event,
     json_text::tests::any_json,
@@ -52,6 +52,21 @@ fn names_may_be_in_any_order_and_numbers_keep_their_digits() {
             r#"Changed $.n | "n": 12345678901234567890123 | "n": 12345678901234567890124"#,
         ]
     );
+}
+
+/// A sender chooses names, and every difference has its place.
+#[test]
+fn a_place_with_long_names_is_left_out_and_the_difference_stays() {
+    let json = |name: usize, value: &str| format!("{{\"{}\":[{value},{value}]}}", "n".repeat(name));
+    let places = |name| {
+        let rows = compare(&json(name, "1"), &json(name, "2"));
+        let counted = rows.into_iter().filter(|row| row.change.counts());
+        counted.map(|row| row.path).collect::<Vec<_>>()
+    };
+    let long = PATH_MAX_BYTES - "$.[0]".len();
+    let place = |index| Some(format!("$.{}[{index}]", "n".repeat(long)));
+    assert_eq!(places(long), [place(0), place(1)]);
+    assert_eq!(places(long + 1), [None, None]);
 }
 
 #[test]

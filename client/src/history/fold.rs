@@ -184,7 +184,7 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
 }
 
 /// The row of an event as it arrives, but for what is only known from other events.
-pub(crate) fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventRow {
+pub fn row(event: &Event, facts: &Facts, stored_at: UnixMillis) -> EventRow {
     let head = event.parsed_head().ok();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     EventRow {

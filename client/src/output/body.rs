@@ -15,7 +15,7 @@ const LAID_OUT_MAX_BYTES: usize = 16 << 20;
 
 /// How a body is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Form {
+pub enum Form {
     /// Laid out for reading.
     Readable,
     /// Every byte in its place.
@@ -23,14 +23,14 @@ pub(crate) enum Form {
 }
 
 /// The body, ended by a line feed; JSON and XML are laid out anew when asked for.
-pub(crate) fn text(body: &[u8], content_type: Option<&str>, reformat: bool) -> String {
+pub fn text(body: &[u8], content_type: Option<&str>, reformat: bool) -> String {
     let Some(text) = as_text(body) else { return excerpt(body) };
     let laid_out = reformat.then(|| laid_out(text, content_type)).flatten();
     line_ended(multiline(laid_out.as_deref().unwrap_or(text)).to_string())
 }
 
 /// The whole body, ended by a line feed.
-pub(crate) fn whole(body: &[u8], content_type: Option<&str>, form: Form) -> String {
+pub fn whole(body: &[u8], content_type: Option<&str>, form: Form) -> String {
     if form == Form::AsSent {
         return line_ended(multiline_bytes(body).to_string());
     }
@@ -44,7 +44,7 @@ pub(crate) fn whole(body: &[u8], content_type: Option<&str>, form: Form) -> Stri
 }
 
 /// Whether a body's type says that it is a form.
-pub(crate) fn is_form(content_type: Option<&str>) -> bool {
+pub fn is_form(content_type: Option<&str>) -> bool {
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
@@ -79,7 +79,7 @@ fn lay_out(json: &str) -> String {
     let mut letters = json.chars().peekable();
     let new_line = |out: &mut String, depth: usize| {
         out.push('\n');
-        out.push_str(&"  ".repeat(depth));
+        out.push_str(&"  ".repeat(depth.min(xml::INDENT_MAX)));
     };
     while let Some(letter) = letters.next() {
         match letter {
@@ -168,6 +168,15 @@ mod tests {
         assert_eq!(text(json.as_bytes(), None, true), expected);
         assert_eq!(text(json.as_bytes(), None, false), format!("{json}\n"));
         assert_eq!(text(b"{not json}", None, true), "{not json}\n");
+    }
+
+    #[test]
+    fn depth_of_json_costs_no_width() {
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        let laid_out = whole(deep.as_bytes(), None, Form::Readable);
+        assert_eq!(laid_out.split_whitespace().collect::<String>(), deep);
+        let widest = laid_out.lines().map(str::len).max().unwrap();
+        assert!(widest <= 2 * xml::INDENT_MAX + 2, "a line has {widest} letters");
     }
 
     #[test]

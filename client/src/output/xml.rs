@@ -7,19 +7,19 @@ use thiserror::Error;
 const DEPTH_MAX: usize = 1000;
 
 /// Deepest level that is drawn further to the right than the one before.
-const INDENT_MAX: usize = 32;
+pub(super) const INDENT_MAX: usize = 32;
 
 /// Why a text is no well-formed XML.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("no well-formed XML, line {line}, column {column}: {message}")]
-pub(crate) struct XmlError {
+pub struct XmlError {
     line: usize,
     column: usize,
     message: String,
 }
 
 /// Whether a body is meant to be XML: its type says so, or it begins as XML does.
-pub(crate) fn is_meant(content_type: Option<&str>, text: &str) -> bool {
+pub fn is_meant(content_type: Option<&str>, text: &str) -> bool {
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
     essence.ends_with("/xml") || essence.ends_with("+xml") || text.trim_start().starts_with("<?xml")
@@ -29,7 +29,7 @@ pub(crate) fn is_meant(content_type: Option<&str>, text: &str) -> bool {
 ///
 /// # Errors
 /// With the place of the first thing that is wrong.
-pub(crate) fn lay_out(text: &str) -> Result<String, XmlError> {
+pub fn lay_out(text: &str) -> Result<String, XmlError> {
     // A byte order mark is no part of the document.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader::from_str(text);

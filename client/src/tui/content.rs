@@ -21,6 +21,9 @@ pub(super) const PARSED_MAX_BYTES: usize = 256 * 1024;
 /// Most fields of a form, and parts of a multipart body, that are shown.
 const PARTS_MAX: usize = 1000;
 
+/// Longest boundary of a multipart body (RFC 2046 §5.1.1). It is looked for at every byte.
+const BOUNDARY_MAX_BYTES: usize = 70;
+
 /// An event with what its body is.
 pub(super) struct Opened {
     pub(super) event: Event,
@@ -202,7 +205,8 @@ fn boundary(parameters: &str) -> Option<String> {
     parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.trim().split_once('=')?;
         let value = value.trim_matches('"');
-        (name.eq_ignore_ascii_case("boundary") && !value.is_empty()).then(|| value.to_owned())
+        let fits = (1..=BOUNDARY_MAX_BYTES).contains(&value.len());
+        (name.eq_ignore_ascii_case("boundary") && fits).then(|| value.to_owned())
     })
 }
 
@@ -319,5 +323,11 @@ mod tests {
         assert!(matches!(&parts[0].1, Part::Text(text) if text == "one\ntwo"));
         assert!(matches!(parts[1].1, Part::Bytes(2)));
         assert!(matches!(opened("multipart/form-data; boundary=other", "no parts"), Content::Text { .. }));
+        for (letters, is_boundary) in [(BOUNDARY_MAX_BYTES, true), (BOUNDARY_MAX_BYTES + 1, false)] {
+            let boundary = "b".repeat(letters);
+            let body = format!("--{boundary}\r\n\r\n\r\n--{boundary}--\r\n");
+            let content = opened(&format!("multipart/form-data; boundary={boundary}"), body);
+            assert_eq!(matches!(content, Content::Parts(_)), is_boundary, "{letters} letters");
+        }
     }
 }

@@ -1,18 +1,29 @@
 //! The inspector without a terminal and a client, for what measures and pictures it.
 
-use inhaul_core::event::EventId;
+use inhaul_core::{
+    event::{Event, EventId},
+    signature::catalogue,
+};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 
 use super::{
     Keymap, LIST_PERCENT, Palette,
+    content::Opened,
     message::Message,
     state::{Layout, Look, State, Times},
     theme::Theme,
     update::{set_filter, update},
     view::view,
 };
-use crate::{listing::Order, live::Live, output::Color, row::EventRow};
+use crate::{
+    export::Mask,
+    history::{Facts, arriving_row},
+    listing::Order,
+    live::Live,
+    output::Color,
+    row::EventRow,
+};
 
 /// An inspector that draws into memory.
 pub struct OffScreen {
@@ -65,6 +76,16 @@ impl OffScreen {
     /// An event is new or has changed.
     pub fn put(&mut self, row: EventRow) {
         update(&mut self.state, vec![Message::Live(Live::Changed(Box::new(row)))]);
+    }
+
+    /// An event comes and is opened, with its secrets hidden by `mask`.
+    pub fn open(&mut self, event: Event, mask: &Mask) {
+        use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+        let (id, row) = (event.id, arriving_row(&event, &Facts::default(), event.received_at));
+        let opened = Opened::new(event, None, catalogue(), mask);
+        let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+        self.put(row);
+        update(&mut self.state, vec![Message::Key(enter), Message::Loaded(id, Ok(Box::new(opened)))]);
     }
 
     /// The selected event.

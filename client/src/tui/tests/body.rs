@@ -64,6 +64,21 @@ fn xml_is_laid_out_and_shown_as_sent() {
 }
 
 #[test]
+fn an_event_is_opened_off_screen_too() {
+    let mut screen = crate::tui::OffScreen::new(80, 20);
+    screen.open(event(5, br#"{"a":{"b":1},"card":{"number":"4242"}}"#), &mask());
+    let drawn = |screen: &mut crate::tui::OffScreen| -> String {
+        screen.draw().content().iter().map(|cell| cell.symbol().to_owned()).collect()
+    };
+    let shown = drawn(&mut screen);
+    assert!(shown.contains("b  1") && shown.contains("***"), "{shown}");
+    screen.type_keys("S");
+    assert!(drawn(&mut screen).contains("4242"));
+    screen.type_keys("zM");
+    assert!(!drawn(&mut screen).contains("b  1"));
+}
+
+#[test]
 fn json_is_shown_as_sent_and_its_tree_comes_back() {
     let mut stage = with_body(80, 20, "application/json", b"{ \"a\" :1.10,\n\"b\":\"\xe2\x80\xae\"}");
     stage.keys("jt");
