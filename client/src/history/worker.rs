@@ -231,10 +231,7 @@ impl Worker {
                 let given_up = GivenUp { at: (self.options.clock)(), reason };
                 self.change(id, Change::GivenUp(given_up), Reply::Row(answer), room);
             }
-            Request::Miss { id, answer } => {
-                let missed = Missed { at: (self.options.clock)() };
-                self.change(id, Change::Missed(missed), Reply::Row(answer), room);
-            }
+            Request::Miss { id, answer } => self.miss(id, answer, room),
             Request::Decide { id, ruling, answer } => self.decide(id, ruling, answer, room),
             Request::Edit { id, draft, answer } => self.edit(id, draft, answer, room),
             Request::Edited { id, edit, answer } => drop(answer.send(self.periods.edited(id, edit))),
@@ -242,27 +239,14 @@ impl Worker {
             Request::Delete { id, answer } => self.delete(id, answer, room),
             Request::Restore { id, answer } => self.restore(id, answer, room),
             Request::Related { id, relation, limit, answer } => {
-                let rows = self.periods.related(id, relation, limit);
-                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
+                drop(answer.send(self.related(id, relation, limit)));
             }
-            Request::Event { id, answer } => {
-                let found = self.periods.event(id);
-                drop(
-                    answer.send(found.map(|found| found.map(|(event, row)| (event, self.as_it_stands(row))))),
-                );
-            }
-            Request::Pending { answer } => {
-                let rows = self.periods.pending();
-                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
-            }
+            Request::Event { id, answer } => drop(answer.send(self.event(id))),
+            Request::Pending { answer } => drop(answer.send(self.pending())),
             Request::Rows { state, before, limit, answer } => {
-                let rows = self.periods.rows(state, before, limit);
-                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
+                drop(answer.send(self.rows(state, before, limit)));
             }
-            Request::RowsOf { ids, answer } => {
-                let rows = self.periods.rows_of(&ids);
-                drop(answer.send(rows.map(|rows| self.as_they_stand(rows))));
-            }
+            Request::RowsOf { ids, answer } => drop(answer.send(self.rows_of(&ids))),
             Request::Find { prefix, answer } => drop(answer.send(self.periods.find(&prefix))),
             Request::Periods { answer } => drop(answer.send(self.periods.list())),
             Request::Prune { prune, answer } => {
@@ -339,6 +323,11 @@ impl Worker {
             Ok(None) => drop(answer.send(Err(HistoryError::Unknown(id)))),
             Err(error) => drop(answer.send(Err(error))),
         }
+    }
+
+    fn miss(&mut self, id: EventId, answer: Answer<EventRow>, room: OwnedSemaphorePermit) {
+        let missed = Missed { at: (self.options.clock)() };
+        self.change(id, Change::Missed(missed), Reply::Row(answer), room);
     }
 
     /// Records a draft, unless it is on record already.

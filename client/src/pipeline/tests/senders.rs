@@ -168,7 +168,7 @@ async fn an_event_whose_sender_was_told_to_come_again_is_missed() {
 #[tokio::test]
 async fn an_event_of_an_earlier_run_whose_sender_came_again_is_missed() {
     let (listener, target) = listen().await;
-    let mut world = World::idle(route(&[target.clone()]), Options::default());
+    let mut world = World::idle(route(std::slice::from_ref(&target)), Options::default());
     let target = target.to_string();
     let waits = Facts { sender_waits: true, ..Facts::default() };
     // It was being sent.
