@@ -3,6 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -374,12 +375,21 @@ async fn replay(
     under_way.wait().await;
 }
 
-async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationToken) {
+/// Looks at a plan, or has it sent until the client or whoever asked stops.
+pub(crate) async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationToken) {
     let PlanRequest { plan, wanted } = request;
     match wanted {
         // Whoever asked may have gone.
         Wanted::Preview(answer) => drop(answer.send(pipeline.preview(&plan).await)),
-        Wanted::Sent(sent) => pipeline.replay_all(plan, &sent, &stop).await,
+        Wanted::Sent(sent, asked_to_stop) => {
+            let either = stop.child_token();
+            let mut sending = pin!(pipeline.replay_all(plan, &sent, &either));
+            tokio::select! {
+                () = &mut sending => return,
+                () = asked_to_stop.cancelled() => either.cancel(),
+            }
+            sending.await;
+        }
     }
 }
 

@@ -21,8 +21,12 @@ use tokio::{
 use super::*;
 use crate::{
     clock,
+    control::Orders,
+    draft::Draft,
     forward::ForwardOptions,
     history::{ByHand, Options, tests::sample_event},
+    listen::carry_out,
+    replay::{Pace, Plan},
 };
 
 /// The real disk, and how often data was synced to it.
@@ -88,6 +92,7 @@ impl DiskFile for CountingFile {
 /// A pipeline on a history that a thread of the test runs.
 struct World {
     history: History,
+    pipeline: Pipeline,
     syncs: Arc<AtomicU64>,
     arrivals: mpsc::Sender<Arrival>,
     live: mpsc::Receiver<Live>,
@@ -144,9 +149,10 @@ impl World {
             clock: Arc::new(clock::now),
             random: crate::random::random,
         };
-        tokio::spawn(pipeline.run(to_take, to_decide, CancellationToken::new()));
+        tokio::spawn(pipeline.clone().run(to_take, to_decide, CancellationToken::new()));
         Self {
             history,
+            pipeline,
             syncs,
             arrivals,
             live,
@@ -350,4 +356,36 @@ async fn the_last_of_several_outcomes_settles_an_event() {
         let syncs = world.syncs.load(Ordering::SeqCst) - before;
         assert!((4..=5).contains(&syncs), "{syncs}: stored, both begun, and both outcomes");
     }
+}
+
+#[tokio::test]
+async fn a_replay_that_is_stopped_tells_of_those_that_were_under_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target: Target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let mut world = World::new(&[]);
+    let id = world.give(false).await;
+    assert_eq!(world.shown().await.0, id);
+    let (orders, mut ordered) = Orders::new(Hold::default());
+    let pace = Pace { times: 100, concurrency: 4, ..Pace::default() };
+    let plan = Plan { pace, ..Plan::of_one(id, Some(target), Draft::default()) };
+    let stop = CancellationToken::new();
+    let mut done = orders.carry_out(plan, stop.clone()).await.unwrap();
+    let request = ordered.plans.recv().await.unwrap();
+    let sending = tokio::spawn(carry_out(world.pipeline.clone(), request, CancellationToken::new()));
+    let mut under_way = Vec::new();
+    while under_way.len() < 4 {
+        under_way.push(listener.accept().await.unwrap().0);
+    }
+    stop.cancel();
+    for stream in under_way {
+        answer(stream).await;
+    }
+    let mut told = 0;
+    while let Some(sent) = done.recv().await {
+        assert!(sent.result.unwrap().outcome.is_success());
+        told += 1;
+    }
+    sending.await.unwrap();
+    let row = world.history.rows(None, 1).await.unwrap().remove(0);
+    assert_eq!((told, row.attempts.len()), (4, 4));
 }
