@@ -42,7 +42,7 @@ mod sign;
 mod tests;
 mod x5c;
 
-pub use catalogue::{Catalogue, EventNames, IdPlace, Provider, catalogue, verify_any};
+pub use catalogue::{Catalogue, EventNames, IdPlace, Provider, catalogue, usual_event_type, verify_any};
 pub use challenge::{Challenge, ChallengeAnswer, challenge};
 pub use flaw::Flaw;
 pub use own::RowError;
