@@ -112,3 +112,19 @@ fn an_old_signature_has_a_sign_of_its_own() {
     assert!(stage.screen().contains("07:41:11  ~  200"), "{}", stage.screen());
     assert!(stage.screen().contains("│~ stale"), "{}", stage.screen());
 }
+
+#[test]
+fn a_replay_elsewhere_says_nothing_of_the_application() {
+    let mut stage = Stage::with_events(120, 24);
+    let status = |stage: &Stage| stage.screen().lines().next().unwrap().to_owned();
+    let elsewhere = Attempt {
+        target: "http://localhost:4000/hook".to_owned(),
+        cause: AttemptCause::Replay,
+        ..answered(2, 500)
+    };
+    stage.tell(Message::Live(Live::Attempt(Box::new(row(1)), elsewhere)));
+    assert!(status(&stage).contains("→ http://localhost:3000"), "{}", status(&stage));
+    let failed = Attempt { target: "http://localhost:3000/hook".to_owned(), ..answered(2, 500) };
+    stage.tell(Message::Live(Live::Attempt(Box::new(row(1)), failed)));
+    assert!(status(&stage).contains("✗ http://localhost:3000"), "{}", status(&stage));
+}
