@@ -393,10 +393,10 @@ fn a_filter_narrows_the_list_while_it_is_typed() {
 #[test]
 fn a_filter_that_is_wrong_says_so_and_leaves_the_last_one_on() {
     let mut stage = Stage::with_events(120, 16);
-    stage.keys("/sig:valid");
+    stage.keys("/sig:valid<enter>");
     let matching = stage.shown();
     assert_eq!(matching.len(), 2);
-    stage.keys(" (");
+    stage.keys("/ (");
     assert_eq!(stage.shown(), matching);
     assert!(
         stage.screen().contains("expected a word or NAME:VALUE, found nothing more"),

@@ -319,10 +319,14 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         (PromptKind::Query, KeyCode::Esc) => query::clear(state, effects),
         (PromptKind::Query, KeyCode::Enter) => state.prompt = None,
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
-        (PromptKind::Filter, KeyCode::Enter) => {
-            state.prompt = None;
-            state.remember_filter();
-        }
+        (PromptKind::Filter, KeyCode::Enter) => match &state.filter_error {
+            // One that is wrong is typed on.
+            Some(error) => state.tell(format!("no filter: {error}"), ToastKind::Bad),
+            None => {
+                state.prompt = None;
+                state.remember_filter();
+            }
+        },
         (PromptKind::Search, KeyCode::Enter) => {
             state.search = prompt.input.value().to_owned();
             state.prompt = None;
@@ -380,8 +384,16 @@ pub(in super::super) fn set_filter(state: &mut State, text: &str) {
             state.filter_error = None;
             state.events.set_filter(filter, state.now);
         }
-        // The last good one stays on.
-        Err(error) => state.filter_error = Some(error),
+        Err(error) => {
+            state.filter_error = Some(error);
+            // What was typed on the way to it is no filter that anybody asked for.
+            if state.prompt.as_ref().is_some_and(|prompt| prompt.kind == PromptKind::Filter)
+                && let Ok(before) = Filter::parse_for_list(&state.filter_before.0, &state.saved)
+                && *state.events.list().filter() != before
+            {
+                state.events.set_filter(before, state.now);
+            }
+        }
     }
 }
 
