@@ -48,7 +48,6 @@ impl Pipeline {
         let (event, row) = self.found(first).await?;
         let (sent, changed) = self.with_draft(&event, &row, &plan.draft)?;
         let targets = self.targets_of(plan).await?;
-        let is_signed = !matches!(row.verdict, None | Some(inhaul_core::signature::Verdict::Unsigned));
         let keeps_signature = plan.draft.changes.sign == Sign::Keep;
         Ok(Preview {
             requests: plan.requests(),
@@ -59,7 +58,7 @@ impl Pipeline {
                 .collect(),
             targets: targets.iter().map(ToString::to_string).collect(),
             changes: changed.map(|_| plan.draft.words()).unwrap_or_default(),
-            signature_is_old: is_signed && keeps_signature && !plan.draft.keeps_content(),
+            signature_is_old: row.is_signed() && keeps_signature && !plan.draft.keeps_content(),
             head: forwarded_head(&sent),
             body_bytes: sent.body.len() as u64,
         })

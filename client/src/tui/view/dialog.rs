@@ -19,11 +19,14 @@ use super::{
 };
 use crate::{
     output::{count_text, fit, size_text, tally_text},
-    row::EventState,
+    row::EventRow,
 };
 
 /// Widest the dialog gets.
 const WIDTH_MAX: u16 = 90;
+
+/// Among so many events those that are held are counted for every picture.
+const HELD_COUNTED_MAX: usize = 1000;
 
 /// Columns of the names of the fields.
 const NAMES: usize = 13;
@@ -48,7 +51,7 @@ pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect
     frame.render_widget(Clear, place);
     let lines: Vec<Line> = lines.into_iter().skip(scroll).take(shown).collect();
     frame.render_widget(Paragraph::new(lines).block(pane(state, title, true)), place);
-    let cursor = dialog.text(dialog.focus).filter(|_| dialog.run.is_none() && focus >= scroll);
+    let cursor = dialog.text(dialog.focus).filter(|_| !dialog.is_sending() && focus >= scroll);
     if let Some(input) = cursor {
         let typed = Window::new(input, inside.saturating_sub(NAMES + 3));
         let column = u16::try_from(NAMES + 3 + typed.cursor).unwrap_or(u16::MAX);
@@ -62,7 +65,7 @@ fn lines(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line> = Field::ALL
         .iter()
         .map(|&(field, name, help)| {
-            let has_keys = field == dialog.focus && dialog.run.is_none();
+            let has_keys = field == dialog.focus && !dialog.is_sending();
             let mark = if has_keys { "▸" } else { " " };
             let (text, style) = match value(dialog, field) {
                 text if text.is_empty() => (help_text(dialog, field, help), theme.faint()),
@@ -129,20 +132,37 @@ fn choice<'n>(choices: impl IntoIterator<Item = (bool, &'n str)>) -> String {
     choices.into_iter().map(one).collect::<Vec<_>>().join("  ")
 }
 
+/// That held events can be released; nothing when none is.
+pub(super) fn release_text(state: &State, dialog: &Dialog) -> Option<String> {
+    let list = state.events.list();
+    if dialog.ids.len() > HELD_COUNTED_MAX {
+        return (list.held_count() > 0).then(|| " f6 releases those that are held like this".to_owned());
+    }
+    let held = dialog.ids.iter().filter(|id| list.is_held(**id)).count();
+    match (held, dialog.ids.len()) {
+        (0, _) => None,
+        (_, 1) => Some(" f6 releases it like this".to_owned()),
+        (held, _) => Some(format!(" f6 releases {} like this", count_text(held as u64, "held event"))),
+    }
+}
+
 fn results(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
     let theme = state.theme();
     let Some(run) = &dialog.run else {
-        let is_held = |row: &crate::row::EventRow| row.state == EventState::Held;
-        let held = dialog.ids.iter().any(|id| state.row(*id).is_some_and(is_held));
-        let text = match dialog.plan() {
-            Ok(plan) => {
+        let text = match dialog.requests() {
+            Ok(requests) => {
                 let to = dialog.destination().map(|to| format!(" to {to}")).unwrap_or_default();
-                format!(" f5 sends {}{to}", count_text(plan.requests(), "request"))
+                format!(" f5 sends {}{to}", count_text(requests, "request"))
             }
             Err(reason) => format!(" {reason}"),
         };
         let mut lines = vec![Line::from(fit(&text, 0, width))];
-        lines.extend(held.then(|| Line::from(fit(" f6 releases it like this", 0, width))));
+        lines.extend(release_text(state, dialog).map(|text| Line::from(fit(&text, 0, width))));
+        let is_signed = dialog.ids.first().and_then(|id| state.row(*id)).is_some_and(EventRow::is_signed);
+        if is_signed && dialog.leaves_signature() {
+            let text = " its signature is that of what was received; space on Signature makes it anew";
+            lines.push(Line::styled(fit(text, 0, width), theme.doubtful()));
+        }
         return lines;
     };
     let stage = match run.stage {
