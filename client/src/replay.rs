@@ -153,11 +153,17 @@ pub struct Preview {
     pub changes: Vec<String>,
     /// The first event whose signature stays while its content does not.
     pub signature_is_old: bool,
-    /// The first request's line and headers as they are stored; bytes that are no UTF-8 are replaced.
+    /// The first request's line and headers as they are sent; bytes that are no UTF-8 are replaced.
     pub head: String,
     /// Length of the first request's body.
     pub body_bytes: u64,
+    /// The beginning of that body; absent when it is no text.
+    #[serde(default)]
+    pub body_text: Option<String>,
 }
+
+/// Most bytes of a body that a preview has.
+pub(crate) const PREVIEW_BODY_BYTES: usize = 4096;
 
 /// One request of a plan is done.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,7 +27,7 @@ pub struct TagArgs {
 pub struct CommentArgs {
     /// The event's id, or its beginning
     pub id: String,
-    /// What to write, in place of the comment before
+    /// What to write, in place of the one before; '' takes it away
     #[arg(value_name = "TEXT")]
     pub text: Vec<String>,
 }

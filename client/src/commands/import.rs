@@ -31,7 +31,7 @@ pub async fn run(data: Option<&Path>, args: &ImportArgs) -> anyhow::Result<Exit>
     for imported in &mut events {
         recognise(imported, &catalogue);
     }
-    let access = lookup::open(data).await?;
+    let access = lookup::open_or_make(data).await?;
     let (mut stored, mut known) = (0_u64, 0_u64);
     for Imported { event, facts } in events {
         match access.import(event, facts).await {
