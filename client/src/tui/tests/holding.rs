@@ -49,6 +49,7 @@ fn preview(external: &[&str]) -> Result<Preview, String> {
         signature_is_old: false,
         head: String::new(),
         body_bytes: 0,
+        body_text: None,
     })
 }
 
@@ -285,7 +286,10 @@ fn the_dialog_takes_what_is_typed_after_a_run_where_it_is_seen() {
     stage.tell(Message::Previewed(2, preview(&[])));
     stage.keys("<tab>7");
     let screen = stage.screen();
-    assert!(!screen.contains("▸ ") && !screen.contains(" 7 "), "while it is sent nothing changes: {screen}");
+    assert!(
+        !screen.contains("▸ Body") && !screen.contains("▸ Target"),
+        "while it is sent nothing changes: {screen}"
+    );
     stage.tell(Message::Sent(2, Some(Sent { id: id(1), result: Ok(answered(2, 200)) })));
     stage.tell(Message::Sent(2, None));
     assert!(stage.screen().contains("f5 sends it again"), "{}", stage.screen());
@@ -344,4 +348,12 @@ fn a_signature_that_stays_while_the_content_changes_is_said() {
     assert!(stage.screen().contains(said), "{}", stage.screen());
     stage.keys("<tab><tab><tab> ");
     assert!(!stage.screen().contains(said), "{}", stage.screen());
+}
+
+#[test]
+fn a_held_event_names_the_keys_that_decide() {
+    let mut stage = five();
+    let screen = stage.keys("4gg").screen();
+    assert!(screen.contains("held: a forwards it, X drops it"), "{screen}");
+    assert!(!screen.contains("inhaul release"), "{screen}");
 }

@@ -1,4 +1,4 @@
-//! What becomes of the state when the mouse is used: a click selects, a second one opens, the wheel scrolls what is under it.
+//! What becomes of the state when the mouse is used: a click selects, a second one opens or folds, the wheel scrolls what is under it.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
@@ -7,9 +7,12 @@ use super::{
     super::{
         keys::Way,
         state::{Pane, State},
-        view::list,
+        view::{
+            detail::{self, At},
+            list,
+        },
     },
-    press,
+    folding, press,
 };
 
 /// Lines a turn of the wheel goes.
@@ -27,7 +30,14 @@ pub(super) fn mouse(state: &mut State, event: MouseEvent) {
         if on_list {
             click(state, event.row);
         } else if on_event {
+            let is_open = state.pane == Pane::Detail;
             press::open(state);
+            match detail::at(state, at) {
+                Some(At::Tab(tab)) => press::show_tab(state, tab),
+                // The first click beside the list opens the event.
+                Some(At::Line(line)) if is_open => folding::click(state, line),
+                Some(At::Line(_)) | None => {}
+            }
         }
     }
     let ways = [(MouseEventKind::ScrollDown, Way::Down), (MouseEventKind::ScrollUp, Way::Up)];

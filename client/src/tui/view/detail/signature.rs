@@ -10,6 +10,7 @@ use ratatui::style::Style;
 use super::{
     super::super::{
         content::{Opened, Sender},
+        keys::{Action, Keymap},
         theme::Theme,
     },
     Page,
@@ -58,7 +59,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow) {
     let (glyph, style) = verdict_look(theme, row.verdict.as_ref());
     let text = row.verdict.as_ref().map_or_else(|| "not checked yet".to_owned(), verdict_text);
     page.put(&format!("{glyph} {text}"), style);
-    if let Some(advice) = row.verdict.as_ref().and_then(|verdict| advice(verdict, row.id)) {
+    if let Some(advice) = row.verdict.as_ref().and_then(|verdict| advice(verdict, row.id, page.keymap)) {
         page.put(&format!("  {advice}"), Style::new());
     }
     page.heading("Checked");
@@ -141,16 +142,16 @@ fn put_signed(page: &mut Page, opened: &Opened) {
 }
 
 /// What to do about it.
-fn advice(verdict: &Verdict, id: EventId) -> Option<String> {
+fn advice(verdict: &Verdict, id: EventId, keymap: &Keymap) -> Option<String> {
     match verdict {
         Verdict::Valid { .. } => None,
         Verdict::Invalid { .. } => {
             Some(format!("`inhaul verify {id} --secret-env NAME` checks it again, with another secret"))
         }
-        Verdict::Stale { .. } => Some(
-            "it was on its way for long, or the sender's clock is wrong; `ctrl-r` replays it signed anew"
-                .to_owned(),
-        ),
+        Verdict::Stale { .. } => Some(format!(
+            "it was on its way for long, or the sender's clock is wrong; `{}` replays it signed anew",
+            keymap.first(Action::ReplaySigned)
+        )),
         Verdict::NoSecret { provider } => Some(format!(
             "give the secret of {} with `--secret-env NAME` or in a `[[route]]` of inhaul.toml",
             visible(provider)
