@@ -142,10 +142,7 @@ fn is_glob(value: &Spanned) -> bool {
 
 fn alias(name: &Spanned, value: Option<&Spanned>) -> Result<Test, FilterError> {
     let Some((_, field, op, fixed)) = ALIASES.iter().find(|(alias, ..)| *alias == name.text) else {
-        return wrong(
-            name,
-            format!("there is no ~{}; `docs/filters.md` has the letters there are", name.text),
-        );
+        return wrong(name, format!("there is no ~{}; docs/filters.md has the letters there are", name.text));
     };
     let field = Spanned { text: (*field).to_owned(), span: name.span.clone() };
     let fixed = fixed.map(|text| Spanned { text: text.to_owned(), span: name.span.clone() });

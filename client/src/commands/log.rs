@@ -98,6 +98,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Sign(_)
         | Command::Trigger(_)
         | Command::Config(_)
+        | Command::Filters
         | Command::Keys(_)
         | Command::Providers(_) => return false,
         #[cfg(feature = "jq")]

@@ -253,7 +253,7 @@ pub(crate) const BINDINGS: [Binding; 108] = [
         Action::Filter,
         &[List],
         &["/", "f"],
-        "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9 (docs/filters.md); also `:filter TEXT`",
+        "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9; `?` has more at its end; also `:filter TEXT`",
     )
     .hinted(&[(List, "filter")]),
     line("search", Action::Search, &[Event, View], &["/"], "look for text in what is shown")
