@@ -469,6 +469,19 @@ fn the_help_lists_every_key_and_back_leads_out() {
     stage.effects.clear();
     stage.keys("/text<C-c>");
     assert!(stage.effects.contains(&Effect::Quit { keep: false }), "wherever one is");
+    stage.effects.clear();
+    let held = EventRow { state: crate::row::EventState::Held, attempts: Vec::new(), ..row(9) };
+    stage.tell(Message::Live(Live::Event(Box::new(held))));
+    stage.keys("<C-c>");
+    assert!(
+        stage.screen().contains("1 event is held and stays so; ctrl-c again quits"),
+        "{}",
+        stage.screen()
+    );
+    stage.keys("a<C-c>");
+    assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Quit { .. })), "it is asked anew");
+    stage.keys("<C-c>");
+    assert!(stage.effects.contains(&Effect::Quit { keep: false }));
 }
 
 #[test]

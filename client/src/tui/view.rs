@@ -153,7 +153,7 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
             hints.push("enter hold them; nothing means every event  esc cancel".to_owned());
         }
         (Some(PromptKind::Filter), _) if state.completing.is_some() => {
-            hints.push("tab take it  ↑ ↓ choose  enter keep the filter  esc clear".to_owned());
+            hints.push("tab take it  ↑ ↓ choose  enter keep the filter  esc as it was".to_owned());
         }
         (Some(PromptKind::Filter), _) => {
             hints.push("enter keep  esc as it was  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());

@@ -123,7 +123,9 @@ fn commands_take_a_filter_an_id_or_a_time() {
     stage.keys(&format!(":goto {}<enter>", &id(2).to_string()[..18]));
     assert_eq!(stage.state.selected, Some(id(2)));
     stage.tell(Message::Time(UnixMillis(AT + 60_000)));
-    stage.keys("gegone<enter>");
+    stage.keys(":no such thing<enter>");
+    assert!(stage.screen().contains("nothing has this name") && stage.state.prompt.is_some());
+    stage.keys("<esc>gegone<enter>");
     assert!(stage.screen().contains("has the id gone"), "{}", stage.screen());
     // The third was received three seconds after the beginning of the minute before.
     stage.keys(":goto -57s<enter>");

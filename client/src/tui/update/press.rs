@@ -26,9 +26,12 @@ const COUNT_MAX: usize = 10_000_000;
 
 pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     if is_interrupt(key) {
-        return effects.push(Effect::Quit { keep: false });
+        return leaving::interrupt(state, effects);
     }
     state.toast = None;
+    if state.dialog.is_some() || state.prompt.is_some() {
+        state.warned = None;
+    }
     if state.dialog.is_some() {
         return dialog::press(state, key, effects);
     }
@@ -335,6 +338,9 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         (PromptKind::Command, KeyCode::Enter) => {
             let named = commands::named(state);
             let action = commands::found(state).get(state.view_scroll).map(|line| line.action);
+            if named.is_none() && action.is_none() {
+                return state.tell("nothing has this name".to_owned(), ToastKind::Note);
+            }
             (state.prompt, state.view) = (None, None);
             if let Some(named) = named {
                 named::act(state, named, effects);
