@@ -201,7 +201,11 @@ impl Listening {
                     Ok(Err(SessionRefused::Stopping)) => {
                         return flat((&mut self.pipeline).await).err().unwrap_or_else(interrupted);
                     }
-                    ended => return flat(ended).err().unwrap_or_else(interrupted),
+                    ended => {
+                        let refused = ended.as_ref().ok().and_then(|ended| ended.as_ref().err());
+                        let explained = refused.and_then(|refused| self.without_endpoint(refused));
+                        return explained.unwrap_or_else(|| flat(ended).err().unwrap_or_else(interrupted));
+                    }
                 },
                 ended = &mut self.telling, if !all_told => match flat(ended) {
                     Err(failure) => return failure,
@@ -210,6 +214,25 @@ impl Listening {
                 },
             }
         }
+    }
+
+    /// That the relay of this program knows its endpoint no more, which nobody but who changes its directory can do.
+    #[cfg(feature = "relay")]
+    fn without_endpoint(&self, refused: &SessionRefused) -> Option<Failure> {
+        use inhaul_core::wire::ErrorCode;
+        let SessionRefused::ByRelay(error) = refused else { return None };
+        let is_unknown = matches!(error.code, ErrorCode::Unauthorized | ErrorCode::Revoked);
+        (self.relay.is_some() && is_unknown).then(|| {
+            let directory = self.history.data_dir().relay();
+            Failure::new(format!("{} was removed or changed while this program ran", directory.display()))
+                .hint("start it again; an endpoint that is made anew has another URL")
+        })
+    }
+
+    /// That the relay of this program knows its endpoint no more; this program has no relay.
+    #[cfg(not(feature = "relay"))]
+    fn without_endpoint(&self, _: &SessionRefused) -> Option<Failure> {
+        None
     }
 
     /// Stops: what is being forwarded is finished and recorded, and its answer goes to the sender.

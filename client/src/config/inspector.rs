@@ -51,7 +51,7 @@ impl FileInspector {
             }
             let keymap = Keymap::new(&keys).map_err(|error| {
                 let name = table.table.keys().find(|name| is_about(&error, name.get_ref(), &keys));
-                let span = name.map_or(span.clone(), |name| name.span());
+                let span = name.map_or(span.clone(), toml::Spanned::span);
                 table.place.error(&span, Problem::Keys(Box::new(error)))
             })?;
             inspector.keymap = Some(keymap);

@@ -290,6 +290,13 @@ impl Dialog {
         }
     }
 
+    /// Goes to a field, unless something is being sent.
+    pub(super) fn go_to(&mut self, field: Field) {
+        if self.may_change() {
+            self.focus = field;
+        }
+    }
+
     /// Whether the field takes one after another.
     fn has_parts(&self) -> bool {
         matches!(self.focus, Field::Values | Field::Headers | Field::Query)

@@ -68,9 +68,10 @@ pub(super) async fn until(
             Some(happened) = live.recv() => Message::Live(happened),
         };
         for effect in take_in(vec![Message::Time(clock::now()), message]) {
-            match effect {
-                Effect::Clipboard(_) | Effect::TakeMouse(_) | Effect::Redraw => for_terminal.push(effect),
-                effect => go(effect),
+            if matches!(effect, Effect::Clipboard(_) | Effect::TakeMouse(_) | Effect::Redraw) {
+                for_terminal.push(effect);
+            } else {
+                go(effect);
             }
         }
     }

@@ -29,7 +29,7 @@ use crate::output::fit;
 pub(super) mod areas;
 pub(super) mod commands;
 pub(super) mod detail;
-mod dialog;
+pub(super) mod dialog;
 mod diff;
 mod filter;
 mod help;

@@ -526,6 +526,6 @@ pub(crate) const BINDINGS: [Binding; 108] = [
         Action::QuitNow,
         &[Everywhere],
         &["Q"],
-        "quit at once and leave the screen as it was; so does ctrl-c, without the screen",
+        "quit at once and leave the screen as it was; ctrl-c does so without the screen, and asks as q does",
     ),
 ];

@@ -329,11 +329,9 @@ fn what_is_typed_into_the_dialog_is_what_is_meant_and_is_not_lost() {
     assert!(stage.keys("<esc>").screen().contains("what you changed was not sent; esc again drops it"));
     assert!(stage.state.dialog.is_some());
     stage.keys("<f5>");
-    let plan = done(&mut stage).into_iter().find_map(|effect| match effect {
-        Effect::Preview(_, plan) => Some(*plan),
-        _ => None,
-    });
-    let plan = plan.unwrap();
+    let Some(Effect::Preview(_, plan)) = done(&mut stage).pop() else {
+        panic!("it is asked what it would send")
+    };
     assert_eq!((plan.pace.times, plan.pace.delay_ms, plan.pace.concurrency), (5, 200, 1));
     assert_eq!(plan.draft.changes.set_headers, [("X-A".to_owned(), "1".to_owned())]);
 }

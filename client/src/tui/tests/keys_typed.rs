@@ -216,3 +216,18 @@ fn a_click_on_a_tab_or_a_line_of_a_tree_goes_there() {
     click(&mut stage, "Body");
     assert_eq!(stage.state.tab, Tab::Body);
 }
+
+#[test]
+fn a_click_on_a_field_of_the_dialog_goes_there() {
+    for (width, height) in [(120, 36), (60, 14)] {
+        let mut stage = Stage::with_events(width, height);
+        stage.keys("R");
+        let screen = stage.screen();
+        let line = screen.lines().position(|line| line.contains(" Query ")).unwrap();
+        stage.tell(mouse(MouseEventKind::Down(MouseButton::Left), width / 2, u16::try_from(line).unwrap()));
+        stage.keys("a=1");
+        assert!(stage.screen().contains("▸ Query         a=1"), "{}", stage.screen());
+        stage.tell(mouse(MouseEventKind::Down(MouseButton::Left), 0, 0));
+        assert!(stage.screen().contains("▸ Query"), "{}", stage.screen());
+    }
+}

@@ -9,7 +9,7 @@ use super::{
         state::{Pane, State},
         view::{
             detail::{self, At},
-            list,
+            dialog, list,
         },
     },
     folding, press,
@@ -19,11 +19,17 @@ use super::{
 const WHEEL_LINES: usize = 3;
 
 pub(super) fn mouse(state: &mut State, event: MouseEvent) {
-    if state.dialog.is_some() {
+    let at = Position { x: event.column, y: event.row };
+    if let Some(dialog) = &state.dialog {
+        let field = dialog::field_at(state, dialog, at);
+        if let (MouseEventKind::Down(MouseButton::Left), Some(field), Some(dialog)) =
+            (event.kind, field, &mut state.dialog)
+        {
+            dialog.go_to(field);
+        }
         return;
     }
     let areas = state.areas();
-    let at = Position { x: event.column, y: event.row };
     let on_list = state.view.is_none() && areas.list.is_some_and(|area| area.contains(at));
     let on_event = state.view.is_none() && areas.event.is_some_and(|area| area.contains(at));
     if event.kind == MouseEventKind::Down(MouseButton::Left) {

@@ -335,19 +335,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             state.prompt = None;
             find(state, false);
         }
-        (PromptKind::Command, KeyCode::Enter) => {
-            let named = commands::named(state);
-            let action = commands::found(state).get(state.view_scroll).map(|line| line.action);
-            if named.is_none() && action.is_none() {
-                return state.tell("nothing has this name".to_owned(), ToastKind::Note);
-            }
-            (state.prompt, state.view) = (None, None);
-            if let Some(named) = named {
-                named::act(state, named, effects);
-            } else if let Some(action) = action {
-                act(state, action, None, effects);
-            }
-        }
+        (PromptKind::Command, KeyCode::Enter) => do_command(state, effects),
         (PromptKind::Command, KeyCode::Up) => state.view_scroll = state.view_scroll.saturating_sub(1),
         (PromptKind::Command, KeyCode::Down) => {
             let last = commands::found(state).len().saturating_sub(1);
@@ -357,6 +345,21 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             prompt.input.handle_event(&TerminalEvent::Key(key));
             typed(state, effects);
         }
+    }
+}
+
+/// Does the command that is typed or chosen; one that is none is typed on.
+fn do_command(state: &mut State, effects: &mut Vec<Effect>) {
+    let named = commands::named(state);
+    let action = commands::found(state).get(state.view_scroll).map(|line| line.action);
+    if named.is_none() && action.is_none() {
+        return state.tell("nothing has this name".to_owned(), ToastKind::Note);
+    }
+    (state.prompt, state.view) = (None, None);
+    if let Some(named) = named {
+        named::act(state, named, effects);
+    } else if let Some(action) = action {
+        act(state, action, None, effects);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ratatui::{
     Frame,
-    layout::Rect,
+    layout::{Margin, Position, Rect},
     text::{Line, Span},
     widgets::{Clear, Paragraph},
 };
@@ -31,19 +31,44 @@ const HELD_COUNTED_MAX: usize = 1000;
 /// Columns of the names of the fields.
 const NAMES: usize = 13;
 
-/// Draws it, as far as there is room: the field with the keys stays on the screen.
-pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect) {
+/// Where it is, and what of it has room there: the field with the keys stays on the screen.
+struct Placed {
+    lines: Vec<Line<'static>>,
+    place: Rect,
+    /// The first line that is seen.
+    scroll: usize,
+}
+
+fn placed(state: &State, dialog: &Dialog, area: Rect) -> Placed {
     let width = area.width.min(WIDTH_MAX);
-    let inside = usize::from(width.saturating_sub(2));
-    let lines = lines(state, dialog, inside);
+    let lines = lines(state, dialog, usize::from(width.saturating_sub(2)));
     let height = area.height.min(u16::try_from(lines.len() + 2).unwrap_or(u16::MAX));
     let place =
         Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    let shown = usize::from(height.saturating_sub(2));
-    let focus = Field::ALL.iter().position(|(field, _, _)| *field == dialog.focus).unwrap_or(0);
-    // While it sends, what came of it counts.
-    let focus = if dialog.run.is_some() { lines.len() - 1 } else { focus };
-    let scroll = (focus + 1).saturating_sub(shown);
+    // What came of a run counts more.
+    let last = if dialog.run.is_some() { lines.len() - 1 } else { place_of(dialog.focus) };
+    let scroll = (last + 1).saturating_sub(usize::from(height.saturating_sub(2)));
+    Placed { lines, place, scroll }
+}
+
+fn place_of(wanted: Field) -> usize {
+    Field::ALL.iter().position(|(field, _, _)| *field == wanted).unwrap_or(0)
+}
+
+/// The field at a place of the screen.
+pub(in super::super) fn field_at(state: &State, dialog: &Dialog, at: Position) -> Option<Field> {
+    let Placed { place, scroll, .. } = placed(state, dialog, state.areas().main);
+    let inside = place.inner(Margin::new(1, 1));
+    let line = scroll + usize::from(at.y.checked_sub(inside.y)?);
+    inside.contains(at).then(|| Field::ALL.get(line).map(|(field, _, _)| *field)).flatten()
+}
+
+/// Draws it, as far as there is room.
+pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect) {
+    let Placed { lines, place, scroll } = placed(state, dialog, area);
+    let (width, inside) = (place.width, usize::from(place.width.saturating_sub(2)));
+    let shown = usize::from(place.height.saturating_sub(2));
+    let focus = place_of(dialog.focus);
     let title = match dialog.ids.len() {
         1 => " Replay one event ".to_owned(),
         events => format!(" Replay {events} marked events "),
