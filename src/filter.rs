@@ -89,22 +89,35 @@ enum Test {
 }
 
 impl Filter {
-    /// Reads a filter that decides what becomes of events. It has no jq programs, because nothing that is forwarded waits for a program.
+    /// Reads a filter that names no saved ones and has no jq programs.
     ///
     /// # Errors
     /// At the first thing that is wrong, with its place.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        Self::parse_deciding(text, &Saved::default())
+        Self::parse_with(text, &Saved::default())?.without_programs(text)
     }
 
-    /// As [`Filter::parse`], of a filter that may name saved ones.
+    /// Reads a filter that decides what becomes of events, and may name saved ones. It has no jq programs, because nothing that is forwarded
+    /// waits for a program, and asks for nothing that is known only later.
     ///
     /// # Errors
-    /// As [`Filter::parse`], and when no filter has the name.
+    /// As [`Filter::parse`], when no filter has the name, and when it asks for what becomes of an event.
     pub fn parse_deciding(text: &str, saved: &Saved) -> Result<Self, FilterError> {
-        let filter = Self::parse_with(text, saved)?;
-        if filter.jq_programs().is_empty() {
-            return Ok(filter);
+        let filter = Self::parse_with(text, saved)?.without_programs(text)?;
+        match filter.expression.as_ref().and_then(Expression::known_later) {
+            None => Ok(filter),
+            Some(test) => {
+                let message = format!(
+                    "what is forwarded or held is decided about an event when it arrives; {test} is not known then"
+                );
+                Err(FilterError { span: 0..text.len(), message })
+            }
+        }
+    }
+
+    fn without_programs(self, text: &str) -> Result<Self, FilterError> {
+        if self.jq_programs().is_empty() {
+            return Ok(self);
         }
         let message =
             "jq: finds events that are there; what is forwarded or held is not decided by a program";
@@ -191,6 +204,15 @@ impl Expression {
         }
     }
 
+    /// The first test of what is not known of an event when it arrives.
+    fn known_later(&self) -> Option<&Test> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().find_map(Self::known_later),
+            Self::Not(other) => other.known_later(),
+            Self::Test(test) => test.is_of_later().then_some(test),
+        }
+    }
+
     fn asks_for(&self, flag: Flag) -> bool {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks_for(flag)),
@@ -214,6 +236,17 @@ fn decide(expressions: &[Expression], subject: &impl Subject, decisive: bool) ->
 }
 
 impl Test {
+    /// Whether it asks for what becomes of an event, or what a person notes on it.
+    fn is_of_later(&self) -> bool {
+        match self {
+            Self::Text(field, _) | Self::Present(field) => field.is_of_later(),
+            Self::Number(field, _) => field.is_of_later(),
+            Self::Status(_) => true,
+            Self::Flags(flags) => flags.iter().any(|flag| flag.is_of_later()),
+            Self::Word(_) | Self::Signature(_) | Self::Received(_) | Self::Json(..) | Self::Jq(_) => false,
+        }
+    }
+
     fn test(&self, subject: &impl Subject) -> Option<bool> {
         match self {
             Self::Word(pattern) => subject.any_word(&mut |text| pattern.matches(text)),

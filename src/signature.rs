@@ -44,7 +44,7 @@ mod sign;
 mod tests;
 mod x5c;
 
-pub use catalogue::{Catalogue, EventNames, IdPlace, Provider, catalogue, verify_any};
+pub use catalogue::{Catalogue, EventNames, IdPlace, Provider, catalogue, usual_event_type, verify_any};
 pub use challenge::{Challenge, ChallengeAnswer, challenge, token_parameters};
 pub use digests::{Digests, Expected};
 pub use flaw::Flaw;

@@ -81,13 +81,13 @@ pub enum Command {
     Listen(Box<ListenArgs>),
     /// List stored events, newest first
     ///
-    /// Example: `inhaul events 'provider:stripe is:failed data.object.amount>100'`; docs/filters.md has the language. Works while
+    /// Example: `inhaul events 'provider:stripe is:failed data.object.amount>100'`; `inhaul filters` has the language. Works while
     /// `inhaul listen` is running.
     Events(EventsArgs),
     /// Show one stored event: request, verdict, attempts and body
     ///
     /// Example: `inhaul show 0197a2c4 --as curl`, or `--jq '.data | {id, amount}'`. Works while `inhaul listen` is running.
-    #[command(after_long_help = EXIT_STATUS)]
+    #[command(after_long_help = notes::NOTES_STATUS)]
     Show(ShowArgs),
     /// Send stored events to your application again, as they were or changed
     ///
@@ -117,12 +117,13 @@ pub enum Command {
     ///
     /// Example: `inhaul tag 0197a2c4 0197a2d0 +slow -fine`, and then `inhaul events tag:slow`. Prints the tags they have then. Works
     /// while `inhaul listen` is running.
-    #[command(after_long_help = EXIT_STATUS, disable_help_flag = true)]
+    #[command(after_long_help = notes::NOTES_STATUS, disable_help_flag = true)]
     Tag(TagArgs),
     /// Write a comment about a stored event; an empty one removes it
     ///
-    /// Example: `inhaul comment 0197a2c4 'who sent this?'`, and then `inhaul events comment:who`. Works while `inhaul listen` is running.
-    #[command(after_long_help = EXIT_STATUS)]
+    /// Example: `inhaul comment 0197a2c4 'who sent this?'`, and then `inhaul events comment:who`. Without a text it prints the comment.
+    /// Works while `inhaul listen` is running.
+    #[command(after_long_help = notes::NOTES_STATUS)]
     Comment(CommentArgs),
     /// Delete stored events for good
     ///
@@ -134,7 +135,7 @@ pub enum Command {
     ///
     /// Example: `inhaul thread 0197a2c4`. Says what is missing between them, what came out of order, and the time between one and the next,
     /// over the last seven days. Works while `inhaul listen` is running.
-    #[command(after_long_help = EXIT_STATUS)]
+    #[command(after_long_help = notes::NOTES_STATUS)]
     Thread(ThreadArgs),
     /// Look after the history: its size, whether it is whole, what of it may go
     #[command(subcommand)]
@@ -179,6 +180,10 @@ pub enum Command {
     /// Example: `inhaul config 3000 --timeout 5s` prints what `inhaul listen` would do with these arguments: each setting, and the argument,
     /// variable or line of inhaul.toml that says it. Secrets are named and not shown.
     Config(Box<ConfigArgs>),
+    /// Print what can be written in a filter
+    ///
+    /// Filters say which events are meant: in `inhaul events`, in the inspector, in routes and in what is held.
+    Filters,
     /// Print the inspector's keys as configuration, with what each does
     ///
     /// What it prints can stand in inhaul.toml, changed. Where the file's own keys clash, it says so.

@@ -12,6 +12,7 @@ pub mod diff;
 pub mod events;
 pub mod export;
 pub mod failure;
+pub mod filters;
 pub mod history;
 pub mod hold;
 pub mod import;
@@ -77,6 +78,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(args) => import::run(data, &args).await?,
         Command::Diff(args) => diff::run(data, &args).await?,
         Command::Config(args) => config::run(&args)?,
+        Command::Filters => filters::run()?,
         Command::Keys(args) => keys::run(args.config.as_deref())?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "jq")]

@@ -9,7 +9,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
-use inhaul_core::event::{Event, Header};
+use inhaul_core::event::{Event, HeadError, Header};
 use rustls::ClientConfig;
 use thiserror::Error;
 use tokio::{
@@ -110,6 +110,14 @@ impl Failure {
             Self::Timeout(_) => FailureKind::Timeout,
         }
     }
+}
+
+/// The head of the request that a target gets for an event.
+///
+/// # Errors
+/// When the event's own head cannot be read.
+pub(crate) fn request_head(event: &Event, target: &Target) -> Result<Bytes, HeadError> {
+    Ok(head::request_head(event, &event.parsed_head()?, target))
 }
 
 impl Forwarder {

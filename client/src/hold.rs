@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use inhaul_core::{
     event::{Event, UnixMillis},
-    filter::{Filter, FilterError},
+    filter::{Filter, FilterError, Saved},
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ impl Hold {
     /// When a text is no filter; everything stays as it was.
     pub fn change(&self, change: &HoldChange) -> Result<HoldState, FilterError> {
         let filter = match change {
-            HoldChange::Filter(text) => Some((Filter::parse(text)?, text)),
+            HoldChange::Filter(text) => Some((Filter::parse_deciding(text, &Saved::default())?, text)),
             HoldChange::Turn(_) => None,
         };
         {

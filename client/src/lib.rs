@@ -13,6 +13,7 @@ pub mod demo;
 pub mod diff;
 pub mod draft;
 pub mod export;
+mod filter_help;
 pub mod filtering;
 pub mod forward;
 pub mod history;

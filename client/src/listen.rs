@@ -3,6 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -204,7 +205,11 @@ impl Listening {
                     Ok(Err(SessionRefused::Stopping)) => {
                         return flat((&mut self.pipeline).await).err().unwrap_or_else(interrupted);
                     }
-                    ended => return flat(ended).err().unwrap_or_else(interrupted),
+                    ended => {
+                        let refused = ended.as_ref().ok().and_then(|ended| ended.as_ref().err());
+                        let explained = refused.and_then(|refused| self.without_endpoint(refused));
+                        return explained.unwrap_or_else(|| flat(ended).err().unwrap_or_else(interrupted));
+                    }
                 },
                 ended = &mut self.telling, if !all_told => match flat(ended) {
                     Err(failure) => return failure,
@@ -213,6 +218,25 @@ impl Listening {
                 },
             }
         }
+    }
+
+    /// That the relay of this program knows its endpoint no more, which nobody but who changes its directory can do.
+    #[cfg(feature = "relay")]
+    fn without_endpoint(&self, refused: &SessionRefused) -> Option<Failure> {
+        use inhaul_core::wire::ErrorCode;
+        let SessionRefused::ByRelay(error) = refused else { return None };
+        let is_unknown = matches!(error.code, ErrorCode::Unauthorized | ErrorCode::Revoked);
+        (self.relay.is_some() && is_unknown).then(|| {
+            let directory = self.history.data_dir().relay();
+            Failure::new(format!("{} was removed or changed while this program ran", directory.display()))
+                .hint("start it again; an endpoint that is made anew has another URL")
+        })
+    }
+
+    /// That the relay of this program knows its endpoint no more; this program has no relay.
+    #[cfg(not(feature = "relay"))]
+    fn without_endpoint(&self, _: &SessionRefused) -> Option<Failure> {
+        None
     }
 
     /// Stops: what is being forwarded is finished and recorded, and its answer goes to the sender.
@@ -395,12 +419,21 @@ pub(crate) async fn replay(
     while under_way.join_next().await.is_some() {}
 }
 
-async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationToken) {
+/// Looks at a plan, or has it sent until the client or whoever asked stops.
+pub(crate) async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationToken) {
     let PlanRequest { plan, wanted } = request;
     match wanted {
         // Whoever asked may have gone.
         Wanted::Preview(answer) => drop(answer.send(pipeline.preview(&plan).await)),
-        Wanted::Sent(sent) => pipeline.replay_all(plan, &sent, &stop).await,
+        Wanted::Sent(sent, asked_to_stop) => {
+            let either = stop.child_token();
+            let mut sending = pin!(pipeline.replay_all(plan, &sent, &either));
+            tokio::select! {
+                () = &mut sending => return,
+                () = asked_to_stop.cancelled() => either.cancel(),
+            }
+            sending.await;
+        }
     }
 }
 

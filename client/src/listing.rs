@@ -64,8 +64,8 @@ pub struct Listing {
     order: Order,
     /// In that order.
     matching: VecDeque<Number>,
-    /// Those of which neither the entry nor the row tells, in the order of storing.
-    open: Vec<Number>,
+    /// Those of which neither the entry nor the row tells, in the order of storing. Older ones are put before them.
+    open: VecDeque<Number>,
     /// How many of them there were since the filter was set.
     opened: usize,
 }
@@ -87,7 +87,7 @@ impl Listing {
             only: None,
             order: Order::default(),
             matching: VecDeque::new(),
-            open: Vec::new(),
+            open: VecDeque::new(),
             opened: 0,
         }
     }
@@ -290,7 +290,7 @@ impl Listing {
             match told {
                 Some(true) => matching.push(number),
                 Some(false) => {}
-                None => self.open.push(number),
+                None => self.open.push_back(number),
             }
             number += 1;
         });

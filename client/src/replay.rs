@@ -84,7 +84,7 @@ impl Plan {
 
     /// How many requests it makes.
     pub fn requests(&self) -> u64 {
-        (self.ids.len() as u64).saturating_mul(u64::from(self.pace.times))
+        self.pace.requests(self.ids.len())
     }
 
     /// Refuses what is empty or too much.
@@ -92,15 +92,7 @@ impl Plan {
     /// # Errors
     /// At the first of these.
     pub fn check(&self) -> Result<(), PlanError> {
-        let Pace { delay_ms, jitter_percent, concurrency, .. } = self.pace;
-        match self.requests() {
-            0 => Err(PlanError::Nothing),
-            requests if requests > REQUESTS_MAX => Err(PlanError::Requests(requests)),
-            _ if !(1..=CONCURRENCY_MAX).contains(&concurrency) => Err(PlanError::Concurrency(concurrency)),
-            _ if Duration::from_millis(delay_ms) > DELAY_MAX => Err(PlanError::Delay),
-            _ if jitter_percent > 100 => Err(PlanError::Jitter),
-            _ => Ok(()),
-        }
+        self.pace.check(self.ids.len())
     }
 
     /// The events in the order in which they are sent.
@@ -119,6 +111,28 @@ impl Plan {
 }
 
 impl Pace {
+    /// How many requests it makes of so many events.
+    pub fn requests(&self, events: usize) -> u64 {
+        (events as u64).saturating_mul(u64::from(self.times))
+    }
+
+    /// Refuses what is empty or too much for so many events.
+    ///
+    /// # Errors
+    /// At the first of these.
+    pub fn check(&self, events: usize) -> Result<(), PlanError> {
+        match self.requests(events) {
+            0 => Err(PlanError::Nothing),
+            requests if requests > REQUESTS_MAX => Err(PlanError::Requests(requests)),
+            _ if !(1..=CONCURRENCY_MAX).contains(&self.concurrency) => {
+                Err(PlanError::Concurrency(self.concurrency))
+            }
+            _ if Duration::from_millis(self.delay_ms) > DELAY_MAX => Err(PlanError::Delay),
+            _ if self.jitter_percent > 100 => Err(PlanError::Jitter),
+            _ => Ok(()),
+        }
+    }
+
     /// The wait from the start of one request to that of the next; `random` is any number.
     pub fn wait(&self, random: u64) -> Duration {
         let part = self.delay_ms * u64::from(self.jitter_percent) / 100;
@@ -139,11 +153,17 @@ pub struct Preview {
     pub changes: Vec<String>,
     /// The first event whose signature stays while its content does not.
     pub signature_is_old: bool,
-    /// The first request's line and headers as they are stored; bytes that are no UTF-8 are replaced.
+    /// The first request's line and headers as they are sent; bytes that are no UTF-8 are replaced.
     pub head: String,
     /// Length of the first request's body.
     pub body_bytes: u64,
+    /// The beginning of that body; absent when it is no text.
+    #[serde(default)]
+    pub body_text: Option<String>,
 }
+
+/// Most bytes of a body that a preview has.
+pub(crate) const PREVIEW_BODY_BYTES: usize = 4096;
 
 /// One request of a plan is done.
 #[derive(Clone, Debug, PartialEq)]

@@ -89,6 +89,11 @@ impl EventRow {
         self.attempts.last().map_or(0, |last| last.number)
     }
 
+    /// Whether it has a signature, as far as that was looked at.
+    pub fn is_signed(&self) -> bool {
+        !matches!(self.verdict, None | Some(Verdict::Unsigned))
+    }
+
     /// Whether two events are of the same sender, endpoint and type; without a type, of the same method and path.
     pub fn is_like(&self, other: &Self) -> bool {
         let path = |row: &Self| row.target.split('?').next().map(str::to_owned);

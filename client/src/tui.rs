@@ -11,6 +11,7 @@
 //!  errands   what is done outside, and comes back as messages
 //!  content   an event taken apart, and tree its JSON
 //!  front     the terminal and its keys, before there is a history
+//!  intake    what is taken in between two pictures
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  query     a jq program over the body
@@ -28,12 +29,7 @@
 //!  offscreen the same without a terminal, for what measures it
 //! ```
 
-use std::{
-    env,
-    fmt::Write as _,
-    io,
-    time::{Duration, Instant},
-};
+use std::{env, fmt::Write as _, io, time::Duration};
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures_util::StreamExt;
@@ -44,12 +40,13 @@ use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{
     errands::Errands,
+    intake::{gather, until},
     message::{Effect, Message},
     state::{Layout, Look, State, Times, ToastKind},
     terminal::Screen,
@@ -58,7 +55,6 @@ use self::{
     view::view,
 };
 use crate::{
-    clock,
     commands::release::whoever,
     config::Settings,
     control::Orders,
@@ -80,6 +76,7 @@ mod exchange;
 mod foreground;
 mod front;
 mod holding;
+mod intake;
 pub mod keys;
 mod marks;
 mod message;
@@ -111,9 +108,6 @@ pub use front::Front;
 pub use keys::{Keymap, KeysError};
 pub use offscreen::OffScreen;
 pub use theme::Palette;
-
-/// Most things taken in before the screen is drawn again.
-const BATCH: usize = 4096;
 
 /// Shortest time between two pictures: 60 a second are more than anybody sees.
 const FRAME: Duration = Duration::from_millis(16);
@@ -189,12 +183,12 @@ pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) ->
     let mut interrupts = signal(SignalKind::interrupt())?;
     errands.go(Effect::LoadRows(None));
     later.into_iter().for_each(|effect| errands.go(effect));
+    let mut due = Instant::now();
     loop {
-        let drawn = Instant::now();
         // What happens while the terminal takes nothing is drawn once it does.
-        if !is_shown && screen.is_drawn() {
+        if !is_shown && due <= Instant::now() && screen.is_drawn() {
             screen.draw(|frame| view(&state, frame))?;
-            is_shown = true;
+            (is_shown, due) = (true, Instant::now() + FRAME);
         }
         let first = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -209,16 +203,14 @@ pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) ->
             },
             Some(result) = results.recv() => Some(result),
             _ = ticks.tick() => None,
-            () = screen.drawn(), if !is_shown => continue,
+            () = sleep_until(due), if !is_shown && Instant::now() < due => continue,
+            () = screen.drawn(), if !is_shown && due <= Instant::now() => continue,
         };
-        let is_key = matches!(first, Some(Message::Key(_) | Message::Mouse(_)));
-        let mut messages: Vec<Message> = vec![Message::Time(clock::now())];
-        messages.extend(first);
-        if !is_key {
-            // What comes in a burst is drawn once.
-            tokio::time::sleep_until((drawn + FRAME).into()).await;
-            messages.extend(std::iter::from_fn(|| live.try_recv().ok()).take(BATCH).map(Message::Live));
+        if matches!(first, Some(Message::Key(_) | Message::Mouse(_))) {
+            // Whoever presses a key waits for no picture.
+            due = Instant::now();
         }
+        let messages = gather(first, due, &mut live, &mut results).await;
         is_shown = false;
         for effect in update(&mut state, messages) {
             if let Effect::Quit { keep } = effect {
@@ -228,7 +220,9 @@ pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) ->
                 // The keys are somebody else's.
                 drop(keys);
                 screen.give_away();
-                until(lend(effect, &errands, &stop), &mut state, &mut live, &errands).await;
+                let done = lend(effect, &errands, &stop);
+                let take_in = |messages| update(&mut state, messages);
+                let later = until(done, &mut live, &mut results, take_in, |effect| errands.go(effect)).await;
                 if stop.is_cancelled() {
                     return Ok(());
                 }
@@ -236,6 +230,9 @@ pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) ->
                 keys = EventStream::new();
                 // Ctrl-C was meant for what had the terminal.
                 interrupts = signal(SignalKind::interrupt())?;
+                for effect in later {
+                    on_terminal(effect, &mut screen)?;
+                }
                 continue;
             }
             on_terminal(effect, &mut screen)?.into_iter().for_each(|effect| errands.go(effect));
@@ -283,26 +280,6 @@ fn on_terminal(effect: Effect, screen: &mut Screen) -> io::Result<Option<Effect>
         | Effect::Quit { .. }) => return Ok(Some(effect)),
     }
     Ok(None)
-}
-
-/// Takes in what happens while the terminal is somebody else's: what shows nothing must not hold up what is forwarded.
-async fn until(
-    done: impl Future<Output = ()>,
-    state: &mut State,
-    live: &mut mpsc::Receiver<Live>,
-    errands: &Errands,
-) {
-    let mut done = std::pin::pin!(done);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut done => return,
-            Some(happened) = live.recv() => {
-                let messages = vec![Message::Time(clock::now()), Message::Live(happened)];
-                update(state, messages).into_iter().for_each(|effect| errands.go(effect));
-            }
-        }
-    }
 }
 
 /// The state of an inspector that has just begun.

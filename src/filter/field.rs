@@ -259,6 +259,24 @@ impl Flag {
     pub fn words(self) -> &'static [&'static str] {
         FLAGS.iter().find(|(flag, _)| *flag == self).map_or(&[], |(_, words)| words)
     }
+
+    /// Whether it is known only after the event has arrived.
+    pub(super) fn is_of_later(self) -> bool {
+        match self {
+            Self::Missed | Self::Late | Self::Imported | Self::Repeat => false,
+            Self::Pending
+            | Self::Held
+            | Self::GivenUp
+            | Self::Delivered
+            | Self::Failed
+            | Self::Rejected
+            | Self::Dropped
+            | Self::Replayed
+            | Self::Retried
+            | Self::Tagged
+            | Self::Marked => true,
+        }
+    }
 }
 
 impl Signature {
@@ -268,7 +286,27 @@ impl Signature {
     }
 }
 
+impl TextField {
+    /// Whether it is known only after the event has arrived.
+    pub(super) fn is_of_later(&self) -> bool {
+        matches!(
+            self,
+            Self::Target
+                | Self::AnswerHeader(_)
+                | Self::AnswerHeaders
+                | Self::Answer
+                | Self::Tag
+                | Self::Comment
+        )
+    }
+}
+
 impl NumberField {
+    /// Whether it is known only after the event has arrived.
+    pub(super) fn is_of_later(self) -> bool {
+        matches!(self, Self::Milliseconds | Self::Attempts)
+    }
+
     pub(super) fn unit(self) -> Unit {
         match self {
             Self::Milliseconds | Self::Age => Unit::Time,

@@ -52,9 +52,9 @@ impl fmt::Display for Comparison {
 pub(super) enum Unit {
     /// None.
     Count,
-    /// Milliseconds; `s`, `m`, `h` and `d` may be said.
+    /// Milliseconds; `s`, `m`, `h`, `d` and `w` may be said.
     Time,
-    /// Bytes; `k`, `KiB`, `M`, `MiB`, `G` and `GiB` may be said, all of them powers of 1024.
+    /// Bytes; `k`, `kb`, `KiB`, `M`, `MiB`, `G` and the like may be said in small and capital letters, all of them powers of 1024.
     Bytes,
 }
 
@@ -66,9 +66,11 @@ impl Unit {
             (Self::Time, "m" | "min") => 60e3,
             (Self::Time, "h") => 3600e3,
             (Self::Time, "d") => 86_400e3,
-            (Self::Bytes, "k" | "K" | "KiB") => 1024.0,
-            (Self::Bytes, "M" | "MiB") => 1024.0 * 1024.0,
-            (Self::Bytes, "G" | "GiB") => 1024.0 * 1024.0 * 1024.0,
+            (Self::Time, "w") => 7.0 * 86_400e3,
+            (Self::Bytes, "b") => 1.0,
+            (Self::Bytes, "k" | "K" | "kb" | "kB" | "KB" | "KiB") => 1024.0,
+            (Self::Bytes, "m" | "M" | "mb" | "MB" | "MiB") => 1024.0 * 1024.0,
+            (Self::Bytes, "g" | "G" | "gb" | "GB" | "GiB") => 1024.0 * 1024.0 * 1024.0,
             (Self::Count | Self::Time | Self::Bytes, _) => return None,
         };
         Some(factor)

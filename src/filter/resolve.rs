@@ -168,10 +168,7 @@ fn is_glob(value: &Spanned) -> bool {
 
 fn alias(name: &Spanned, value: Option<&Spanned>) -> Result<Test, FilterError> {
     let Some((_, field, op, fixed)) = ALIASES.iter().find(|(alias, ..)| *alias == name.text) else {
-        return wrong(
-            name,
-            format!("there is no ~{}; `docs/filters.md` has the letters there are", name.text),
-        );
+        return wrong(name, format!("there is no ~{}; docs/filters.md has the letters there are", name.text));
     };
     let field = Spanned { text: (*field).to_owned(), span: name.span.clone() };
     let fixed = fixed.map(|text| Spanned { text: text.to_owned(), span: name.span.clone() });
@@ -219,10 +216,15 @@ fn test(name: &Spanned, op: &str, values: &[Spanned]) -> Result<Test, FilterErro
 }
 
 fn unknown<T>(name: &Spanned) -> Result<T, FilterError> {
-    let near = |known: &&str| strsim::damerau_levenshtein(known, &name.text) <= 2 && name.text.len() > 2;
-    let hint = match Field::names().find(near) {
+    let distance = |known: &&str| strsim::damerau_levenshtein(known, &name.text);
+    let near = |known: &&str| name.text.len() > 2 && distance(known) <= 2;
+    let hint = match Field::names().filter(near).min_by_key(distance) {
         Some(near) => format!("did you mean {near}?"),
-        None => "a text with such a sign stands in quotes".to_owned(),
+        None => {
+            let path = format!("$.{}", name.text);
+            let of_body = Path::parse(&path).map(|_| format!("a value of the JSON body is {path}, and "));
+            format!("{}a text with such a sign stands in quotes", of_body.unwrap_or_default())
+        }
     };
     wrong(name, format!("nothing is named {:?}; {hint}", name.text))
 }

@@ -56,9 +56,27 @@ pub(super) fn parse(text: &str) -> Result<Option<Raw>, FilterError> {
     delimited(multispace0, opt(or), end).parse(input).map_err(|error| {
         let at = error.offset();
         let rest = &text[at..];
+        if let Some((word, message)) = lone(text, at) {
+            return FilterError { span: at..at + word.len(), message };
+        }
         let wrong = rest.find(char::is_whitespace).unwrap_or(rest.len());
         FilterError { span: at..at + wrong, message: message(error.inner(), &rest[..wrong]) }
     })
+}
+
+/// The word at a place that stands between or before others, and what it lacks.
+fn lone(text: &str, at: usize) -> Option<(&'static str, String)> {
+    let (before, rest) = (text[..at].trim_end(), &text[at..]);
+    let is_it = |word: &&&str| {
+        let next = rest.strip_prefix(**word).map(|behind| behind.chars().next());
+        next.is_some_and(|next| {
+            next.is_none_or(|next| !word.starts_with(char::is_alphabetic) || !next.is_alphanumeric())
+        })
+    };
+    let word = *["OR", "AND", "NOT", "|", "&"].iter().find(is_it)?;
+    let is_first = word != "NOT" && (before.is_empty() || before.ends_with('('));
+    let side = if is_first { "stand before" } else { "follow" };
+    Some((word, format!("something must {side} {word}: a word or NAME:VALUE")))
 }
 
 /// The letters of a text that stand in no quotes, each with its place, and whether the last quotes are open.

@@ -369,7 +369,16 @@ fn what_is_wrong_is_named_with_its_place() {
         ("type:\"a", "", "expected a closing quote, found nothing more"),
         ("(a OR b", "", "expected a closing bracket, found nothing more"),
         ("a)", ")", "expected a space, AND, OR or the end, found \")\""),
-        ("a OR", "OR", "expected"),
+        ("a OR", "OR", "something must follow OR"),
+        ("a OR OR b", "OR", "something must follow OR"),
+        ("(a AND)", "AND", "something must follow AND"),
+        ("a | ", "|", "something must follow |"),
+        ("a NOT", "NOT", "something must follow NOT"),
+        ("OR b", "OR", "something must stand before OR"),
+        ("a (& b)", "&", "something must stand before &"),
+        ("typ:push", "typ", "did you mean type?"),
+        ("staus:500", "staus", "did you mean status?"),
+        ("amount>100", "amount", "a value of the JSON body is $.amount"),
         ("path~(", "(", "expected a regular expression"),
         ("path~\"(\"", "\"(\"", "is no regular expression: unclosed group"),
         ("after:soon", "soon", "expected a time such as 14:05"),
@@ -461,6 +470,9 @@ fn the_normal_form_says_the_same_in_one_way() {
         ("status:5xx,404,err", "status:5xx,404,err"),
         ("ms>10s", "ms>10000"),
         ("size:1k..2KiB", "size:1024..2048"),
+        ("size>10m", "size>10485760"),
+        ("size<=10kb", "size<=10240"),
+        ("age<1w", "age<604800000"),
         ("ms=10s", "ms:10000"),
         ("ms:>10s", "ms>10000"),
         ("ms:1,>=5", "ms:1,>=5"),
@@ -595,7 +607,9 @@ fn a_saved_filter_means_what_it_says() {
         assert!(error.message.contains(said), "{text}: {error}");
         assert_eq!(error.span, 3..text.len(), "{text}");
     }
-    assert_eq!(Filter::parse_deciding("@slow late", &saved).unwrap().to_string(), "ms>500 late");
+    saved.insert("big", "size>500");
+    assert_eq!(Filter::parse_deciding("@big late", &saved).unwrap().to_string(), "size>500 late");
+    assert!(Filter::parse_deciding("@slow late", &saved).is_err(), "that is not known yet");
     saved.insert("asked", "jq:.a");
     let asked = Filter::parse_deciding("@asked", &saved);
     assert!(asked.unwrap_err().message.contains("not decided by a program"));
@@ -736,4 +750,35 @@ fn programs_are_for_finding_events_only() {
     assert!(error.message.contains("what is forwarded or held"), "{error}");
     assert!(Filter::parse_with("jq=.a", &Saved::default()).is_err());
     assert!(Filter::parse_with("jq:.a,.b", &Saved::default()).unwrap_err().message.contains("one value"));
+}
+
+#[test]
+fn what_becomes_of_an_event_does_not_decide_what_becomes_of_it() {
+    let deciding = |text: &str| Filter::parse_deciding(text, &Saved::default());
+    for (text, what) in [
+        ("status:500", "status:500"),
+        ("type:push status:5xx ms>3", "status:5xx"),
+        ("stripe OR -attempts>2", "attempts>2"),
+        ("target:3000", "target:3000"),
+        ("resp:no", "resp:no"),
+        ("resp.header.x", "resp.header.x"),
+        ("resp.header:a", "resp.header:a"),
+        ("is:late,failed", "is:late,failed"),
+        ("is:replayed", "is:replayed"),
+        ("tag:slow", "tag:slow"),
+        ("comment:slow", "comment:slow"),
+        ("~e", "status:err"),
+    ] {
+        let error = deciding(text).unwrap_err();
+        assert!(error.message.contains(what) && error.message.contains("when it arrives"), "{text}: {error}");
+        assert!(Filter::parse(text).is_ok(), "it finds events: {text}");
+    }
+    for text in [
+        "",
+        "type:push -repeats:x sig:valid is:late,missed,imported,repeat size>3 age>3",
+        "$.a>3 header.x query.a path:/a method:POST ip:1 host:a provider:x endpoint:b id:1 key:2 object:3",
+        "after:-1h stripe /x/ exists:a.b body:x",
+    ] {
+        assert!(deciding(text).is_ok(), "{text}");
+    }
 }

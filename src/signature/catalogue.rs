@@ -396,6 +396,33 @@ impl Provider {
     }
 }
 
+/// Where most senders say what an event is, those first that mean nothing else.
+const USUAL_TYPES: [&str; 7] = [
+    "header:ce-type",
+    "json:/event_type",
+    "json:/eventType",
+    "json:/type",
+    "json:/event",
+    "json:/event/type",
+    "json:/topic",
+];
+
+/// What a sender that is not known calls an event, if it says so where most do. What does not look like a name is none.
+pub fn usual_event_type(headers: &[Header], body: &[u8]) -> Option<String> {
+    let delivery = Delivery { method: b"POST", url: None, headers, body, received_at: UnixMillis(0) };
+    let request = Request::new(&delivery);
+    USUAL_TYPES.into_iter().find_map(|place| {
+        let source = Source::try_from(place.to_owned()).ok()?;
+        let found = Selector::first_of(vec![source]).read_one(&request).ok()?;
+        String::from_utf8(found).ok().filter(|name| is_name(name))
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |letter: char| letter.is_alphanumeric() || "._:/-#@".contains(letter);
+    text.len() <= NAME_MAX_BYTES && text.starts_with(char::is_alphabetic) && text.chars().all(fits)
+}
+
 /// Names of the headers a rule reads signatures from.
 fn sig_headers(rule: &Rule) -> impl Iterator<Item = &str> {
     rule.sig.iter().flat_map(|selector| &selector.from).filter_map(|source| match source {

@@ -315,6 +315,28 @@ fn what_is_signed_besides_the_body_must_be_there() {
 }
 
 #[test]
+fn events_of_unknown_senders_are_called_what_most_call_them() {
+    let of = |headers: &[Header], body: &str| usual_event_type(headers, body.as_bytes());
+    for (body, expected) in [
+        (r#"{"type":"charge.failed","data":{}}"#, Some("charge.failed")),
+        (r#"{"event":"call.ended"}"#, Some("call.ended")),
+        (r#"{"event_type":"a:b","type":7}"#, Some("a:b")),
+        (r#"{"event":{"type":"app_mention"}}"#, Some("app_mention")),
+        (r#"{"topic":"orders/create"}"#, Some("orders/create")),
+        (r#"{"type":"a whole sentence is no name"}"#, None),
+        (r#"{"type":""}"#, None),
+        (r#"{"kind":"x"}"#, None),
+        (r#"[{"type":"x"}]"#, None),
+        ("type=x", None),
+        ("", None),
+    ] {
+        assert_eq!(of(&[], body).as_deref(), expected, "{body}");
+    }
+    assert_eq!(of(&[header("Ce-Type", "com.example.made")], "").as_deref(), Some("com.example.made"));
+    assert_eq!(of(&[], &format!(r#"{{"type":"{}"}}"#, "x".repeat(300))), None);
+}
+
+#[test]
 fn events_are_called_what_their_senders_call_them() {
     let of = |id: &str, headers: &[Header], body: &str| {
         let names = catalogue().provider(id).unwrap().event_names(headers, body.as_bytes());

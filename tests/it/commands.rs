@@ -70,8 +70,12 @@ fn they_work_beside_a_running_client_and_without_one() {
 }
 
 #[test]
-fn an_empty_history_is_no_error() {
+fn an_empty_history_is_no_error_and_none_is_made_by_a_slip() {
     let world = World::new();
+    let (code, said) = world.fails(&["events"]);
+    assert!(code == 2 && said.contains("there is no history in "), "{said}");
+    assert!(!world.path("client").exists());
+    std::fs::create_dir(world.path("client")).unwrap();
     let output = world.run(&["events"]);
     assert!(output.status.success());
     assert!(String::from_utf8(output.stderr).unwrap().contains("no events yet"));

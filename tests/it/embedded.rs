@@ -30,6 +30,17 @@ fn the_ready_file_says_where_to_post() {
 }
 
 #[test]
+fn that_its_directory_was_removed_is_said() {
+    let world = World::new();
+    let mut client = world.listen(&["--port", "0"]);
+    fs::remove_dir_all(world.path("client/relay")).unwrap();
+    assert_eq!(client.program.wait().code(), Some(2));
+    let said = fs::read_to_string(world.path("client.err")).unwrap();
+    assert!(said.contains("client/relay was removed or changed while this program ran"), "{said}");
+    assert!(!said.contains("--token-file"), "{said}");
+}
+
+#[test]
 fn everything_it_keeps_is_for_this_user_only() {
     let world = World::new();
     let handler = Handler::start(Reply::ok());

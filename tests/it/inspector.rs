@@ -110,7 +110,7 @@ fn an_event_is_held_edited_released_and_replayed_many_times() {
     terminal.type_keys("ggR");
     terminal.until_text("Replay one event");
     terminal.type_keys(&"\t".repeat(8));
-    terminal.type_keys("2\x1b[15~");
+    terminal.type_keys("12\x1b[15~");
     terminal.until_text("12 requests, 12 answered 2xx");
     (0..12).for_each(|_| assert_eq!(handler.next().body, b"as received"));
     terminal.type_keys("\x1b");

@@ -48,13 +48,19 @@ fn what_is_noted_on_an_event_is_shown_and_found() {
     assert!(code == 2 && said.contains("no filter is saved as \"other\""), "{said}");
     let line = text(world.stdout(&["events", "tag:slow"]));
     assert!(line.contains("+bug/12 +slow ; who sent \\x1b[2Jthis?"), "{line}");
+    let said = text(world.stdout(&["comment", &one]));
+    assert_eq!(said, "who sent \\x1b[2Jthis?\n", "without a text it is printed");
+    assert_eq!(found("comment:who"), std::slice::from_ref(&one), "and stays");
     world.stdout(&["comment", &one, ""]);
     assert!(found("comment:who").is_empty());
+    assert!(world.stdout(&["comment", &one]).is_empty());
     for (args, why) in [
         (&["tag", &one, "+two words"][..], "is no tag"),
         (&["tag", "+slow"], "no event is named"),
         (&["tag", &one], "no tag is named"),
-        (&["tag", &one, "+slow", "--data", "d"], "stand before"),
+        (&["tag", &one, "+slow", "--data"], "a directory follows `--data`"),
+        (&["tag", &one, "+slow", "--dat", "d"], "is no tag"),
+        (&["tag", &one, "+slow", "--data", "nowhere"], "there is no history in nowhere"),
         (&["comment", &one, &"x".repeat(2000)], "at most 1024 bytes"),
     ] {
         let (code, said) = world.fails(args);

@@ -165,6 +165,14 @@ fn a_filter_names_events_and_a_dry_run_sends_nothing() {
     assert!(said.contains("would send 6 requests to http://localhost:") && said.contains("X-A: 1"), "{said}");
     assert!(!said.contains("/in/"), "the endpoint's part of the path is not sent: {said}");
     assert!(handler.rest().is_empty());
+    let changed = ["replay", "--filter", "$.n=5", "--set", "n=12345", "--mark"];
+    let said = String::from_utf8(world.stdout(&[&changed[..], &["--dry-run"]].concat())).unwrap();
+    world.stdout(&changed);
+    let sent = handler.next();
+    let lines: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("POST ")).collect();
+    let head: Vec<String> = sent.head.lines().map(str::to_owned).collect();
+    assert_eq!(lines[..head.len()], head, "what is said is what is sent: {said}");
+    assert!(said.ends_with("\n\n{\"n\":12345}\n"), "with its body: {said}");
     let said = String::from_utf8(world.stdout(&["replay", "--filter", "$.n>2", "--times", "2"])).unwrap();
     assert!(said.contains("6 requests, 6 answered 2xx") && said.contains("200"), "{said}");
     let bodies: Vec<String> = (0..6).map(|_| String::from_utf8(handler.next().body).unwrap()).collect();

@@ -11,6 +11,13 @@ Exit status:
   1  there is no such event, or some could not be deleted; each is named
   2  it could not be done";
 
+/// How `tag` and `comment` end.
+pub(super) const NOTES_STATUS: &str = "\
+Exit status:
+  0  done
+  1  there is no such event
+  2  it could not be done";
+
 /// Arguments of `inhaul tag`.
 #[derive(Debug, Args)]
 pub struct TagArgs {
@@ -27,7 +34,7 @@ pub struct TagArgs {
 pub struct CommentArgs {
     /// The event's id, or its beginning
     pub id: String,
-    /// What to write, in place of the comment before
+    /// What to write, in place of the one before; '' takes it away
     #[arg(value_name = "TEXT")]
     pub text: Vec<String>,
 }

@@ -122,7 +122,7 @@ pub(super) fn filter(text: &str, data: Option<&Path>, config: Option<&Path>) -> 
         let wrong = error.span.clone();
         Failure::new(error)
             .at(text, wrong)
-            .hint("docs/filters.md has the language; a word with a sign in it stands in quotes")
+            .hint("`inhaul filters` prints the language; a word with a sign in it stands in quotes")
     })
 }
 

@@ -64,7 +64,8 @@ pub async fn run(data: Option<&Path>, args: &ExportArgs) -> anyhow::Result<Exit>
     }
     access.close().await.map_err(Failure::from)?;
     writer.close()?;
-    let masked = if args.unmasked { "" } else { "; secrets are masked, `--unmasked` leaves them in" };
+    let masked =
+        if args.unmasked || written == 0 { "" } else { "; secrets are masked, `--unmasked` leaves them in" };
     let _ = writeln!(io::stderr(), "{} exported{masked}", count_text(written, "event"));
     Ok(if unread { Exit::No } else { Exit::Success })
 }

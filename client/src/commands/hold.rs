@@ -27,7 +27,7 @@ pub async fn run(data: Option<&Path>, args: &HoldArgs) -> anyhow::Result<Exit> {
             Some(HoldChange::Filter(events::filter(text, data, None)?.to_string()))
         }
     };
-    let access = lookup::open(data).await?;
+    let access = lookup::open_or_make(data).await?;
     let Access::Remote(running) = &access else {
         access.close().await.map_err(Failure::from)?;
         return Err(Failure::new("no `inhaul listen` is running on this data directory")

@@ -31,7 +31,7 @@ pub async fn run(data: Option<&Path>, args: &ImportArgs) -> anyhow::Result<Exit>
     for imported in &mut events {
         recognise(imported, &catalogue);
     }
-    let access = lookup::open(data).await?;
+    let access = lookup::open_or_make(data).await?;
     let (mut stored, mut known) = (0_u64, 0_u64);
     for Imported { event, facts } in events {
         match access.import(event, facts).await {
@@ -58,7 +58,9 @@ fn read(path: &Path, endpoint: &EndpointName) -> Result<Vec<Imported>, Failure> 
     let unreadable =
         |path: &Path, error: &io::Error| Failure::new(format!("{} cannot be read: {error}", path.display()));
     let wrong = |path: &Path, error: &ImportError| {
-        Failure::new(format!("{}: {error}", path.display())).hint("nothing was imported")
+        Failure::new(format!("{}: {error}", path.display())).hint(
+            "nothing was imported; files are HAR or NDJSON as `inhaul export` writes it, directories hold fixtures",
+        )
     };
     if !path.is_dir() {
         let bytes = read_small_file(path, FILE_MAX_BYTES).map_err(|error| unreadable(path, &error))?;

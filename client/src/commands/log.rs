@@ -47,6 +47,11 @@ pub fn start(cli: &Cli) -> Result<(), Failure> {
         .parse_lossy(env::var("INHAUL_LOG").unwrap_or_default());
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     if uses_inspector(&cli.command, io::stdout().is_terminal()) {
+        if matches!(cli.command, Command::Demo(_)) && cli.data.is_none() {
+            // Its data goes with it, and nothing of it belongs to the user's own.
+            begin(subscriber.with_writer(io::sink).finish());
+            return Ok(());
+        }
         let data = DataDir::open(cli.data.as_deref())?;
         let path = data.path().join(FILE_NAME);
         let file = open(&path).map_err(|error| DataDirError::Io { path, error })?;
@@ -98,6 +103,7 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Sign(_)
         | Command::Trigger(_)
         | Command::Config(_)
+        | Command::Filters
         | Command::Keys(_)
         | Command::Providers(_) => return false,
         #[cfg(feature = "jq")]

@@ -15,11 +15,27 @@ use crate::{
 /// How many rows are asked for at once.
 pub(super) const PAGE_ROWS: usize = 200;
 
-/// The way to the history of the data directory named, or of the user's own.
+/// Events that are named where several are meant.
+const NAMED_MAX: usize = 3;
+
+/// The way to the history of the data directory named, which is there, or of the user's own.
 ///
 /// # Errors
 /// When there is none.
 pub async fn open(data: Option<&Path>) -> Result<Access, Failure> {
+    match data.filter(|path| !path.exists()) {
+        // A slip in its name would make a second one.
+        Some(missing) => Err(Failure::new(format!("there is no history in {}", missing.display()))
+            .hint("`--data` names the directory that `inhaul listen` was started with, which makes it")),
+        None => open_or_make(data).await,
+    }
+}
+
+/// The same, where one is made when there is none.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_or_make(data: Option<&Path>) -> Result<Access, Failure> {
     let data = DataDir::open(data)?;
     let access = Access::open(data.path()).await?;
     for note in access.notes() {
@@ -66,9 +82,16 @@ fn one(beginning: &str, found: Result<Found, AccessError>) -> Result<EventId, Fa
             .hint("`inhaul events` lists the events there are")
             .as_answer()),
         Found::Many(ids) => {
-            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            Err(Failure::new(format!("{beginning:?} is the beginning of several events: {}", ids.join(", ")))
-                .hint("give more of the id"))
+            let named: Vec<String> = ids.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+            let more = match ids.len().saturating_sub(NAMED_MAX) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Err(Failure::new(format!(
+                "{beginning:?} is the beginning of several events: {}{more}",
+                named.join(", ")
+            ))
+            .hint("give more of the id"))
         }
     }
 }
@@ -101,6 +124,8 @@ mod tests {
         assert_eq!(code, 1.into());
         let (text, code) = shown(Found::Many(vec![a, b]));
         assert!(text.contains(&format!("{a}, {b}\n\nhint: give more")), "{text}");
+        let (text, _) = shown(Found::Many(vec![a; 13]));
+        assert!(text.contains(&format!("{a}, {a}, {a} and 10 more\n")), "{text}");
         assert_eq!(code, 2.into());
     }
 }

@@ -1,6 +1,6 @@
 //! `inhaul tag ID... +word -word`: words a person gives to stored events.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     annotation::{Annotation, TagChange},
@@ -14,13 +14,15 @@ use crate::{
 /// # Errors
 /// When a word is no tag, there is no such event, or it could not be written.
 pub async fn run(data: Option<&Path>, args: &TagArgs) -> anyhow::Result<Exit> {
-    if let Some(option) = args.words.iter().find(|word| word.starts_with("--")) {
+    let (words, named) = without_data(&args.words)?;
+    let data = named.as_deref().or(data);
+    if let Some(option) = words.iter().find(|word| word.starts_with("--")) {
         return Err(Failure::new(format!("{option:?} is no tag"))
-            .hint("options such as `--data` stand before the ids and the tags")
+            .hint("a tag is taken away with one `-` in front of it")
             .into());
     }
     let (words, beginnings): (Vec<&str>, Vec<&str>) =
-        args.words.iter().map(String::as_str).partition(|word| word.starts_with(['+', '-']));
+        words.into_iter().partition(|word| word.starts_with(['+', '-']));
     let change = TagChange::parse(words).map_err(Failure::new)?;
     if beginnings.is_empty() {
         return Err(no("event is named").into());
@@ -41,6 +43,25 @@ pub async fn run(data: Option<&Path>, args: &TagArgs) -> anyhow::Result<Exit> {
     access.close().await.map_err(Failure::from)?;
     write_stdout(text.as_bytes())?;
     Ok(Exit::Success)
+}
+
+/// The words without `--data DIR`, which may stand among them, and that directory.
+fn without_data(words: &[String]) -> Result<(Vec<&str>, Option<PathBuf>), Failure> {
+    let (mut others, mut data) = (Vec::new(), None);
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let named = match word.strip_prefix("--data") {
+            Some("") => Some(words.next().unwrap_or_default()),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        match named {
+            Some("") => return Err(Failure::new("a directory follows `--data`")),
+            Some(named) => data = Some(PathBuf::from(named)),
+            None => others.push(word),
+        }
+    }
+    Ok((others, data))
 }
 
 fn no(what: &str) -> Failure {

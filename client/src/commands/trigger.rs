@@ -125,7 +125,7 @@ async fn destination(
         }
         return reached(to.clone(), file.and_then(config::ConfigFile::cacert).as_deref());
     }
-    let running = match lookup::open(data).await? {
+    let running = match lookup::open_or_make(data).await? {
         Access::Remote(remote) => remote.status().await.map_err(crate::access::AccessError::from)?.reach,
         Access::Direct(history) => {
             history.close().await.map_err(crate::access::AccessError::from)?;

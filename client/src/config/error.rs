@@ -143,6 +143,9 @@ pub enum Problem {
     /// The value is no name of an endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointNameError),
+    /// The value is none that the key can have.
+    #[error("{0}")]
+    Wrong(String),
     /// The text is no schedule of tries.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -226,7 +229,7 @@ impl ConfigError {
                     .to_owned(),
             ),
             Problem::Filter { .. } => {
-                Some("docs/filters.md has the language; a word with a sign in it stands in quotes".to_owned())
+                Some("`inhaul filters` prints the language; a word with a sign in it stands in quotes".to_owned())
             }
             Problem::OnlyRemote => Some("`--relay URL` names the relay".to_owned()),
             Problem::Syntax(_)
@@ -249,6 +252,7 @@ impl ConfigError {
             | Problem::Order(_)
             | Problem::Clipboard(_)
             | Problem::Keys(_)
+            | Problem::Wrong(_)
             | Problem::Scenario(_)
             | Problem::SecretUnreadable { .. }
             | Problem::SecretEmpty(_)

@@ -5,6 +5,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use inhaul_core::{
@@ -17,7 +18,9 @@ use inhaul_core::{
 use toml::{Spanned, de::DeTable};
 
 use crate::{
-    cli::{CatchUp, Dedupe, VerifyMode, parse_concurrency, parse_schedule},
+    cli::{
+        AnswerMode, CatchUp, Dedupe, OnAbsent, VerifyMode, parse_concurrency, parse_duration, parse_schedule,
+    },
     config::{
         ConfigError, Origin, Problem, RelayUrl, RoutePath, filters,
         inspector::FileInspector,
@@ -39,6 +42,10 @@ pub(super) const KEYS: &[&str] = &[
     "cacert",
     "sharing",
     "catch_up",
+    "timeout",
+    "port",
+    "answer",
+    "on_absent",
     "hold",
     "filters",
     "mask",
@@ -84,6 +91,12 @@ const DEDUPE_WORDS: &[&str] = &["flag", "drop"];
 /// The words of `catch_up`.
 const CATCH_UP_WORDS: &[&str] = &["deliver", "store", "ask"];
 
+/// The words of `answer`.
+const ANSWER_WORDS: &[&str] = &["app", "relay"];
+
+/// The words of `on_absent`.
+const ON_ABSENT_WORDS: &[&str] = &["accept", "refuse"];
+
 /// A configuration file, taken apart and checked; secrets it names are not read yet.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
@@ -101,6 +114,14 @@ pub struct ConfigFile {
     pub sharing: Option<Sharing>,
     /// `catch_up`
     pub catch_up: Option<CatchUp>,
+    /// `timeout`
+    pub timeout: Option<Duration>,
+    /// `port`
+    pub port: Option<u16>,
+    /// `answer`
+    pub answer: Option<AnswerMode>,
+    /// `on_absent`
+    pub on_absent: Option<OnAbsent>,
     /// `when` of `[hold]`
     pub hold: Option<Filter>,
     /// `[filters]`
@@ -194,6 +215,10 @@ impl ConfigFile {
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
+            timeout: table.text("timeout", timeout)?.map(|given| given.value),
+            port: table.number("port", port)?.map(|given| given.value),
+            answer: table.text("answer", answer)?.map(|given| given.value),
+            on_absent: table.text("on_absent", on_absent)?.map(|given| given.value),
             hold: table.table("hold")?.map(|(_, hold)| hold_filter(&hold, &filters)).transpose()?.flatten(),
             mask: parts(&table, "mask", MASK_KEYS)?,
             diff: parts(&table, "diff", DIFF_KEYS)?,
@@ -314,6 +339,36 @@ fn dedupe(text: &str) -> Result<Dedupe, Problem> {
             allowed: DEDUPE_WORDS,
         }
     })
+}
+
+fn timeout(text: &str) -> Result<Duration, Problem> {
+    parse_duration(text).map_err(|error| Problem::Wrong(error.to_string()))
+}
+
+fn port(text: &str) -> Result<u16, Problem> {
+    text.parse().map_err(|_| Problem::Wrong(format!("{text} is no port: from 0 to 65535")))
+}
+
+fn answer(text: &str) -> Result<AnswerMode, Problem> {
+    match text {
+        "app" => Ok(AnswerMode::App),
+        "relay" => Ok(AnswerMode::Relay),
+        _ => {
+            Err(Problem::UnknownWord { what: "way to answer", value: text.to_owned(), allowed: ANSWER_WORDS })
+        }
+    }
+}
+
+fn on_absent(text: &str) -> Result<OnAbsent, Problem> {
+    match text {
+        "accept" => Ok(OnAbsent::Accept),
+        "refuse" => Ok(OnAbsent::Refuse),
+        _ => Err(Problem::UnknownWord {
+            what: "way when no answer comes",
+            value: text.to_owned(),
+            allowed: ON_ABSENT_WORDS,
+        }),
+    }
 }
 
 fn catch_up(text: &str) -> Result<CatchUp, Problem> {

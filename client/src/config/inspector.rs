@@ -6,7 +6,7 @@ use crate::{
     cli::UiArgs,
     config::{ConfigError, Environment, Problem, table::Table},
     listing::Order,
-    tui::{Clipboard, Keymap, Palette, Ui},
+    tui::{Clipboard, Keymap, KeysError, Palette, Ui},
 };
 
 /// Every key of `[inspector]`.
@@ -49,11 +49,26 @@ impl FileInspector {
                 let given = table.texts(&name, |text| Ok(text.to_owned()))?;
                 keys.insert(name, given.into_iter().map(|given| given.value).collect());
             }
-            let keymap = Keymap::new(&keys)
-                .map_err(|error| table.place.error(&span, Problem::Keys(Box::new(error))))?;
+            let keymap = Keymap::new(&keys).map_err(|error| {
+                let name = table.table.keys().find(|name| is_about(&error, name.get_ref(), &keys));
+                let span = name.map_or(span.clone(), toml::Spanned::span);
+                table.place.error(&span, Problem::Keys(Box::new(error)))
+            })?;
             inspector.keymap = Some(keymap);
         }
         Ok(inspector)
+    }
+}
+
+/// Whether what is wrong with the keys is wrong with those of a name.
+fn is_about(error: &KeysError, name: &str, keys: &BTreeMap<String, Vec<String>>) -> bool {
+    match error {
+        KeysError::Name(wrong) => wrong == name,
+        KeysError::Key(wrong) => {
+            keys.get(name).into_iter().flatten().any(|keys| keys.split(' ').any(|key| key == wrong))
+        }
+        KeysError::Clash { one, other, .. } => one == name || other == name,
+        KeysError::Needed(wrong) => *wrong == name,
     }
 }
 
@@ -120,8 +135,9 @@ mod tests {
                 "inhaul.toml:2: inspector.clipboard: \"paper\" is no clipboard",
             ),
             ("[inspector]\nfont = 1", "inhaul.toml:2: inspector: unknown key \"font\""),
-            ("\n[keys]\nfly = \"f\"", "inhaul.toml:2: keys: \"fly\" is nothing a key can do"),
-            ("[keys]\nreplay = \"nokey\"", "inhaul.toml:1: keys: \"nokey\" is no key"),
+            ("\n[keys]\nreplay = \"z\"\nfly = \"f\"", "inhaul.toml:4: keys: \"fly\" is nothing a key can do"),
+            ("[keys]\n\nreplay = [\"z\", \"g nokey\"]", "inhaul.toml:3: keys: \"nokey\" is no key"),
+            ("[keys]\n\nreplay = \"j\"", "inhaul.toml:3: keys: \"j\" means both"),
             ("keys = 1", "inhaul.toml:1: keys: "),
         ] {
             let error = file(text).unwrap_err();

@@ -112,7 +112,7 @@ impl Settings {
             sharing: args.relay.sharing().or_else(|| file.as_ref()?.sharing),
             cacert: args.relay.cacert.clone().or_else(cacert_of_file),
             routes: routes(args, environment, file.as_ref())?,
-            timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            timeout: args.timeout.or(file.as_ref().and_then(|file| file.timeout)).unwrap_or(DEFAULT_TIMEOUT),
             catch_up: args.catch_up.or(file.as_ref().and_then(|file| file.catch_up)).unwrap_or_default(),
             hold: match filter_of(args.hold.as_deref(), "--hold", file.as_ref())? {
                 Some(filter) => Some(filter),
@@ -166,10 +166,10 @@ fn relay(
         let default = || DEFAULT_ENDPOINT.parse().expect("the default name is a name");
         return Ok(RelaySettings::Embedded(EmbeddedSettings {
             endpoint: endpoint.map_or_else(default, |endpoint| endpoint.value),
-            port: args.embedded.port.unwrap_or(DEFAULT_PORT),
+            port: args.embedded.port.or(file.and_then(|file| file.port)).unwrap_or(DEFAULT_PORT),
             tls: args.embedded.tls,
-            answer: args.embedded.answer.unwrap_or_default(),
-            on_absent: args.embedded.on_absent.unwrap_or_default(),
+            answer: args.embedded.answer.or(file.and_then(|file| file.answer)).unwrap_or_default(),
+            on_absent: args.embedded.on_absent.or(file.and_then(|file| file.on_absent)).unwrap_or_default(),
         }));
     };
     deny_embedded_arguments(&args.embedded, &url.origin)?;

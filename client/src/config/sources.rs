@@ -40,13 +40,17 @@ const VARIABLES: [(&str, &str); 3] =
     [("relay", "INHAUL_RELAY"), ("endpoint", "INHAUL_ENDPOINT"), ("token_file", "INHAUL_TOKEN")];
 
 /// Settings that the file may say, by its keys.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 19] = [
     "relay",
     "endpoint",
     "token_file",
     "cacert",
     "sharing",
     "catch_up",
+    "timeout",
+    "port",
+    "answer",
+    "on_absent",
     "hold.when",
     "filters",
     "mask",

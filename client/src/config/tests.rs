@@ -68,7 +68,7 @@ fn the_sample_says_the_defaults() {
     let is_default = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase() || first == '[');
     let defaults: Vec<&str> =
         SAMPLE.lines().filter_map(|line| line.strip_prefix('#')).filter(is_default).collect();
-    assert_eq!(defaults.len(), 23, "{defaults:#?}");
+    assert_eq!(defaults.len(), 28, "{defaults:#?}");
     let sample = resolve("", &[], Some(&defaults.join("\n"))).unwrap();
     let nothing = resolve("", &[], None).unwrap();
     assert!(resolve("", &[], Some("[[route]]\npath = '/'\nretry = '1s,2'\n")).is_err());
@@ -87,6 +87,31 @@ fn the_sample_says_the_defaults() {
             Settings { sources: Sources::default(), secret_source: SecretSource::default(), ..nothing }
         )
     );
+}
+
+#[test]
+fn a_team_shares_how_the_embedded_relay_answers_and_how_long_a_target_has() {
+    let file = "timeout = '5s'\nport = 9000\nanswer = 'relay'\non_absent = 'refuse'\n";
+    let embedded = |args: &str| {
+        let settings = resolve(args, &[], Some(file)).unwrap();
+        let RelaySettings::Embedded(embedded) = settings.relay else { panic!("{args}") };
+        (settings.timeout, embedded)
+    };
+    let (timeout, of_file) = embedded("3000");
+    assert_eq!((timeout, of_file.port), (Duration::from_secs(5), 9000));
+    assert_eq!((of_file.answer, of_file.on_absent), (AnswerMode::Relay, OnAbsent::Refuse));
+    let (timeout, of_arguments) = embedded("3000 --timeout 7s --port 0 --answer app --on-absent accept");
+    assert_eq!((timeout, of_arguments.port), (Duration::from_secs(7), 0));
+    assert_eq!((of_arguments.answer, of_arguments.on_absent), (AnswerMode::App, OnAbsent::Accept));
+    for (wrong, said) in [
+        ("timeout = 'soon'", "inhaul.toml:1: timeout: "),
+        ("port = 70000", "inhaul.toml:1: port: 70000 is no port"),
+        ("answer = 'me'", "\"me\""),
+        ("on_absent = 'me'", "\"me\""),
+    ] {
+        let error = resolve("", &[], Some(wrong)).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]
@@ -118,16 +143,19 @@ fn the_examples_of_the_sample_can_be_used() {
 
 #[test]
 fn what_is_forwarded_and_held_may_be_said_by_saved_filters() {
-    let file = "[filters]\nslow = 'ms>900'\nasked = 'jq:.a'\n[hold]\nwhen = '@slow'\n[[route]]\npath = '/a'\nwhen = '@slow late'";
+    let file = "[filters]\nslow = 'size>900'\nlate = 'ms>900'\nasked = 'jq:.a'\n[hold]\nwhen = '@slow'\n[[route]]\npath = '/a'\nwhen = '@slow late'";
     let settings = resolve("", &[], Some(file)).unwrap();
-    assert_eq!(settings.hold.as_ref().unwrap().to_string(), "ms>900");
+    assert_eq!(settings.hold.as_ref().unwrap().to_string(), "size>900");
     let route = settings.routes.iter().find(|route| route.path.as_str() == "/a").unwrap();
-    assert_eq!(route.when.as_ref().unwrap().to_string(), "ms>900 late");
+    assert_eq!(route.when.as_ref().unwrap().to_string(), "size>900 late");
     let settings = resolve("--hold @slow --when @slow", &[], Some(file)).unwrap();
-    assert_eq!(settings.hold.as_ref().unwrap().to_string(), "ms>900");
+    assert_eq!(settings.hold.as_ref().unwrap().to_string(), "size>900");
     let error = |args: &str| resolve(args, &[], Some(file)).unwrap_err().to_string();
     assert!(error("--hold @asked").contains("not decided by a program"), "{}", error("--hold @asked"));
     assert!(error("--when @other").contains("no filter is saved"), "{}", error("--when @other"));
+    for args in ["--hold @late", "--hold status:500", "--when is:replayed"] {
+        assert!(error(args).contains("is not known then"), "{}", error(args));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     IDLE_TIMEOUT, Orders, ROWS_MAX, Reach, ReplayRequest, Running,
@@ -218,7 +219,7 @@ impl Desk {
         reading: &mut (impl AsyncBufRead + Unpin),
         writing: &mut (impl AsyncWrite + Unpin),
     ) -> io::Result<()> {
-        let mut done = match self.orders.carry_out(plan).await {
+        let mut done = match self.orders.carry_out(plan, CancellationToken::new()).await {
             Ok(done) => done,
             Err(reason) => {
                 let answer = Answer::error(&reason).to_line();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use inhaul_core::event::EventId;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     history::Ruling,
@@ -47,8 +48,8 @@ pub struct PlanRequest {
 pub enum Wanted {
     /// To know what it would send.
     Preview(oneshot::Sender<Result<Preview, String>>),
-    /// To have it sent; each request that is done goes here. When the other end goes, no more is sent.
-    Sent(mpsc::Sender<Sent>),
+    /// To have it sent; each request that is done goes here. When the other end goes, or it is stopped, no more is begun.
+    Sent(mpsc::Sender<Sent>, CancellationToken),
 }
 
 /// Somebody decided on a held event.
@@ -130,13 +131,18 @@ impl Orders {
         answered.await.unwrap_or_else(|_| Err("it is stopping".to_owned()))
     }
 
-    /// Has a plan carried out; what comes of each request is received. No more is sent when nobody receives any more.
+    /// Has a plan carried out; what comes of each request is received. No more is begun when nobody receives any more, or after `stop`; of those
+    /// under way then it is received what comes.
     ///
     /// # Errors
     /// When it is stopping.
-    pub async fn carry_out(&self, plan: Plan) -> Result<mpsc::Receiver<Sent>, String> {
+    pub async fn carry_out(
+        &self,
+        plan: Plan,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<Sent>, String> {
         let (sent, done) = mpsc::channel(PLANS);
-        let asked = self.plans.send(PlanRequest { plan, wanted: Wanted::Sent(sent) }).await;
+        let asked = self.plans.send(PlanRequest { plan, wanted: Wanted::Sent(sent, stop) }).await;
         asked.map(|()| done).map_err(|_| "it is stopping".to_owned())
     }
 }

@@ -227,7 +227,7 @@ async fn a_plan_is_passed_on_and_every_outcome_comes_back_until_the_asker_goes()
         assert_eq!(asked, plan);
         answer.send(Err("it does not fit".into())).unwrap();
         let next = |request| match request {
-            Some(PlanRequest { wanted: Wanted::Sent(sent), .. }) => sent,
+            Some(PlanRequest { wanted: Wanted::Sent(sent, _), .. }) => sent,
             _ => panic!("it is to be sent"),
         };
         let sent = next(running.plans.recv().await);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use inhaul_core::visible::visible;
+use inhaul_core::visible::{multiline_bytes, visible};
 
 use super::{count_text, size_text};
 use crate::replay::{Preview, Tally};
@@ -12,7 +12,7 @@ const BAR: u64 = 30;
 
 /// What a plan would send, for people.
 pub fn preview_text(preview: &Preview) -> String {
-    let Preview { requests, targets, changes, head, body_bytes, .. } = preview;
+    let Preview { requests, targets, changes, head, body_bytes, body_text, .. } = preview;
     let mut text =
         format!("would send {} to {}\n", count_text(*requests, "request"), visible(&targets.join(", ")));
     let changes = if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") };
@@ -20,7 +20,16 @@ pub fn preview_text(preview: &Preview) -> String {
     for line in head.split("\r\n").filter(|line| !line.is_empty()) {
         let _ = writeln!(text, "{}", visible(line));
     }
-    let _ = writeln!(text, "\nbody: {}", size_text(*body_bytes));
+    let shown = body_text.as_deref().filter(|body| !body.is_empty());
+    let _ = match shown {
+        Some(body) if body.len() as u64 == *body_bytes => {
+            writeln!(text, "\n{}", multiline_bytes(body.as_bytes()))
+        }
+        Some(body) => {
+            writeln!(text, "\n{}\n… of {}", multiline_bytes(body.as_bytes()), size_text(*body_bytes))
+        }
+        None => writeln!(text, "\nbody: {}", size_text(*body_bytes)),
+    };
     text
 }
 

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Pipeline, Signing};
 use crate::{
     draft::{self, Sign},
-    forward::Target,
-    replay::{Plan, Preview, Sent},
+    forward::{Target, request_head},
+    replay::{PREVIEW_BODY_BYTES, Plan, Preview, Sent},
     row::{Attempt, AttemptCause, EventRow},
 };
 
@@ -48,7 +48,15 @@ impl Pipeline {
         let (event, row) = self.found(first).await?;
         let (sent, changed) = self.with_draft(&event, &row, &plan.draft)?;
         let targets = self.targets_of(plan).await?;
-        let is_signed = !matches!(row.verdict, None | Some(inhaul_core::signature::Verdict::Unsigned));
+        let target = match &plan.to {
+            Some(target) => target.clone(),
+            None => self.usual_target(&event, &row)?,
+        };
+        let sent = match plan.draft.changes.mark {
+            true => draft::marked(&sent, row.id, row.attempts_made() + 1),
+            false => sent,
+        };
+        let head = request_head(&sent, &target).map_err(|error| error.to_string())?;
         let keeps_signature = plan.draft.changes.sign == Sign::Keep;
         Ok(Preview {
             requests: plan.requests(),
@@ -59,9 +67,10 @@ impl Pipeline {
                 .collect(),
             targets: targets.iter().map(ToString::to_string).collect(),
             changes: changed.map(|_| plan.draft.words()).unwrap_or_default(),
-            signature_is_old: is_signed && keeps_signature && !plan.draft.keeps_content(),
-            head: forwarded_head(&sent),
+            signature_is_old: row.is_signed() && keeps_signature && !plan.draft.keeps_content(),
+            head: String::from_utf8_lossy(&head).into_owned(),
             body_bytes: sent.body.len() as u64,
+            body_text: text_of(&sent.body),
         })
     }
 
@@ -198,12 +207,15 @@ fn no_event(id: EventId) -> String {
     format!("there is no event {id}")
 }
 
-/// The head as the application gets it: without the endpoint's part of the path.
-fn forwarded_head(event: &Event) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let head = text(&event.head);
-    match event.parsed_head() {
-        Ok(parsed) => head.replacen(&text(&parsed.target), &text(&event.app_target(&parsed)), 1),
-        Err(_) => head,
+/// The beginning of a body that is text.
+fn text_of(body: &[u8]) -> Option<String> {
+    let beginning = &body[..body.len().min(PREVIEW_BODY_BYTES)];
+    match std::str::from_utf8(beginning) {
+        Ok(text) => Some(text.to_owned()),
+        // The cut may be within a letter.
+        Err(error) if error.error_len().is_none() && beginning.len() < body.len() => {
+            std::str::from_utf8(&beginning[..error.valid_up_to()]).ok().map(str::to_owned)
+        }
+        Err(_) => None,
     }
 }

@@ -27,9 +27,13 @@ use tokio::{
 use super::*;
 use crate::{
     clock,
+    control::Orders,
+    draft::Draft,
     forward::ForwardOptions,
     history::{ByHand, Options, tests::sample_event},
+    listen::carry_out,
     live::NextTry,
+    replay::{Pace, Plan},
 };
 
 mod replays;
@@ -38,6 +42,7 @@ mod senders;
 /// A pipeline on a history that a thread of the test runs.
 struct World {
     history: History,
+    pipeline: Pipeline,
     syncs: Arc<AtomicU64>,
     refuses_reads: Arc<AtomicBool>,
     arrivals: mpsc::Sender<Arrival>,
@@ -120,6 +125,7 @@ impl World {
         };
         Self {
             history,
+            pipeline: pipeline.clone(),
             syncs,
             refuses_reads,
             arrivals,
@@ -465,4 +471,36 @@ async fn an_event_whose_target_is_away_waits_for_that() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_replay_that_is_stopped_tells_of_those_that_were_under_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target: Target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let mut world = World::new(&[]);
+    let id = world.give(false).await;
+    assert_eq!(world.shown().await.0, id);
+    let (orders, mut ordered) = Orders::new(Hold::default(), Verifier::without_secrets(&world.history));
+    let pace = Pace { times: 100, concurrency: 4, ..Pace::default() };
+    let plan = Plan { pace, ..Plan::of_one(id, Some(target), Draft::default()) };
+    let stop = CancellationToken::new();
+    let mut done = orders.carry_out(plan, stop.clone()).await.unwrap();
+    let request = ordered.plans.recv().await.unwrap();
+    let sending = tokio::spawn(carry_out(world.pipeline.clone(), request, CancellationToken::new()));
+    let mut under_way = Vec::new();
+    while under_way.len() < 4 {
+        under_way.push(listener.accept().await.unwrap().0);
+    }
+    stop.cancel();
+    for stream in under_way {
+        answer(stream).await;
+    }
+    let mut told = 0;
+    while let Some(sent) = done.recv().await {
+        assert!(sent.result.unwrap().outcome.is_success());
+        told += 1;
+    }
+    sending.await.unwrap();
+    let row = world.history.rows(None, 1).await.unwrap().remove(0);
+    assert_eq!((told, row.attempts.len()), (4, 4));
 }

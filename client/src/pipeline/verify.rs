@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use inhaul_core::{
     event::{Event, Head},
-    signature::{ChallengeAnswer, Delivery, Provider, Verdict, challenge, verify_any},
+    signature::{
+        ChallengeAnswer, Delivery, EventNames, Provider, Verdict, challenge, usual_event_type, verify_any,
+    },
 };
 
 use crate::{
@@ -78,8 +80,12 @@ pub(super) fn recognise(
     let (provider, verdict) = verify_any(candidates.clone(), &delivery, &secrets, None);
     let verdict = explained_by_routes(verdict, &candidates, &delivery, routes, route);
     let look_into = if event.body.len() > LOOK_INTO_BYTES { &[][..] } else { &event.body[..] };
-    let names =
-        provider.as_ref().map(|provider| provider.event_names(&head.headers, look_into)).unwrap_or_default();
+    let names = match &provider {
+        Some(provider) => provider.event_names(&head.headers, look_into),
+        None => {
+            EventNames { event_type: usual_event_type(&head.headers, look_into), ..EventNames::default() }
+        }
+    };
     let asked = challenge(&delivery);
     let asking = asked.filter(|asked| asked.is_specific()).map(|asked| asked.provider().to_owned());
     Recognised {

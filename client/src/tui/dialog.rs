@@ -6,6 +6,7 @@ use inhaul_core::event::EventId;
 use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
+    marks,
     message::Effect,
     scenario::Saving,
     state::{State, ToastKind},
@@ -17,7 +18,6 @@ use crate::{
     forward::Target,
     history::Ruling,
     replay::{Pace, Plan, Preview, Sent, Tally},
-    row::EventState,
 };
 
 /// What can be chosen of a signature, and how it is called.
@@ -62,10 +62,10 @@ impl Field {
         (Self::Sign, "Signature", "space chooses"),
         (Self::Id, "Id", "space chooses"),
         (Self::Mark, "Replay header", "space chooses"),
-        (Self::Times, "Times", "how often each is sent"),
-        (Self::Delay, "Delay", "such as 200ms"),
-        (Self::Jitter, "Jitter", "of the delay, in percent"),
-        (Self::Concurrency, "Concurrency", "how many at once, at most 64"),
+        (Self::Times, "Times", "1; how often each is sent"),
+        (Self::Delay, "Delay", "none; such as 200ms"),
+        (Self::Jitter, "Jitter", "0; of the delay, in percent"),
+        (Self::Concurrency, "Concurrency", "1; how many at once, at most 64"),
         (Self::Order, "Order", "space chooses"),
         (Self::Scenario, "Scenario", "a name, and f7 saves it for `inhaul play`"),
     ];
@@ -118,24 +118,7 @@ pub(super) enum Stage {
 
 impl Dialog {
     fn new(ids: Vec<EventId>) -> Self {
-        let text = |field| {
-            let text = match field {
-                Field::Times | Field::Concurrency => "1",
-                Field::Jitter => "0",
-                Field::Target
-                | Field::Body
-                | Field::Values
-                | Field::Headers
-                | Field::Query
-                | Field::Sign
-                | Field::Id
-                | Field::Mark
-                | Field::Delay
-                | Field::Order
-                | Field::Scenario => "",
-            };
-            (field, Input::new(text.to_owned()))
-        };
+        let text = |field| (field, Input::default());
         let is_text = |field: &Field| {
             !matches!(field, Field::Body | Field::Sign | Field::Id | Field::Mark | Field::Order)
         };
@@ -171,6 +154,11 @@ impl Dialog {
     pub(super) fn is_sending(&self) -> bool {
         let is_under_way = |run: &Run| matches!(run.stage, Stage::Asked | Stage::Sending | Stage::Stopping);
         self.run.as_ref().is_some_and(is_under_way)
+    }
+
+    /// Whether it was told to stop, and waits for what is under way.
+    fn is_stopping(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.stage == Stage::Stopping)
     }
 
     /// What is different.
@@ -211,13 +199,11 @@ impl Dialog {
         }
     }
 
-    /// What is to be sent.
-    pub(super) fn plan(&self) -> Result<Plan, String> {
-        let number = |field: Field, what: &str| {
-            self.value(field)
-                .trim_end_matches('%')
-                .parse::<u32>()
-                .map_err(|_| format!("{what} is a whole number"))
+    /// Where to, what is different, and how often, when that can be sent.
+    fn parts(&self) -> Result<(Option<Target>, Draft, Pace), String> {
+        let number = |field: Field, usual: u32, what: &str| match self.value(field).trim_end_matches('%') {
+            "" => Ok(usual),
+            text => text.trim_end().parse::<u32>().map_err(|_| format!("{what} is a whole number")),
         };
         let to = match self.value(Field::Target) {
             "" => None,
@@ -228,21 +214,57 @@ impl Dialog {
             text => parse_duration(text).map_err(|error| error.to_string())?.as_millis(),
         };
         let pace = Pace {
-            times: number(Field::Times, "how often")?,
+            times: number(Field::Times, 1, "how often")?,
             delay_ms: u64::try_from(delay_ms).unwrap_or(u64::MAX),
-            jitter_percent: u8::try_from(number(Field::Jitter, "the jitter")?).unwrap_or(u8::MAX),
-            concurrency: number(Field::Concurrency, "how many at once")? as usize,
+            jitter_percent: u8::try_from(number(Field::Jitter, 0, "the jitter")?).unwrap_or(u8::MAX),
+            concurrency: number(Field::Concurrency, 1, "how many at once")? as usize,
             shuffle: self.shuffle,
         };
-        let plan = Plan { ids: self.ids.clone(), to, draft: self.draft()?, pace };
-        plan.check().map_err(|error| error.to_string())?;
-        Ok(plan)
+        let draft = self.draft()?;
+        pace.check(self.ids.len()).map_err(|error| error.to_string())?;
+        Ok((to, draft, pace))
+    }
+
+    /// What is to be sent.
+    pub(super) fn plan(&self) -> Result<Plan, String> {
+        let (to, draft, pace) = self.parts()?;
+        Ok(Plan { ids: self.ids.clone(), to, draft, pace })
+    }
+
+    /// How many requests that are.
+    pub(super) fn requests(&self) -> Result<u64, String> {
+        self.parts().map(|(_, _, pace)| pace.requests(self.ids.len()))
+    }
+
+    /// Whether the content changes under a signature that stays.
+    pub(super) fn leaves_signature(&self) -> bool {
+        self.sign == Sign::Keep && self.draft().is_ok_and(|draft| !draft.keeps_content())
+    }
+
+    /// Whether something was typed or chosen that closing it would lose.
+    fn is_changed(&self) -> bool {
+        let is_typed = self.texts.iter().any(|(_, input)| !input.value().trim().is_empty());
+        let is_chosen = self.sign != Sign::Keep || self.new_id || self.mark || self.shuffle;
+        self.body.is_some() || is_typed || is_chosen
+    }
+
+    /// What came of the last run gives way to what is typed; nothing is typed while it is sent.
+    fn may_change(&mut self) -> bool {
+        let is_sending = self.is_sending();
+        if !is_sending {
+            self.run = None;
+        }
+        !is_sending
     }
 
     /// A key for the line that is typed.
     fn type_key(&mut self, key: KeyEvent) {
         if key.code == KeyCode::Enter {
-            self.paste("\n");
+            if self.has_parts() {
+                self.paste("\n");
+            } else {
+                self.step(1);
+            }
             return;
         }
         let focus = self.focus;
@@ -254,9 +276,11 @@ impl Dialog {
 
     /// Puts a text into the field, if it is one to type into. Says whether all of it had room.
     pub(super) fn paste(&mut self, text: &str) -> bool {
+        if !self.may_change() {
+            return true;
+        }
         let focus = self.focus;
-        let has_parts = matches!(focus, Field::Values | Field::Headers | Field::Query);
-        let text = if has_parts { text.replace('\n', &format!(" {PART} ")) } else { text.to_owned() };
+        let text = if self.has_parts() { text.replace('\n', &format!(" {PART} ")) } else { text.to_owned() };
         match self.texts.iter_mut().find(|(field, _)| *field == focus) {
             Some((_, input)) => {
                 self.external = None;
@@ -264,6 +288,18 @@ impl Dialog {
             }
             None => true,
         }
+    }
+
+    /// Goes to a field, unless something is being sent.
+    pub(super) fn go_to(&mut self, field: Field) {
+        if self.may_change() {
+            self.focus = field;
+        }
+    }
+
+    /// Whether the field takes one after another.
+    fn has_parts(&self) -> bool {
+        matches!(self.focus, Field::Values | Field::Headers | Field::Query)
     }
 
     fn step(&mut self, by: usize) {
@@ -341,24 +377,25 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
     let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
     let is_warned = std::mem::take(&mut dialog.is_warned);
     match (key.code, with_control) {
-        (KeyCode::Esc, _) if dialog.is_sending() => {
+        (KeyCode::Esc, _) if dialog.is_sending() && !dialog.is_stopping() => {
             if let Some(run) = &mut dialog.run {
                 run.stage = Stage::Stopping;
                 effects.push(Effect::Stop(run.number));
             }
         }
-        (KeyCode::Esc, _) if dialog.body.is_some() && dialog.run.is_none() && !is_warned => {
+        (KeyCode::Esc, _) if dialog.is_changed() && dialog.run.is_none() && !is_warned => {
             dialog.is_warned = true;
-            state.tell("what you edited was not sent; esc again drops it".to_owned(), ToastKind::Note);
+            state.tell("what you changed was not sent; esc again drops it".to_owned(), ToastKind::Note);
         }
         (KeyCode::Esc, _) => state.dialog = None,
+        (code, _) if code != KeyCode::F(5) && !dialog.may_change() => {}
         (KeyCode::Tab | KeyCode::Down, _) => dialog.step(1),
         (KeyCode::BackTab | KeyCode::Up, _) => dialog.step(Field::ALL.len() - 1),
         (KeyCode::F(5), _) => send(state, effects),
         (KeyCode::Enter, true) => send(state, effects),
         (KeyCode::F(6), _) => release(state, effects),
         (KeyCode::F(7), _) => save(state, effects),
-        (KeyCode::Char('e'), _) if dialog.focus == Field::Body => {
+        (KeyCode::Char('e') | KeyCode::Enter, _) if dialog.focus == Field::Body => {
             if let [id] = dialog.ids[..] {
                 effects.push(Effect::Edit(id, dialog.body.clone()));
             } else {
@@ -366,7 +403,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>)
             }
         }
         (KeyCode::Char('d'), _) if dialog.focus == Field::Body => dialog.body = None,
-        (KeyCode::Char(' '), _) if dialog.choose() => {}
+        (KeyCode::Char(' ') | KeyCode::Enter, _) if dialog.choose() => {}
         _ => dialog.type_key(key),
     }
 }
@@ -410,17 +447,22 @@ fn save(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The one event of the dialog is held, and goes on its way as it is edited here.
+/// The events of the dialog that are held go on their way as they are edited here.
 fn release(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(dialog) = &state.dialog else { return };
-    let held = |id: &&EventId| state.row(**id).is_some_and(|row| row.state == EventState::Held);
-    match (dialog.ids.iter().find(held), dialog.draft()) {
-        (Some(&id), Ok(draft)) => {
-            effects.push(Effect::Decide(vec![id], Ruling::Forward(draft)));
-            state.dialog = None;
+    let list = state.events.list();
+    let mut ids: Vec<EventId> = dialog.ids.iter().copied().filter(|id| list.is_held(*id)).collect();
+    match dialog.draft() {
+        Ok(_) if ids.is_empty() => {
+            state.tell("it is not held; f5 sends it as a replay".to_owned(), ToastKind::Note);
         }
-        (None, _) => state.tell("it is not held; f5 sends it as a replay".to_owned(), ToastKind::Note),
-        (_, Err(reason)) => state.tell(reason, ToastKind::Bad),
+        Ok(draft) => {
+            state.queue.sort(&mut ids);
+            state.dialog = None;
+            marks::set(state, &ids, false);
+            effects.push(Effect::Decide(ids, Ruling::Forward(draft)));
+        }
+        Err(reason) => state.tell(reason, ToastKind::Bad),
     }
 }
 

@@ -290,19 +290,16 @@ impl Errands {
         result.err().map(|error| Message::Live(told(error)))
     }
 
-    /// Tells of each request that is done, until all are or it is stopped.
+    /// Tells of each request that is done, until all are, or those that had begun when it was stopped.
     async fn carry_out(&self, number: u64, plan: Plan, stop: &CancellationToken) {
-        match self.orders.carry_out(plan).await {
-            Ok(mut done) => loop {
-                let sent = tokio::select! {
-                    () = stop.cancelled() => break,
-                    sent = done.recv() => sent,
-                };
-                let Some(sent) = sent else { break };
-                if self.results.send(Message::Sent(number, Some(sent))).await.is_err() {
-                    break;
+        match self.orders.carry_out(plan, stop.clone()).await {
+            Ok(mut done) => {
+                while let Some(sent) = done.recv().await {
+                    if self.results.send(Message::Sent(number, Some(sent))).await.is_err() {
+                        break;
+                    }
                 }
-            },
+            }
             Err(reason) => drop(self.results.send(Message::Live(Live::Notice(reason))).await),
         }
     }

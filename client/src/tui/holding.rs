@@ -1,6 +1,9 @@
 //! Events that are held: what keys do with them.
 
-use inhaul_core::{event::EventId, filter::Filter};
+use inhaul_core::{
+    event::EventId,
+    filter::{Filter, Saved},
+};
 use tui_input::Input;
 
 use super::{
@@ -94,7 +97,8 @@ pub(super) fn asked(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
         Ok(filter) => {
             state.prompt = None;
             // Who holds knows no saved filters; what they stand for is what counts.
-            let text = if Filter::parse(text).is_ok() { text.to_owned() } else { filter.to_string() };
+            let is_known = Filter::parse_deciding(text, &Saved::default()).is_ok();
+            let text = if is_known { text.to_owned() } else { filter.to_string() };
             effects.push(Effect::Hold(HoldChange::Filter(text)));
         }
         Err(error) => state.tell(format!("no filter: {error}"), ToastKind::Bad),

@@ -1,22 +1,32 @@
 //! The order in which held events are released, where a person has changed it.
 
+use std::collections::HashMap;
+
 use inhaul_core::event::EventId;
 
 use super::state::{State, ToastKind};
 
 /// Held events in the order in which they are released. Without one, that is the order of their arrival.
 #[derive(Debug, Default)]
-pub(super) struct Queue(Vec<EventId>);
+pub(super) struct Queue {
+    ids: Vec<EventId>,
+    /// The place of each, from 0.
+    places: HashMap<EventId, usize>,
+}
 
 impl Queue {
+    fn new(ids: Vec<EventId>) -> Self {
+        Self { places: places(&ids), ids }
+    }
+
     /// Where an event is in it, from 1; nothing when nobody has changed the order.
     pub(super) fn place(&self, id: EventId) -> Option<usize> {
-        self.0.iter().position(|queued| *queued == id).map(|place| place + 1)
+        self.places.get(&id).map(|place| place + 1)
     }
 
     /// The order that a person made.
     pub(super) fn ids(&self) -> &[EventId] {
-        &self.0
+        &self.ids
     }
 
     /// Brings events into the order of their release.
@@ -26,12 +36,17 @@ impl Queue {
     }
 }
 
+fn places(ids: &[EventId]) -> HashMap<EventId, usize> {
+    ids.iter().enumerate().map(|(place, id)| (*id, place)).collect()
+}
+
 /// Every held event in the order of its release: those not in the queue are where they arrived, before all of it or behind.
 pub(super) fn in_order(by_arrival: impl Iterator<Item = EventId>, queue: &[EventId]) -> Vec<EventId> {
+    let queued = places(queue);
     let (mut before, mut held, mut behind) = (Vec::new(), Vec::new(), Vec::new());
     for id in by_arrival {
-        match queue.iter().position(|queued| *queued == id) {
-            Some(place) => held.push((place, id)),
+        match queued.get(&id) {
+            Some(place) => held.push((*place, id)),
             None if held.is_empty() => before.push(id),
             None => behind.push(id),
         }
@@ -43,23 +58,26 @@ pub(super) fn in_order(by_arrival: impl Iterator<Item = EventId>, queue: &[Event
 /// Forgets the places of events that are held no longer.
 pub(super) fn tidy(state: &mut State) {
     let list = state.events.list();
-    state.queue.0.retain(|id| list.is_held(*id));
+    if !state.queue.ids.is_empty() && state.queue.ids.iter().any(|id| !list.is_held(*id)) {
+        let still = state.queue.ids.iter().copied().filter(|id| list.is_held(*id)).collect();
+        state.queue = Queue::new(still);
+    }
 }
 
 /// Moves the selected event within the held ones, so many places towards the first or away from it.
 pub(super) fn move_selected(state: &mut State, earlier: bool, places: usize) {
     let list = state.events.list();
-    let held = in_order(list.held(), &state.queue.0);
+    let mut held = in_order(list.held(), &state.queue.ids);
     let at = state.selected.and_then(|id| held.iter().position(|held| *held == id));
     let Some(at) = at else { return state.tell("it is not held".to_owned(), ToastKind::Note) };
     let to = if earlier { at.saturating_sub(places) } else { at.saturating_add(places).min(held.len() - 1) };
-    state.queue = Queue(held);
     if earlier {
-        state.queue.0[to..=at].rotate_right(1);
+        held[to..=at].rotate_right(1);
     } else {
-        state.queue.0[at..=to].rotate_left(1);
+        held[at..=to].rotate_left(1);
     }
-    let (count, all) = (state.queue.0.len(), state.keymap.written("release_all"));
+    let (count, all) = (held.len(), state.keymap.written("release_all"));
+    state.queue = Queue::new(held);
     state.tell(format!("{} of {count} when {all} releases them", to + 1), ToastKind::Note);
 }
 

@@ -396,10 +396,10 @@ fn a_filter_narrows_the_list_while_it_is_typed() {
 #[test]
 fn a_filter_that_is_wrong_says_so_and_leaves_the_last_one_on() {
     let mut stage = Stage::with_events(120, 16);
-    stage.keys("/sig:valid");
+    stage.keys("/sig:valid<enter>");
     let matching = stage.shown();
     assert_eq!(matching.len(), 2);
-    stage.keys(" (");
+    stage.keys("/ (");
     assert_eq!(stage.shown(), matching);
     assert!(
         stage.screen().contains("expected a word or NAME:VALUE, found nothing more"),
@@ -408,7 +408,7 @@ fn a_filter_that_is_wrong_says_so_and_leaves_the_last_one_on() {
     );
     stage.keys("<C-u>is:held");
     assert!(stage.screen().contains("No event passes the filter is:held"), "{}", stage.screen());
-    stage.keys(" (");
+    stage.keys("<enter>/ (");
     assert!(
         stage.screen().contains("No event passes the filter is:held  "),
         "it is that one still: {}",
@@ -480,6 +480,19 @@ fn the_help_lists_every_key_and_back_leads_out() {
     stage.effects.clear();
     stage.keys("/text<C-c>");
     assert!(stage.effects.contains(&Effect::Quit { keep: false }), "wherever one is");
+    stage.effects.clear();
+    let held = EventRow { state: crate::row::EventState::Held, attempts: Vec::new(), ..row(9) };
+    stage.tell(Message::Live(Live::Event(Box::new(held))));
+    stage.keys("<C-c>");
+    assert!(
+        stage.screen().contains("1 event is held and stays so; ctrl-c again quits"),
+        "{}",
+        stage.screen()
+    );
+    stage.keys("a<C-c>");
+    assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Quit { .. })), "it is asked anew");
+    stage.keys("<C-c>");
+    assert!(stage.effects.contains(&Effect::Quit { keep: false }));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! A JSON body as a tree that folds. It keeps the sender's text: numbers with their digits, names in their order, duplicates too.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
-use inhaul_core::filter::in_quotes;
+use inhaul_core::{filter::in_quotes, visible::visible};
 use serde::de::IgnoredAny;
+use unicode_width::UnicodeWidthStr;
 
 /// Deepest level whose nodes are unfolded at first.
 const OPEN_DEPTH: u32 = 3;
@@ -50,14 +51,20 @@ pub(super) struct TreeLine<'a> {
     pub(super) value: &'a str,
     pub(super) children: u32,
     pub(super) folded: bool,
+    /// A part of the long text above it.
+    pub(super) is_part: bool,
+    /// How many parts of a long text are below it.
+    pub(super) parts: usize,
 }
 
 /// The tree, what of it is folded, and where in it one is.
 pub(super) struct Tree {
     text: String,
     nodes: Vec<Node>,
-    /// Nodes that no folded one hides.
-    shown: Vec<u32>,
+    /// Long texts that are unfolded, with their parts, each a line.
+    long: HashMap<u32, Vec<Range<u32>>>,
+    /// Nodes that no folded one hides, and behind a long text its parts, which have numbers from 1.
+    shown: Vec<(u32, usize)>,
     /// Of `shown`.
     cursor: usize,
 }
@@ -67,7 +74,13 @@ impl Tree {
     pub(super) fn parse(text: &str) -> Option<Self> {
         u32::try_from(text.len()).ok()?;
         serde_json::from_str::<IgnoredAny>(text).ok()?;
-        let mut tree = Self { text: text.to_owned(), nodes: nodes(text), shown: Vec::new(), cursor: 0 };
+        let mut tree = Self {
+            text: text.to_owned(),
+            nodes: nodes(text),
+            long: HashMap::new(),
+            shown: Vec::new(),
+            cursor: 0,
+        };
         for node in &mut tree.nodes {
             node.folded = node.depth > 0 && (node.depth >= OPEN_DEPTH || node.children > OPEN_CHILDREN);
         }
@@ -89,7 +102,24 @@ impl Tree {
     }
 
     pub(super) fn line(&self, index: usize) -> TreeLine<'_> {
-        let node = self.node(self.shown[index]);
+        let (at, part) = self.shown[index];
+        let node = self.node(at);
+        let parts = self.long.get(&at).map(Vec::as_slice).unwrap_or_default();
+        if let Some(text) = part.checked_sub(1).and_then(|part| parts.get(part)) {
+            let (depth, value) = (node.depth + 1, self.part(text));
+            let (name, place, kind) = (None, None, Kind::Text);
+            return TreeLine {
+                kind,
+                depth,
+                name,
+                place,
+                value,
+                children: 0,
+                folded: false,
+                is_part: true,
+                parts: 0,
+            };
+        }
         let in_array = node.parent.is_some_and(|parent| self.node(parent).kind == Kind::Array);
         TreeLine {
             kind: node.kind,
@@ -99,21 +129,38 @@ impl Tree {
             value: self.part(&node.value),
             children: node.children,
             folded: node.folded && node.children > 0,
+            is_part: false,
+            parts: parts.len(),
         }
     }
 
     /// Folds or unfolds where one is.
     pub(super) fn toggle(&mut self) {
-        let index = self.shown[self.cursor] as usize;
-        self.nodes[index].folded ^= self.nodes[index].children > 0;
+        let (index, part) = self.shown[self.cursor];
+        if self.long.remove(&index).is_some() {
+            self.cursor -= part;
+        } else {
+            let node = &mut self.nodes[index as usize];
+            node.folded ^= node.children > 0;
+        }
         self.show();
+    }
+
+    /// Unfolds the text where one is, in lines of so many columns at most.
+    pub(super) fn unfold_text(&mut self, columns: usize) {
+        let index = self.shown[self.cursor].0;
+        if self.node(index).kind == Kind::Text {
+            let parts = parts(&self.text, &self.node(index).value, columns);
+            self.long.insert(index, parts);
+            self.show();
+        }
     }
 
     /// Folds where one is, or goes to what it is part of; says no at the outermost.
     pub(super) fn fold(&mut self) -> bool {
-        let index = self.shown[self.cursor];
+        let index = self.shown[self.cursor].0;
         let node = self.node(index);
-        if node.children > 0 && !node.folded {
+        if (node.children > 0 && !node.folded) || self.long.contains_key(&index) {
             self.toggle();
             return true;
         }
@@ -132,6 +179,9 @@ impl Tree {
         for node in &mut self.nodes {
             node.folded = folded && node.depth > 0;
         }
+        if folded {
+            self.long.clear();
+        }
         self.show();
         // What is hidden now stands in something that is not.
         let visible = self.shown.partition_point(|&shown| shown <= at);
@@ -142,7 +192,7 @@ impl Tree {
     pub(super) fn find(&mut self, text: &str, backwards: bool) -> bool {
         let wanted = text.to_lowercase();
         let count = self.nodes.len();
-        let at = self.shown[self.cursor] as usize;
+        let at = self.shown[self.cursor].0 as usize;
         let mut others: Box<dyn Iterator<Item = usize>> = if backwards {
             Box::new((1..=count).map(|step| (at + count - step) % count))
         } else {
@@ -163,7 +213,7 @@ impl Tree {
     /// Where one is, as a jq path such as `.data.items[2]["odd name"]`.
     pub(super) fn path(&self) -> String {
         let mut steps = Vec::new();
-        let mut at = Some(self.shown[self.cursor]);
+        let mut at = Some(self.shown[self.cursor].0);
         while let Some(index) = at {
             let node = self.node(index);
             if let Some(name) = &node.name {
@@ -190,7 +240,7 @@ impl Tree {
     /// may be at other places.
     pub(super) fn test(&self) -> String {
         let mut steps = Vec::new();
-        let index = self.shown[self.cursor];
+        let index = self.shown[self.cursor].0;
         let mut at = Some(index);
         while let Some(index) = at {
             let node = self.node(index);
@@ -236,18 +286,39 @@ impl Tree {
             at = self.node(parent).parent;
         }
         self.show();
-        self.cursor = self.shown.binary_search(&index).unwrap_or(0);
+        self.cursor = self.shown.binary_search(&(index, 0)).unwrap_or(0);
     }
 
     fn show(&mut self) {
         self.shown.clear();
         let mut index = 0;
         while let Some(node) = self.nodes.get(index as usize) {
-            self.shown.push(index);
+            let parts = self.long.get(&index).map_or(0, Vec::len);
+            self.shown.extend((0..=parts).map(|part| (index, part)));
             index = if node.folded { node.end } else { index + 1 };
         }
         self.cursor = self.cursor.min(self.shown.len().saturating_sub(1));
     }
+}
+
+/// The parts of a text that have room in lines of so many columns, as they are shown; each has one letter at least.
+fn parts(text: &str, whole: &Range<u32>, columns: usize) -> Vec<Range<u32>> {
+    let (mut parts, mut from, mut used) = (Vec::new(), whole.start, 0);
+    let letters = text[whole.start as usize..whole.end as usize].char_indices();
+    for (at, letter) in letters {
+        let at = whole.start + u32::try_from(at).unwrap_or(u32::MAX);
+        let width = match letter {
+            ' '..='~' => 1,
+            _ => visible(letter.encode_utf8(&mut [0; 4])).to_string().width(),
+        };
+        if used + width > columns && at > from {
+            parts.push(from..at);
+            (from, used) = (at, 0);
+        }
+        used += width;
+    }
+    parts.push(from..whole.end);
+    parts
 }
 
 /// The nodes of valid JSON, each before what is inside it.

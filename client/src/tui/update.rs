@@ -179,7 +179,7 @@ fn attempted(state: &mut State, row: &EventRow, attempt: &Attempt) {
 }
 
 /// Scheme and host of a URL: so many targets there are, however many paths.
-fn origin(url: &str) -> &str {
+pub(super) fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     url[host..].find(['/', '?']).map_or(url, |length| &url[..host + length])
 }

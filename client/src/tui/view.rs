@@ -29,7 +29,7 @@ use crate::output::fit;
 pub(super) mod areas;
 pub(super) mod commands;
 pub(super) mod detail;
-mod dialog;
+pub(super) mod dialog;
 mod diff;
 mod filter;
 mod help;
@@ -140,15 +140,20 @@ fn hint_line(state: &State, width: u16) -> Paragraph<'static> {
         let text = format!(" {}", next.into_iter().map(hint).collect::<Vec<_>>().join("  "));
         return Paragraph::new(Span::styled(fit(&text, 0, usize::from(width)), state.theme().strong()));
     }
-    match (state.prompt.as_ref().map(|prompt| prompt.kind), state.view) {
+    let asked = state.prompt.as_ref().map(|prompt| prompt.kind);
+    match (asked, state.view) {
         _ if state.dialog.is_some() => {
-            hints.push("tab field  space choose  f5 send  f7 save as scenario  esc stop or close".to_owned());
+            let releases = state.dialog.as_ref().and_then(|dialog| dialog::release_text(state, dialog));
+            let release = releases.map_or("", |_| "f6 release  ");
+            hints.push(format!(
+                "tab field  space choose  f5 send  {release}f7 save as scenario  esc stop or close"
+            ));
         }
         (Some(PromptKind::Hold), _) => {
             hints.push("enter hold them; nothing means every event  esc cancel".to_owned());
         }
         (Some(PromptKind::Filter), _) if state.completing.is_some() => {
-            hints.push("tab take it  ↑ ↓ choose  enter keep the filter  esc clear".to_owned());
+            hints.push("tab take it  ↑ ↓ choose  enter keep the filter  esc as it was".to_owned());
         }
         (Some(PromptKind::Filter), _) => {
             hints.push("enter keep  esc as it was  tab complete  ↑ ↓ used before  ctrl-s save".to_owned());

@@ -253,7 +253,7 @@ pub(crate) const BINDINGS: [Binding; 109] = [
         Action::Filter,
         &[List],
         &["/", "f"],
-        "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9 (docs/filters.md); also `:filter TEXT`",
+        "filter: words, type:charge.* status:5xx -is:late body:text data.amount>9; `?` has more at its end; also `:filter TEXT`",
     )
     .hinted(&[(List, "filter")]),
     line("search", Action::Search, &[Event, View], &["/"], "look for text in what is shown")
@@ -533,6 +533,6 @@ pub(crate) const BINDINGS: [Binding; 109] = [
         Action::QuitNow,
         &[Everywhere],
         &["Q"],
-        "quit at once and leave the screen as it was; so does ctrl-c, without the screen",
+        "quit at once and leave the screen as it was; ctrl-c does so without the screen, and asks as q does",
     ),
 ];

@@ -202,3 +202,41 @@ fn a_command_that_ends_while_its_page_is_closed_is_told() {
     stage.tell(Message::Piped(1, News::Done));
     assert!(stage.screen().contains("the command has ended"), "{}", stage.screen());
 }
+
+#[test]
+fn names_and_values_of_a_tree_have_room_beside_each_other() {
+    let json: &'static str = "{\"a_name_that_is_longer_than_half_of_the_pane_has_room_for\":\"value\",\"w\":\"日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語\",\"created\":1763970070}";
+    let stage = with_body(48, 20, "application/json", json.as_bytes());
+    let screen = stage.screen();
+    assert!(screen.contains("…  \"value\""), "{screen}");
+    let wide = screen.lines().find(|line| line.contains("日")).unwrap();
+    assert!(wide.trim_end_matches(['│', ' ']).ends_with('…'), "{screen}");
+    let stage = with_body(44, 20, "application/json", b"{\"x\":1763970070}");
+    assert!(stage.screen().contains("1763970070  ≈ 2025-11-24T07:41:10Z"), "{}", stage.screen());
+    assert!(
+        with_body(120, 24, "application/json", b"{\"created\":1763970070}").screen().contains("≈ 2025-11-24")
+    );
+}
+
+#[test]
+fn a_long_text_in_a_tree_is_unfolded_and_folded() {
+    let json = r#"{"a":1,"text":"the beginning of a text that has no room in one line, and goes on, and its end","b":2}"#;
+    let mut stage = with_body(40, 20, "application/json", json.as_bytes());
+    assert!(stage.screen().contains("▸ text  \"the beginning"), "{}", stage.screen());
+    assert!(!stage.screen().contains("its end"), "{}", stage.screen());
+    stage.keys("jj<enter>");
+    let screen = stage.screen();
+    assert!(screen.contains("its end\"") && screen.contains("▾ text"), "{screen}");
+    stage.keys("jj");
+    assert!(stage.screen().contains(" .text "), "its lines are at the same place: {}", stage.screen());
+    stage.keys("<enter>");
+    assert!(!stage.screen().contains("its end"), "{}", stage.screen());
+    assert_eq!(stage.state.tree().unwrap().cursor(), 2);
+    stage.keys("<enter>h");
+    assert!(!stage.screen().contains("its end"), "{}", stage.screen());
+    // A short one stays a line.
+    stage.keys("k<enter>");
+    assert_eq!(stage.state.tree().unwrap().len(), 4);
+    stage.keys("/its end<enter>");
+    assert_eq!(stage.state.tree().unwrap().path(), ".text");
+}

@@ -52,17 +52,15 @@ fn what_is_wrong_is_marked_in_the_line_and_what_is_on_still_is_said() {
         for number in 1..=3 {
             stage.tell(Message::Live(Live::Event(Box::new(row(number)))));
         }
-        stage.keys("/provider:callpaymin ms>soon");
+        stage.keys("/id:evt_2<enter>/ ms>soon");
         assert_eq!(underlined(&stage), "soon");
         let screen = stage.screen();
         assert!(
-            screen.contains("expected a time such as 200") && screen.contains("0 of 3 events"),
+            screen.contains("expected a time such as 200") && screen.contains("1 of 3 events"),
             "{screen}"
         );
-        assert!(screen.contains("; provider:callpaymin ms is on still"), "{screen}");
-        stage.keys("<enter>");
-        assert_eq!(underlined(&stage), "soon", "as long as it is there");
-        stage.keys("/<C-u>status:");
+        assert!(screen.contains("; id:evt_2 is on still"), "{screen}");
+        stage.keys("<C-u>status:");
         assert_eq!((underlined(&stage).as_str(), &line(&stage)[..9]), ("^", "/status:^"));
         stage.keys("200");
         assert_eq!(underlined(&stage), "");
@@ -125,7 +123,9 @@ fn commands_take_a_filter_an_id_or_a_time() {
     stage.keys(&format!(":goto {}<enter>", &id(2).to_string()[..18]));
     assert_eq!(stage.state.selected, Some(id(2)));
     stage.tell(Message::Time(UnixMillis(AT + 60_000)));
-    stage.keys("gegone<enter>");
+    stage.keys(":no such thing<enter>");
+    assert!(stage.screen().contains("nothing has this name") && stage.state.prompt.is_some());
+    stage.keys("<esc>gegone<enter>");
     assert!(stage.screen().contains("has the id gone"), "{}", stage.screen());
     // The third was received three seconds after the beginning of the minute before.
     stage.keys(":goto -57s<enter>");
@@ -139,10 +139,10 @@ fn commands_take_a_filter_an_id_or_a_time() {
 #[test]
 fn a_saved_filter_says_what_is_held() {
     let mut stage = Stage::with_events(120, 24);
-    stage.state.saved.insert("broken", "status:5xx OR is:late");
+    stage.state.saved.insert("broken", "sig:invalid OR is:late");
     stage.effects.clear();
     stage.keys("i@broken<enter>");
-    let meant = HoldChange::Filter("status:5xx OR is:late".to_owned());
+    let meant = HoldChange::Filter("sig:invalid OR is:late".to_owned());
     assert!(stage.effects.contains(&Effect::Hold(meant)), "{:?}", stage.effects);
     stage.keys("i<C-u>@other<enter>");
     assert!(stage.screen().contains("no filter is saved as"), "{}", stage.screen());
@@ -174,4 +174,25 @@ fn words_of_the_list_are_found() {
         stage.keys(&format!("/<C-u>{filter}<enter>"));
         assert_eq!(stage.shown(), [expected], "{filter}");
     }
+}
+
+#[test]
+fn what_is_half_typed_is_no_filter_and_is_not_taken_for_one() {
+    let mut stage = Stage::with_events(120, 24);
+    stage.keys("/status:2xx<enter>");
+    let before = stage.shown();
+    assert_eq!(before.len(), 1);
+    stage.keys("/<C-u>stripe OR");
+    assert_eq!(stage.shown(), before, "the one from before is on, and not a half of this one");
+    stage.keys("<enter>");
+    assert!(stage.state.prompt.is_some(), "it is typed on");
+    assert!(stage.screen().contains("something must follow OR"), "{}", stage.screen());
+    stage.keys(" evt_1<enter>");
+    assert!(stage.state.prompt.is_none());
+    assert_eq!(stage.shown(), [id(1), id(5)]);
+    stage.keys("/<C-u>status:");
+    assert_eq!(stage.shown(), [id(1), id(5)]);
+    assert!(!stage.screen().contains("No event passes"), "{}", stage.screen());
+    stage.keys("<esc>");
+    assert_eq!((stage.state.filter_text.as_str(), stage.shown().len()), ("stripe OR evt_1", 2));
 }

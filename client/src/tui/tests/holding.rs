@@ -49,6 +49,7 @@ fn preview(external: &[&str]) -> Result<Preview, String> {
         signature_is_old: false,
         head: String::new(),
         body_bytes: 0,
+        body_text: None,
     })
 }
 
@@ -191,10 +192,10 @@ fn a_target_elsewhere_needs_a_second_word_and_a_mistake_is_told() {
     stage.tell(Message::Sent(3, None));
     stage.keys("<esc>Rno target<f5>");
     assert!(done(&mut stage).is_empty() && stage.screen().contains("is no target"), "{}", stage.screen());
-    stage.keys("<esc>R<f5>");
+    stage.keys("<esc><esc>R<f5>");
     stage.tell(Message::Previewed(6, Err("no secret of Stripe is configured".to_owned())));
     assert!(stage.screen().contains("not sent: no secret of Stripe"), "{}", stage.screen());
-    stage.keys("<esc>R<tab><tab><tab><tab><tab><tab><tab><tab><C-u>10001");
+    stage.keys("<esc>R<tab><tab><tab><tab><tab><tab><tab><tab>10001");
     assert!(stage.screen().contains("10000 are the most"), "{}", stage.screen());
 }
 
@@ -261,4 +262,96 @@ fn what_was_edited_is_dropped_only_after_a_second_word() {
     assert!(stage.state.dialog.is_none());
     stage.keys("ggR<esc>");
     assert!(stage.state.dialog.is_none(), "nothing is lost");
+}
+
+#[test]
+fn every_held_event_of_the_dialog_is_released_as_it_says() {
+    let mut stage = five();
+    stage.keys("ggm4ggm2ggmR<tab><tab><tab>X-Env: staging");
+    assert!(stage.screen().contains("f6 releases 2 held events like this"), "{}", stage.screen());
+    done(&mut stage);
+    stage.keys("<f6>");
+    let changes =
+        Changes { set_headers: vec![("X-Env".to_owned(), "staging".to_owned())], ..Changes::default() };
+    let draft = Draft { body: None, changes };
+    assert_eq!(done(&mut stage), [Effect::Decide(vec![id(2), id(4)], Ruling::Forward(draft))]);
+    assert!(stage.state.dialog.is_none());
+    assert_eq!(stage.state.marked, [id(1)].into(), "what was decided has no mark");
+}
+
+#[test]
+fn the_dialog_takes_what_is_typed_after_a_run_where_it_is_seen() {
+    let mut stage = five();
+    stage.keys("ggR<f5>");
+    stage.tell(Message::Previewed(2, preview(&[])));
+    stage.keys("<tab>7");
+    let screen = stage.screen();
+    assert!(
+        !screen.contains("▸ Body") && !screen.contains("▸ Target"),
+        "while it is sent nothing changes: {screen}"
+    );
+    stage.tell(Message::Sent(2, Some(Sent { id: id(1), result: Ok(answered(2, 200)) })));
+    stage.tell(Message::Sent(2, None));
+    assert!(stage.screen().contains("f5 sends it again"), "{}", stage.screen());
+    stage.keys("<tab><tab>a=1");
+    let screen = stage.screen();
+    assert!(screen.contains("▸ Set           a=1") && screen.contains("f5 sends 1 request"), "{screen}");
+}
+
+#[test]
+fn what_waits_for_its_last_answers_can_be_left() {
+    let mut stage = five();
+    stage.keys("ggR<f5>");
+    stage.tell(Message::Previewed(2, preview(&[])));
+    done(&mut stage);
+    stage.keys("<esc>");
+    assert_eq!(done(&mut stage), [Effect::Stop(2)]);
+    assert!(stage.screen().contains("stopping after 0 of 1"), "{}", stage.screen());
+    stage.keys("<esc>");
+    assert!(stage.state.dialog.is_none() && done(&mut stage).is_empty());
+}
+
+#[test]
+fn what_becomes_of_an_event_does_not_decide_whether_it_is_held() {
+    let mut stage = five();
+    stage.keys("i<C-u>status:500<enter>");
+    assert!(done(&mut stage).is_empty() && stage.screen().contains("status:500 is not known then"));
+    assert!(stage.state.prompt.is_some(), "it is typed on");
+}
+
+#[test]
+fn what_is_typed_into_the_dialog_is_what_is_meant_and_is_not_lost() {
+    let mut stage = five();
+    stage.keys("ggR<tab><tab><tab>X-A: 1<tab><tab><tab><tab><tab>5");
+    assert!(stage.screen().contains("f5 sends 5 requests"), "{}", stage.screen());
+    stage.keys("<enter>200ms<enter>");
+    assert!(stage.screen().contains("▸ Jitter"), "{}", stage.screen());
+    assert!(stage.keys("<esc>").screen().contains("what you changed was not sent; esc again drops it"));
+    assert!(stage.state.dialog.is_some());
+    stage.keys("<f5>");
+    let Some(Effect::Preview(_, plan)) = done(&mut stage).pop() else {
+        panic!("it is asked what it would send")
+    };
+    assert_eq!((plan.pace.times, plan.pace.delay_ms, plan.pace.concurrency), (5, 200, 1));
+    assert_eq!(plan.draft.changes.set_headers, [("X-A".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn a_signature_that_stays_while_the_content_changes_is_said() {
+    let mut stage = five();
+    let said = "its signature is that of what was received";
+    stage.keys("ggR<tab><tab>");
+    assert!(!stage.screen().contains(said), "{}", stage.screen());
+    stage.keys("a=1");
+    assert!(stage.screen().contains(said), "{}", stage.screen());
+    stage.keys("<tab><tab><tab> ");
+    assert!(!stage.screen().contains(said), "{}", stage.screen());
+}
+
+#[test]
+fn a_held_event_names_the_keys_that_decide() {
+    let mut stage = five();
+    let screen = stage.keys("4gg").screen();
+    assert!(screen.contains("held: a forwards it, X drops it"), "{screen}");
+    assert!(!screen.contains("inhaul release"), "{screen}");
 }

@@ -87,6 +87,8 @@ fn everything_can_be_done_by_its_name() {
     stage.keys(":no such thing");
     assert!(stage.screen().contains("nothing has this name"));
     stage.keys("<enter>");
+    assert!(stage.state.view.is_some() && stage.state.prompt.is_some(), "it is typed on");
+    stage.keys("<esc>");
     assert!(stage.state.view.is_none() && stage.state.prompt.is_none());
 }
 
@@ -179,5 +181,53 @@ proptest! {
             }
             stage.buffer();
         }
+    }
+}
+
+#[test]
+fn a_click_on_a_tab_or_a_line_of_a_tree_goes_there() {
+    let mut stage = Stage::with_events(80, 24);
+    stage.tell(Message::Loaded(id(5), Ok(opened(5, br#"{"a":1,"b":{"c":2}}"#))));
+    stage.keys("<enter>");
+    let place = |stage: &Stage, text: &str| {
+        let screen = stage.screen();
+        let (line, column) = screen
+            .lines()
+            .enumerate()
+            .find_map(|(line, content)| {
+                Some((line, content.find(text).map(|at| content[..at].chars().count())?))
+            })
+            .unwrap_or_else(|| panic!("{text}: {screen}"));
+        (u16::try_from(column).unwrap(), u16::try_from(line).unwrap())
+    };
+    let click = |stage: &mut Stage, text: &str| {
+        let (column, line) = place(stage, text);
+        stage.tell(mouse(MouseEventKind::Down(MouseButton::Left), column, line));
+    };
+    click(&mut stage, "c  2");
+    assert_eq!(stage.state.tree().unwrap().path(), ".b.c");
+    click(&mut stage, "b  {}");
+    click(&mut stage, "b  {}");
+    assert_eq!(stage.state.tree().unwrap().len(), 3, "a second click folds");
+    click(&mut stage, "Headers");
+    assert_eq!(stage.state.tab, Tab::Headers);
+    click(&mut stage, "Raw");
+    assert_eq!(stage.state.tab, Tab::Raw);
+    click(&mut stage, "Body");
+    assert_eq!(stage.state.tab, Tab::Body);
+}
+
+#[test]
+fn a_click_on_a_field_of_the_dialog_goes_there() {
+    for (width, height) in [(120, 36), (60, 14)] {
+        let mut stage = Stage::with_events(width, height);
+        stage.keys("R");
+        let screen = stage.screen();
+        let line = screen.lines().position(|line| line.contains(" Query ")).unwrap();
+        stage.tell(mouse(MouseEventKind::Down(MouseButton::Left), width / 2, u16::try_from(line).unwrap()));
+        stage.keys("a=1");
+        assert!(stage.screen().contains("▸ Query         a=1"), "{}", stage.screen());
+        stage.tell(mouse(MouseEventKind::Down(MouseButton::Left), 0, 0));
+        assert!(stage.screen().contains("▸ Query"), "{}", stage.screen());
     }
 }

@@ -190,3 +190,11 @@ fn a_connection_is_asked_for_by_a_key_from_anywhere() {
         assert!(stage.effects.contains(&Effect::Reconnect), "{keys}: {:?}", stage.effects);
     }
 }
+
+#[test]
+fn the_filter_language_is_in_the_help() {
+    let mut stage = Stage::with_events(120, 30);
+    let screen = stage.keys("?G").screen();
+    assert!(screen.contains("$.amount>100") && screen.contains("a value of a JSON body"), "{screen}");
+    assert!(screen.contains("is:failed") && screen.contains("given-up"), "{screen}");
+}

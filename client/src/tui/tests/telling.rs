@@ -112,3 +112,33 @@ fn an_old_signature_has_a_sign_of_its_own() {
     assert!(stage.screen().contains("07:41:11  ~  200"), "{}", stage.screen());
     assert!(stage.screen().contains("│~ stale"), "{}", stage.screen());
 }
+
+#[test]
+fn a_replay_elsewhere_says_nothing_of_the_application() {
+    let mut stage = Stage::with_events(120, 24);
+    let status = |stage: &Stage| stage.screen().lines().next().unwrap().to_owned();
+    let elsewhere = Attempt {
+        target: "http://localhost:4000/hook".to_owned(),
+        cause: AttemptCause::Replay,
+        ..answered(2, 500)
+    };
+    stage.tell(Message::Live(Live::Attempt(Box::new(row(1)), elsewhere)));
+    assert!(status(&stage).contains("→ http://localhost:3000"), "{}", status(&stage));
+    let failed = Attempt { target: "http://localhost:3000/hook".to_owned(), ..answered(2, 500) };
+    stage.tell(Message::Live(Live::Attempt(Box::new(row(1)), failed)));
+    assert!(status(&stage).contains("✗ http://localhost:3000"), "{}", status(&stage));
+}
+
+#[test]
+fn the_newest_attempt_is_first_and_all_are_counted() {
+    let mut stage = Stage::new(80, 24);
+    let replays = (2..=60).map(|number| Attempt { cause: AttemptCause::Replay, ..answered(number, 503) });
+    let attempts = replays.chain([Attempt { cause: AttemptCause::Replay, ..answered(1001, 418) }]).collect();
+    stage.tell(Message::Live(Live::Event(Box::new(EventRow { attempts, ..row(1) }))));
+    stage.tell(Message::Loaded(id(1), Ok(opened(1, b"{}"))));
+    let screen = stage.keys("<enter>4").screen();
+    let line = |text: &str| screen.lines().position(|line| line.contains(text));
+    assert!(screen.contains("Tries 1001") || screen.contains("Attempts 1001"), "{screen}");
+    let (newest, answer, earlier) = (line("1001  "), line("queued"), line(" 60  replay"));
+    assert!(newest.is_some() && newest < answer && answer < earlier, "{screen}");
+}

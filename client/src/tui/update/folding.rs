@@ -4,10 +4,12 @@ use super::super::{
     keys::{Action, Tab},
     state::{Pane, State},
     tree::Tree,
+    view::detail,
 };
 
 /// Folds or unfolds where one is, or everything. From the outermost, folding leads back to the list.
 pub(super) fn act(state: &mut State, action: Action) {
+    let columns = state.tree().and_then(|tree| detail::columns_of_parts(state, tree));
     let Some(tree) = shown(state) else {
         if action == Action::Fold {
             state.pane = Pane::List;
@@ -20,8 +22,20 @@ pub(super) fn act(state: &mut State, action: Action) {
         }
     } else if matches!(action, Action::FoldAll | Action::UnfoldAll) {
         tree.fold_all(action == Action::FoldAll);
+    } else if let Some(columns) = columns {
+        tree.unfold_text(columns);
     } else {
         tree.toggle();
+    }
+}
+
+/// Goes to a line of the tree; where one is already, it folds or unfolds.
+pub(super) fn click(state: &mut State, line: usize) {
+    let is_there = shown(state).is_some_and(|tree| tree.cursor() == line);
+    if is_there {
+        act(state, Action::Open);
+    } else if let Some(tree) = shown(state) {
+        tree.go(line);
     }
 }
 

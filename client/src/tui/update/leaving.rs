@@ -54,6 +54,18 @@ pub(super) fn quit(state: &mut State, is_again: bool, effects: &mut Vec<Effect>)
     }
 }
 
+/// Ends wherever one is; asks once as well.
+pub(super) fn interrupt(state: &mut State, effects: &mut Vec<Effect>) {
+    let is_again = state.warned.take() == Some(Action::QuitNow);
+    match left_behind(state).filter(|_| !is_again) {
+        Some(what) => {
+            state.warned = Some(Action::QuitNow);
+            state.tell(format!("{what}; ctrl-c again quits"), ToastKind::Note);
+        }
+        None => effects.push(Effect::Quit { keep: false }),
+    }
+}
+
 /// What is under way or waits for a person, if anything; what is held stays so.
 fn left_behind(state: &State) -> Option<String> {
     let play = state.play.as_ref().filter(|play| !play.is_over);

@@ -26,9 +26,12 @@ const COUNT_MAX: usize = 10_000_000;
 
 pub(super) fn press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     if is_interrupt(key) {
-        return effects.push(Effect::Quit { keep: false });
+        return leaving::interrupt(state, effects);
     }
     state.toast = None;
+    if state.dialog.is_some() || state.prompt.is_some() {
+        state.warned = None;
+    }
     if state.dialog.is_some() {
         return dialog::press(state, key, effects);
     }
@@ -320,25 +323,20 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         (PromptKind::Query, KeyCode::Esc) => query::clear(state, effects),
         (PromptKind::Query, KeyCode::Enter) => state.prompt = None,
         (PromptKind::Command, KeyCode::Esc) => (state.prompt, state.view) = (None, None),
-        (PromptKind::Filter, KeyCode::Enter) => {
-            state.prompt = None;
-            state.remember_filter();
-        }
+        (PromptKind::Filter, KeyCode::Enter) => match &state.filter_error {
+            // One that is wrong is typed on.
+            Some(error) => state.tell(format!("no filter: {error}"), ToastKind::Bad),
+            None => {
+                state.prompt = None;
+                state.remember_filter();
+            }
+        },
         (PromptKind::Search, KeyCode::Enter) => {
             state.search = prompt.input.value().to_owned();
             state.prompt = None;
             find(state, false);
         }
-        (PromptKind::Command, KeyCode::Enter) => {
-            let named = commands::named(state);
-            let action = commands::found(state).get(state.view_scroll).map(|line| line.action);
-            (state.prompt, state.view) = (None, None);
-            if let Some(named) = named {
-                named::act(state, named, effects);
-            } else if let Some(action) = action {
-                act(state, action, None, effects);
-            }
-        }
+        (PromptKind::Command, KeyCode::Enter) => do_command(state, effects),
         (PromptKind::Command, KeyCode::Up) => state.view_scroll = state.view_scroll.saturating_sub(1),
         (PromptKind::Command, KeyCode::Down) => {
             let last = commands::found(state).len().saturating_sub(1);
@@ -348,6 +346,21 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
             prompt.input.handle_event(&TerminalEvent::Key(key));
             typed(state, effects);
         }
+    }
+}
+
+/// Does the command that is typed or chosen; one that is none is typed on.
+fn do_command(state: &mut State, effects: &mut Vec<Effect>) {
+    let named = commands::named(state);
+    let action = commands::found(state).get(state.view_scroll).map(|line| line.action);
+    if named.is_none() && action.is_none() {
+        return state.tell("nothing has this name".to_owned(), ToastKind::Note);
+    }
+    (state.prompt, state.view) = (None, None);
+    if let Some(named) = named {
+        named::act(state, named, effects);
+    } else if let Some(action) = action {
+        act(state, action, None, effects);
     }
 }
 
@@ -381,8 +394,16 @@ pub(in super::super) fn set_filter(state: &mut State, text: &str) {
             state.filter_error = None;
             state.events.set_filter(filter, state.now);
         }
-        // The last good one stays on.
-        Err(error) => state.filter_error = Some(error),
+        Err(error) => {
+            state.filter_error = Some(error);
+            // What was typed on the way to it is no filter that anybody asked for.
+            if state.prompt.as_ref().is_some_and(|prompt| prompt.kind == PromptKind::Filter)
+                && let Ok(before) = Filter::parse_for_list(&state.filter_before.0, &state.saved)
+                && *state.events.list().filter() != before
+            {
+                state.events.set_filter(before, state.now);
+            }
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use inhaul_core::{
 };
 use ratatui::{
     Frame,
-    layout::{Constraint, Layout, Rect},
+    layout::{Constraint, Layout, Position, Rect},
     style::{Modifier, Style},
     text::{Line, Span},
     widgets::Paragraph,
@@ -25,7 +25,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     super::{
-        keys::{Keymap, Tab},
+        keys::{Action, Holding, Keymap, Tab},
         next_try,
         state::{Look, Pane, State, Times},
         theme::Theme,
@@ -36,7 +36,7 @@ use super::{
 use crate::{
     export::Mask,
     output::{attempt_text, fit, remark_texts, size_text, verdict_text},
-    row::{EventRow, Outcome},
+    row::{EventRow, EventState, Outcome},
 };
 
 pub(super) mod answer;
@@ -44,6 +44,8 @@ mod attempts;
 mod body;
 mod headers;
 mod signature;
+
+pub(in super::super) use body::columns_of_parts;
 
 /// Lines of an event below which nothing is said above its tab.
 const FACTS_FROM: u16 = 12;
@@ -183,6 +185,40 @@ fn parts(state: &State, area: Rect) -> Parts {
     Parts { facts, names, tab }
 }
 
+/// The first line on the screen.
+fn first_line(state: &State, tree: Option<&Tree>, count: usize, height: usize) -> usize {
+    match tree {
+        Some(tree) => tree.cursor().saturating_sub(height / 2).min(count.saturating_sub(height)),
+        None => state.scroll,
+    }
+}
+
+/// What stands at a place of the screen.
+pub(in super::super) enum At {
+    Tab(Tab),
+    /// A line of the tree.
+    Line(usize),
+}
+
+/// What of the event stands at a place of the screen, if it is something to click on.
+pub(in super::super) fn at(state: &State, place: Position) -> Option<At> {
+    let parts = parts(state, state.areas().event?);
+    if parts.names.contains(place) {
+        let mut end = parts.names.x;
+        let names = names(state, usize::from(parts.names.width)).spans.into_iter().zip(Tab::ALL);
+        let mut until = names.map(|(name, tab)| {
+            end = end.saturating_add(u16::try_from(name.width()).unwrap_or(u16::MAX));
+            (end, tab)
+        });
+        return until.find(|(end, _)| place.x < *end).map(|(_, tab)| At::Tab(tab));
+    }
+    let tree = state.tree().filter(|_| state.laid.tail == Tail::Tree && parts.tab.contains(place))?;
+    let height = usize::from(parts.tab.height);
+    let first = first_line(state, Some(tree), line_count(state), height);
+    let line = first + usize::from(place.y - parts.tab.y);
+    line.checked_sub(state.laid.lines.len()).filter(|line| *line < tree.len()).map(At::Line)
+}
+
 /// Draws the selected event.
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let parts = parts(state, area);
@@ -192,10 +228,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         (Tail::Tree, Some(opened)) => opened.tree(state.look.masks),
         (Tail::Nothing | Tail::Hex | Tail::Tree, _) => None,
     };
-    let scroll = match tree {
-        Some(tree) => tree.cursor().saturating_sub(height / 2).min(count.saturating_sub(height)),
-        None => state.scroll,
-    };
+    let scroll = first_line(state, tree, count, height);
     let mut title = title(state, usize::from(area.width.saturating_sub(2))).0;
     if count > height {
         title.push_str(&format!("· line {}/{count} ", scroll + 1));
@@ -281,11 +314,13 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
         None => lines.push(line("not forwarded so far", theme.faint())),
     }
     lines.extend(next_try::text(state, row.id).map(|text| line(&text, theme.doubtful())));
-    lines.extend(
-        remark_texts(row)
-            .into_iter()
-            .map(|(name, remark)| line(&format!("{name}: {remark}"), theme.doubtful())),
-    );
+    let remark = |(name, remark): (&str, String)| {
+        // Here keys do it.
+        let remark =
+            if row.state == EventState::Held && name == "held" { held_text(state, row) } else { remark };
+        line(&format!("{name}: {remark}"), theme.doubtful())
+    };
+    lines.extend(remark_texts(row).into_iter().map(remark));
     if !row.tags.is_empty() {
         lines.push(line(&format!("tags: {}", row.tags.join(", ")), theme.name()));
     }
@@ -302,11 +337,20 @@ fn full_time(look: &Look, at: UnixMillis) -> String {
     )
 }
 
+/// What can be done with a held event, and what its sender hears.
+fn held_text(state: &State, row: &EventRow) -> String {
+    let key = |holding| state.keymap.first(Action::Hold(holding));
+    let [release, drop, change] = [Holding::Release, Holding::Drop, Holding::Dialog].map(key);
+    let waits =
+        if row.sender_waited { "; its sender waits, and is answered without it in the end" } else { "" };
+    format!("{release} forwards it, {drop} drops it, {change} changes it before{waits}")
+}
+
 /// The names of the tabs, with the one that is open.
 fn names(state: &State, width: usize) -> Line<'static> {
     let theme = state.theme();
     let row = state.detail.as_ref().and_then(|detail| state.row(detail.id));
-    let attempts = row.map(|row| format!(" {}", row.attempts.len())).unwrap_or_default();
+    let attempts = row.map(|row| format!(" {}", row.attempts_made())).unwrap_or_default();
     let named = |name: fn(Tab) -> &'static str| {
         let tabs = (1..).zip(Tab::ALL);
         let more = |tab| if tab == Tab::Attempts { attempts.as_str() } else { "" };

@@ -2,7 +2,7 @@
 
 use ratatui::{
     Frame,
-    layout::Rect,
+    layout::{Margin, Position, Rect},
     text::{Line, Span},
     widgets::{Clear, Paragraph},
 };
@@ -19,28 +19,56 @@ use super::{
 };
 use crate::{
     output::{count_text, fit, size_text, tally_text},
-    row::EventState,
+    row::EventRow,
 };
 
 /// Widest the dialog gets.
 const WIDTH_MAX: u16 = 90;
 
+/// Among so many events those that are held are counted for every picture.
+const HELD_COUNTED_MAX: usize = 1000;
+
 /// Columns of the names of the fields.
 const NAMES: usize = 13;
 
-/// Draws it, as far as there is room: the field with the keys stays on the screen.
-pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect) {
+/// Where it is, and what of it has room there: the field with the keys stays on the screen.
+struct Placed {
+    lines: Vec<Line<'static>>,
+    place: Rect,
+    /// The first line that is seen.
+    scroll: usize,
+}
+
+fn placed(state: &State, dialog: &Dialog, area: Rect) -> Placed {
     let width = area.width.min(WIDTH_MAX);
-    let inside = usize::from(width.saturating_sub(2));
-    let lines = lines(state, dialog, inside);
+    let lines = lines(state, dialog, usize::from(width.saturating_sub(2)));
     let height = area.height.min(u16::try_from(lines.len() + 2).unwrap_or(u16::MAX));
     let place =
         Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    let shown = usize::from(height.saturating_sub(2));
-    let focus = Field::ALL.iter().position(|(field, _, _)| *field == dialog.focus).unwrap_or(0);
-    // While it sends, what came of it counts.
-    let focus = if dialog.run.is_some() { lines.len() - 1 } else { focus };
-    let scroll = (focus + 1).saturating_sub(shown);
+    // What came of a run counts more.
+    let last = if dialog.run.is_some() { lines.len() - 1 } else { place_of(dialog.focus) };
+    let scroll = (last + 1).saturating_sub(usize::from(height.saturating_sub(2)));
+    Placed { lines, place, scroll }
+}
+
+fn place_of(wanted: Field) -> usize {
+    Field::ALL.iter().position(|(field, _, _)| *field == wanted).unwrap_or(0)
+}
+
+/// The field at a place of the screen.
+pub(in super::super) fn field_at(state: &State, dialog: &Dialog, at: Position) -> Option<Field> {
+    let Placed { place, scroll, .. } = placed(state, dialog, state.areas().main);
+    let inside = place.inner(Margin::new(1, 1));
+    let line = scroll + usize::from(at.y.checked_sub(inside.y)?);
+    inside.contains(at).then(|| Field::ALL.get(line).map(|(field, _, _)| *field)).flatten()
+}
+
+/// Draws it, as far as there is room.
+pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect) {
+    let Placed { lines, place, scroll } = placed(state, dialog, area);
+    let (width, inside) = (place.width, usize::from(place.width.saturating_sub(2)));
+    let shown = usize::from(place.height.saturating_sub(2));
+    let focus = place_of(dialog.focus);
     let title = match dialog.ids.len() {
         1 => " Replay one event ".to_owned(),
         events => format!(" Replay {events} marked events "),
@@ -48,7 +76,7 @@ pub(super) fn draw(state: &State, dialog: &Dialog, frame: &mut Frame, area: Rect
     frame.render_widget(Clear, place);
     let lines: Vec<Line> = lines.into_iter().skip(scroll).take(shown).collect();
     frame.render_widget(Paragraph::new(lines).block(pane(state, title, true)), place);
-    let cursor = dialog.text(dialog.focus).filter(|_| dialog.run.is_none() && focus >= scroll);
+    let cursor = dialog.text(dialog.focus).filter(|_| !dialog.is_sending() && focus >= scroll);
     if let Some(input) = cursor {
         let typed = Window::new(input, inside.saturating_sub(NAMES + 3));
         let column = u16::try_from(NAMES + 3 + typed.cursor).unwrap_or(u16::MAX);
@@ -62,7 +90,7 @@ fn lines(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line> = Field::ALL
         .iter()
         .map(|&(field, name, help)| {
-            let has_keys = field == dialog.focus && dialog.run.is_none();
+            let has_keys = field == dialog.focus && !dialog.is_sending();
             let mark = if has_keys { "▸" } else { " " };
             let (text, style) = match value(dialog, field) {
                 text if text.is_empty() => (help_text(dialog, field, help), theme.faint()),
@@ -129,20 +157,37 @@ fn choice<'n>(choices: impl IntoIterator<Item = (bool, &'n str)>) -> String {
     choices.into_iter().map(one).collect::<Vec<_>>().join("  ")
 }
 
+/// That held events can be released; nothing when none is.
+pub(super) fn release_text(state: &State, dialog: &Dialog) -> Option<String> {
+    let list = state.events.list();
+    if dialog.ids.len() > HELD_COUNTED_MAX {
+        return (list.held_count() > 0).then(|| " f6 releases those that are held like this".to_owned());
+    }
+    let held = dialog.ids.iter().filter(|id| list.is_held(**id)).count();
+    match (held, dialog.ids.len()) {
+        (0, _) => None,
+        (_, 1) => Some(" f6 releases it like this".to_owned()),
+        (held, _) => Some(format!(" f6 releases {} like this", count_text(held as u64, "held event"))),
+    }
+}
+
 fn results(state: &State, dialog: &Dialog, width: usize) -> Vec<Line<'static>> {
     let theme = state.theme();
     let Some(run) = &dialog.run else {
-        let is_held = |row: &crate::row::EventRow| row.state == EventState::Held;
-        let held = dialog.ids.iter().any(|id| state.row(*id).is_some_and(is_held));
-        let text = match dialog.plan() {
-            Ok(plan) => {
+        let text = match dialog.requests() {
+            Ok(requests) => {
                 let to = dialog.destination().map(|to| format!(" to {to}")).unwrap_or_default();
-                format!(" f5 sends {}{to}", count_text(plan.requests(), "request"))
+                format!(" f5 sends {}{to}", count_text(requests, "request"))
             }
             Err(reason) => format!(" {reason}"),
         };
         let mut lines = vec![Line::from(fit(&text, 0, width))];
-        lines.extend(held.then(|| Line::from(fit(" f6 releases it like this", 0, width))));
+        lines.extend(release_text(state, dialog).map(|text| Line::from(fit(&text, 0, width))));
+        let is_signed = dialog.ids.first().and_then(|id| state.row(*id)).is_some_and(EventRow::is_signed);
+        if is_signed && dialog.leaves_signature() {
+            let text = " its signature is that of what was received; space on Signature makes it anew";
+            lines.push(Line::styled(fit(text, 0, width), theme.doubtful()));
+        }
         return lines;
     };
     let stage = match run.stage {

@@ -11,10 +11,13 @@ use super::{
     },
     page::hanging,
 };
-use crate::output::fit;
+use crate::{filter_help::LANGUAGE, output::fit};
 
 /// Columns of the keys at most.
 const KEYS: usize = 16;
+
+/// Columns of what can be written in a filter at most.
+const FILTERS: usize = 24;
 
 /// What keys are for.
 const GROUPS: [&str; 6] = ["Move", "Find", "Act", "Hold", "Copy", "View"];
@@ -55,6 +58,10 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     page.heading("Signs");
     for (name, text) in LEGEND {
         page.line(name, text);
+    }
+    page.heading("Filters");
+    for (written, meaning) in LANGUAGE {
+        page.wide(written, meaning);
     }
     page.lines
 }
@@ -108,7 +115,16 @@ impl Page<'_> {
     }
 
     fn line(&mut self, keys: &str, text: &str) {
-        let columns = KEYS.min(self.width / 4);
+        self.put(KEYS, keys, text);
+    }
+
+    /// A line whose beginning has more room.
+    fn wide(&mut self, written: &str, text: &str) {
+        self.put(FILTERS, written, text);
+    }
+
+    fn put(&mut self, most: usize, keys: &str, text: &str) {
+        let columns = most.min(self.width * most / (4 * KEYS));
         let keys = fit(&visible(keys).to_string(), columns, columns);
         let begin = vec![Span::styled(format!(" {keys}  "), self.state.theme().name())];
         self.lines.extend(hanging(begin, text, self.width));

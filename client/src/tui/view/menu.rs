@@ -9,6 +9,8 @@ use ratatui::{
     widgets::{Clear, Paragraph},
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{
     super::state::{Completing, State},
     filter,
@@ -39,7 +41,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         .collect();
     let more = (all > height).then(|| format!(" {} more ", all - height));
     let widest = |of: fn(&(String, String)) -> &String| {
-        shown.iter().map(|line| of(line).chars().count()).max().unwrap_or(0).min(COLUMNS_MAX)
+        shown.iter().map(|line| of(line).width()).max().unwrap_or(0).min(COLUMNS_MAX)
     };
     let (text, count) = (widest(|line| &line.0), widest(|line| &line.1));
     let width = (text + count + 4).max(more.as_ref().map_or(0, String::len)).min(usize::from(area.width));

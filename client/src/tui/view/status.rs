@@ -9,6 +9,7 @@ use ratatui::{
 use super::super::{
     state::{Start, State},
     traffic::{Counted, bars_text},
+    update::origin,
 };
 use crate::{connection::ConnectionState, output::fit};
 
@@ -51,7 +52,9 @@ pub(super) fn line(state: &State, width: u16) -> Paragraph<'static> {
             room = put(format!("  {bars} {:.1}/s", state.traffic.rate()), theme.faint());
         }
         let targets = ready.targets.join(", ");
-        let (targets, style) = match state.targets.values().all(|took| *took) {
+        // What is sent elsewhere by hand says nothing of where events go.
+        let refuses = |target: &String| state.targets.get(origin(target)) == Some(&false);
+        let (targets, style) = match !ready.targets.iter().any(refuses) {
             _ if ready.targets.is_empty() => ("  forwarded nowhere".to_owned(), theme.faint()),
             true => (format!("  → {targets}"), theme.faint()),
             false => (format!("  ✗ {targets}"), theme.bad()),

@@ -39,7 +39,7 @@ pub(super) fn laid(state: &State, width: usize) -> Laid {
                     Place::InOrder if row.has_failed() => ("", theme.bad()),
                     Place::InOrder => ("", Style::new()),
                     Place::OutOfOrder => ("  out of order", theme.doubtful()),
-                    Place::Repeat => ("  again", theme.doubtful()),
+                    Place::Repeat => ("  repeat", theme.doubtful()),
                 };
                 let kind = fit(row.event_type.as_deref().unwrap_or("-"), TYPE, TYPE);
                 (format!("{at} {gap:>12}  {kind} {}{remark}", outcome_word(row)), style)

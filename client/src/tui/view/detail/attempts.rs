@@ -24,7 +24,8 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, next_try: Op
     let patience =
         opened.sender.as_ref().and_then(|sender| sender.timeout_seconds).map(|seconds| seconds * 1000);
     let slowest = row.attempts.iter().filter_map(latency).max().unwrap_or(0).max(1);
-    for attempt in &row.attempts {
+    // The newest is what one looks for.
+    for (place, attempt) in row.attempts.iter().rev().enumerate() {
         let style = outcome_style(theme, &attempt.outcome);
         let cause = match attempt.cause {
             AttemptCause::Arrival => "arrival",
@@ -63,6 +64,12 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, next_try: Op
                 format!("     {} gives up after {}", visible(name), time_text(Duration::from_millis(late.0)));
             page.put(&text, theme.bad());
         }
+        if place == 0 {
+            answer::put(page, attempt);
+            if row.attempts.len() > 1 {
+                page.heading("Earlier attempts");
+            }
+        }
     }
     if let Some(next) = next_try {
         page.put(&format!("  ·  {next}"), theme.doubtful());
@@ -74,7 +81,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, next_try: Op
         page.put(&format!("{name}: {remark}"), theme.doubtful());
     }
     way(page, opened, row);
-    for attempt in row.attempts.iter().rev() {
+    for attempt in row.attempts.iter().rev().skip(1) {
         answer::put(page, attempt);
     }
 }

@@ -9,6 +9,7 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     super::super::{
@@ -17,11 +18,11 @@ use super::{
         query::Query,
         state::{Pane, State},
         theme::Theme,
-        tree::{Kind, Tree},
+        tree::{Kind, Tree, TreeLine},
     },
     Page, Tail,
 };
-use crate::output::{body::Form, fit, size_text};
+use crate::output::{body::Form, count_text, fit, size_text};
 
 /// Seconds between which a number looks like a time: 2001 to 2286, when it has ten digits.
 const TIMES: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
@@ -61,7 +62,8 @@ pub(super) fn put(page: &mut Page, opened: &Opened, as_sent: bool) -> Tail {
             }
         }
         Content::Form(fields) => {
-            let names = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(28);
+            let names =
+                fields.iter().map(|(name, _)| visible(name).to_string().width()).max().unwrap_or(0).min(28);
             for (name, value) in fields {
                 page.pair(&visible(name).to_string(), names, &visible(value).to_string(), Style::new());
             }
@@ -111,37 +113,81 @@ pub(super) fn put_query(page: &mut Page, query: &Query, id: EventId) {
     }
 }
 
+/// A line of a tree, as far as its room goes.
+struct Drawn {
+    begin: String,
+    name: String,
+    value: String,
+    /// The value has no room.
+    is_cut: bool,
+    /// Columns behind the value.
+    left: usize,
+}
+
+impl Drawn {
+    fn new(line: &TreeLine<'_>, width: usize) -> Self {
+        let begin = format!("{:indent$}", "", indent = indent(line.depth, width));
+        let name = match (line.name, line.place) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(place)) => place.to_string(),
+            (None, None) => String::new(),
+        };
+        let name = fit(&name, 0, (width / 2).saturating_sub(2));
+        let name = if name.is_empty() { name } else { name + "  " };
+        let room = width.saturating_sub(begin.width() + FOLD_SIGN + name.width());
+        let value = match line.kind {
+            Kind::Object => format!("{{}} {}", count(line.children, "member")),
+            Kind::Array => format!("[] {}", count(line.children, "item")),
+            Kind::Text if line.parts > 0 => count_text(line.value.chars().count() as u64 - 2, "letter"),
+            Kind::Text | Kind::Number | Kind::Word => fit(line.value, 0, room),
+        };
+        let is_cut = line.kind == Kind::Text && line.parts == 0 && !line.is_part && value.ends_with('…');
+        let value = fit(&value, 0, room);
+        let left = room.saturating_sub(value.width());
+        Self { begin, name, value, is_cut, left }
+    }
+}
+
+/// Columns of the sign that says what is folded.
+const FOLD_SIGN: usize = 2;
+
+/// Deep levels are drawn no further to the right than that.
+fn indent(depth: u32, width: usize) -> usize {
+    (depth as usize * 2).min(width / 3)
+}
+
+/// The columns that the parts of the text at the cursor have room in; nothing when it is no text, or has room where it is.
+pub(in super::super::super) fn columns_of_parts(state: &State, tree: &Tree) -> Option<usize> {
+    let (line, width) = (tree.line(tree.cursor()), super::width(state));
+    let columns = width.saturating_sub(indent(line.depth + 1, width) + FOLD_SIGN).max(1);
+    Drawn::new(&line, width).is_cut.then_some(columns)
+}
+
 /// A line of a tree.
 pub(super) fn tree_line(state: &State, tree: &Tree, index: usize, width: usize) -> Line<'static> {
     let theme = state.theme();
     let line = tree.line(index);
     let has_cursor = index == tree.cursor() && state.pane == Pane::Detail;
-    // Deep levels are drawn no further to the right than that.
-    let indent = (line.depth as usize * 2).min(width / 3);
-    let fold = match (line.children, line.folded) {
-        (0, _) => " ",
-        (_, true) => "▸",
-        (_, false) => "▾",
+    let Drawn { begin, name, value, is_cut, left } = Drawn::new(&line, width);
+    let fold = match (line.children > 0 || line.parts > 0, line.folded) {
+        (true, false) => "▾",
+        (true, true) => "▸",
+        (false, _) if is_cut => "▸",
+        (false, _) => " ",
     };
-    let name = match (line.name, line.place) {
-        (Some(name), _) => format!("{}  ", visible(name)),
-        (None, Some(place)) => format!("{place}  "),
-        (None, None) => String::new(),
+    let style = match line.kind {
+        Kind::Object | Kind::Array => theme.faint(),
+        Kind::Text if line.parts > 0 => theme.faint(),
+        Kind::Text => theme.good(),
+        Kind::Number => Style::new(),
+        Kind::Word => theme.doubtful(),
     };
-    let begin = format!("{:indent$}{fold} ", "");
-    let name = fit(&name, 0, width / 2);
-    let room = width.saturating_sub(begin.chars().count() + name.chars().count());
-    let (value, style) = match line.kind {
-        Kind::Object => (format!("{{}} {}", count(line.children, "member")), theme.faint()),
-        Kind::Array => (format!("[] {}", count(line.children, "item")), theme.faint()),
-        Kind::Text => (line.value.to_owned(), theme.good()),
-        Kind::Number => (line.value.to_owned(), Style::new()),
-        Kind::Word => (line.value.to_owned(), theme.doubtful()),
-    };
-    let value = fit(&value, 0, room);
-    let left = room.saturating_sub(value.chars().count() + 2);
-    let note = time_note(line.value).filter(|note| line.kind == Kind::Number && note.len() <= left);
-    let mut spans = vec![Span::raw(begin), Span::styled(name, theme.name()), Span::styled(value, style)];
+    let note = time_note(line.value).filter(|note| line.kind == Kind::Number && note.width() + 2 <= left);
+    let mut spans = vec![
+        Span::raw(format!("{begin}{fold} ")),
+        Span::styled(name, theme.name()),
+        Span::styled(value, style),
+    ];
     spans.extend(note.map(|note| Span::styled(format!("  {note}"), theme.faint())));
     if has_cursor {
         spans.iter_mut().for_each(|span| span.style = Style::new());
@@ -151,7 +197,7 @@ pub(super) fn tree_line(state: &State, tree: &Tree, index: usize, width: usize) 
 }
 
 fn count(count: u32, one: &str) -> String {
-    crate::output::count_text(count.into(), one)
+    count_text(count.into(), one)
 }
 
 /// The time a number looks like: seconds or milliseconds since 1970.

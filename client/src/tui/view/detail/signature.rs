@@ -10,6 +10,7 @@ use ratatui::style::Style;
 use super::{
     super::super::{
         content::{Opened, Sender},
+        keys::{Action, Keymap},
         theme::Theme,
     },
     Page,
@@ -58,8 +59,7 @@ pub(super) fn put(page: &mut Page, opened: &Opened, row: &EventRow, digests: Opt
     let (glyph, style) = verdict_look(theme, row.verdict.as_ref());
     let text = row.verdict.as_ref().map_or_else(|| "not checked yet".to_owned(), verdict_text);
     page.put(&format!("{glyph} {text}"), style);
-    let verify = page.keymap.written("verify");
-    let advice = row.verdict.as_ref().map(|verdict| advice(verdict, row.id, &verify)).unwrap_or_default();
+    let advice = row.verdict.as_ref().map(|verdict| advice(verdict, row.id, page.keymap)).unwrap_or_default();
     for line in advice {
         page.put(&format!("  {line}"), Style::new());
     }
@@ -204,17 +204,18 @@ fn put_signed(page: &mut Page, opened: &Opened) {
 }
 
 /// What to do about it, a line each.
-fn advice(verdict: &Verdict, id: EventId, verify: &str) -> Vec<String> {
-    let again = format!("`{verify}` verifies it again, with the secrets in files read anew");
+fn advice(verdict: &Verdict, id: EventId, keymap: &Keymap) -> Vec<String> {
+    let again =
+        format!("`{}` verifies it again, with the secrets in files read anew", keymap.written("verify"));
     match verdict {
         Verdict::Valid { .. } => Vec::new(),
         Verdict::Invalid { .. } => {
             vec![format!("`inhaul verify {id} --secret-env NAME` tries another secret"), again]
         }
-        Verdict::Stale { .. } => vec![
-            "it was on its way for long, or the sender's clock is wrong; `ctrl-r` replays it signed anew"
-                .to_owned(),
-        ],
+        Verdict::Stale { .. } => vec![format!(
+            "it was on its way for long, or the sender's clock is wrong; `{}` replays it signed anew",
+            keymap.first(Action::ReplaySigned)
+        )],
         Verdict::NoSecret { provider } => vec![
             format!(
                 "give the secret of {} with `--secret-env NAME` or in a `[[route]]` of inhaul.toml",
