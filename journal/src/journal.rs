@@ -203,7 +203,7 @@ impl Journal {
             }
         });
         let writer = Writer::new(Arc::clone(&shared), disk, options, current, free, last_number + 1);
-        let writer = if stepped { WriterAt::Here(Box::new(writer)) } else { on_thread(writer, directory)? };
+        let writer = if stepped { WriterAt::Here(Box::new(writer)) } else { on_thread(writer, &shared)? };
         let owner = Arc::new(Owner { shared: Arc::clone(&shared), writer: Mutex::new(writer) });
         shared.queue.maintain();
         Ok((Self { shared, owner }, recovery))
@@ -443,8 +443,23 @@ fn take_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn Send>, OpenErr
     }
 }
 
-fn on_thread(writer: Writer, directory: &Path) -> Result<WriterAt, OpenError> {
-    let started = thread::Builder::new().name("journal".into()).spawn(move || writer.run());
-    let failed = |source| OpenError::Io { what: "start the writer of", path: directory.to_owned(), source };
+fn on_thread(writer: Writer, shared: &Arc<Shared>) -> Result<WriterAt, OpenError> {
+    let end = WriterEnd(Arc::clone(shared));
+    let work = move || {
+        let _end = end;
+        writer.run()
+    };
+    let started = thread::Builder::new().name("journal".into()).spawn(work);
+    let failed =
+        |source| OpenError::Io { what: "start the writer of", path: shared.directory.clone(), source };
     started.map(WriterAt::Thread).map_err(failed)
+}
+
+/// Goes with the writer's thread, also when that panics, as in a `done`: then nobody waits for it in vain.
+struct WriterEnd(Arc<Shared>);
+
+impl Drop for WriterEnd {
+    fn drop(&mut self) {
+        self.0.queue.abandon();
+    }
 }

@@ -118,6 +118,16 @@ impl Queue {
         self.wake(state);
     }
 
+    /// Nobody writes any more: what is queued goes, and so whoever waits for it learns that it is not stored.
+    pub(crate) fn abandon(&self) {
+        let abandoned = {
+            let mut state = self.lock();
+            state.closed = true;
+            mem::take(&mut state.waiting)
+        };
+        drop(abandoned);
+    }
+
     /// Waits for work.
     pub(crate) fn take(&self) -> Work {
         let mut state = self.lock();

@@ -564,6 +564,25 @@ fn on_a_full_disk_there_is_room_for_what_makes_room() {
     }
 }
 
+#[test]
+fn nobody_waits_for_a_writer_that_panicked() {
+    let directory = tempdir().unwrap();
+    let (journal, ..) = open(directory.path(), small());
+    let ((started, start), (hold, held)) = (mpsc::channel(), mpsc::channel::<()>());
+    let panics = move |_| {
+        started.send(()).unwrap();
+        held.recv().unwrap();
+        panic!("as a test wants");
+    };
+    journal.append(1, b"", vec![], panics).unwrap();
+    start.recv().unwrap();
+    let (told, outcome) = mpsc::channel::<()>();
+    journal.append(1, b"", vec![], move |_| drop(told)).unwrap();
+    hold.send(()).unwrap();
+    assert!(outcome.recv().is_err());
+    assert!(matches!(journal.append_wait(1, b"", vec![]), Err(AppendError::Closed)));
+}
+
 /// Not a test: what `acknowledged_records_survive_kill_9` starts and kills.
 #[test]
 #[ignore = "run by acknowledged_records_survive_kill_9 in a process of its own"]
