@@ -56,13 +56,13 @@ pub enum AppendError {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// There is no such segment: the record was released, or never written.
-    #[error("there is no record at {0:?}")]
+    #[error("there is no record at {0}")]
     Missing(Location),
     /// The bytes there are no record, or not the one that was written.
-    #[error("the record at {0:?} is damaged")]
+    #[error("the record at {0} is damaged")]
     Damaged(Location),
     /// The operating system refused.
-    #[error("the record at {location:?} cannot be read")]
+    #[error("the record at {location} cannot be read")]
     Io {
         /// Where it is.
         location: Location,

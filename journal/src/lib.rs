@@ -32,6 +32,8 @@ pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Journal, Moved, OnMoved, Options, Record, Stats};
 pub use recovery::{Hole, Recovery};
 
+use std::fmt;
+
 /// Where a record is. Locations are ordered as the records were appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
@@ -41,6 +43,13 @@ pub struct Location {
     pub offset: u64,
     /// Length of the payload.
     pub len: u32,
+}
+
+impl fmt::Display for Location {
+    /// As a person finds it: a place in a file of the journal's directory.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {} of {:016x}.seg", self.offset, self.segment)
+    }
 }
 
 impl Location {

@@ -583,6 +583,20 @@ fn nobody_waits_for_a_writer_that_panicked() {
     assert!(matches!(journal.append_wait(1, b"", vec![]), Err(AppendError::Closed)));
 }
 
+#[test]
+fn errors_name_the_file_and_the_place_in_it() {
+    let directory = tempdir().unwrap();
+    let (journal, ..) = open(directory.path(), small());
+    let location = append(&journal, 1, 100);
+    let file = &segment_files(directory.path())[0];
+    let missing = journal.read(Location { segment: location.segment + 1, ..location }).unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        format!("there is no record at byte 4096 of {:016x}.seg", location.segment + 1)
+    );
+    assert!(location.to_string().ends_with(file.file_name().unwrap().to_str().unwrap()), "{location}");
+}
+
 /// Not a test: what `acknowledged_records_survive_kill_9` starts and kills.
 #[test]
 #[ignore = "run by acknowledged_records_survive_kill_9 in a process of its own"]

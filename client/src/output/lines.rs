@@ -243,7 +243,7 @@ pub(super) fn connection(state: &ConnectionState, now: UnixMillis, color: Color)
         ConnectionState::Connected { round_trip, backlog_events, .. } => {
             let mut text = "connected".to_owned();
             if let Some(time) = round_trip {
-                let _ = write!(text, ", {:.1} ms to the relay and back", time.as_secs_f64() * 1000.0);
+                let _ = write!(text, ", {} to the relay and back", round_trip_text(*time));
             }
             if *backlog_events > 0 {
                 let _ = write!(text, ", {backlog_events} events are waiting there");
@@ -320,6 +320,12 @@ pub fn attempt_text(attempt: &Attempt) -> String {
         AttemptCause::Replay => format!("{what} (replay)"),
         AttemptCause::Retry => format!("{what} (try {})", attempt.number),
     }
+}
+
+/// How long a message and its answer took, in milliseconds.
+pub fn round_trip_text(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1000.0;
+    if millis < 0.05 { "under 0.1 ms".to_owned() } else { format!("{millis:.1} ms") }
 }
 
 /// A time for people, in its two largest units: `3 h 12 min`.

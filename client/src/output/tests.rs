@@ -318,3 +318,9 @@ fn the_page_has_every_word() {
         }
     }
 }
+
+#[test]
+fn a_round_trip_that_takes_hardly_any_time_is_not_told_as_none() {
+    let texts = [30, 50, 1_549].map(|micros| round_trip_text(Duration::from_micros(micros)));
+    assert_eq!(texts, ["under 0.1 ms", "0.1 ms", "1.5 ms"]);
+}

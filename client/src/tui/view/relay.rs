@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     connection::ConnectionState,
-    output::{count_text, time_text},
+    output::{count_text, round_trip_text, time_text},
 };
 
 /// Bars of a line at most, and seconds of each: ten minutes.
@@ -102,8 +102,8 @@ impl Page<'_> {
             let all: Vec<u32> = traffic.round_trips.iter().map(micros).collect();
             let slowest = all.iter().copied().max().unwrap_or(0);
             let text = format!(
-                "{:.1} ms  {}  slowest {:.1} ms of {}",
-                time.as_secs_f64() * 1000.0,
+                "{}  {}  slowest {:.1} ms of {}",
+                round_trip_text(*time),
                 bars_text(&all),
                 f64::from(slowest) / 1000.0,
                 all.len()

@@ -11,7 +11,10 @@ use super::super::{
     traffic::{Counted, bars_text},
     update::origin,
 };
-use crate::{connection::ConnectionState, output::fit};
+use crate::{
+    connection::ConnectionState,
+    output::{fit, round_trip_text},
+};
 
 /// Columns from which on the name and the round trip have room.
 const WIDE_FROM: u16 = 100;
@@ -91,7 +94,7 @@ fn connection(state: &State, is_wide: bool) -> (&'static str, String, Style) {
         ConnectionState::Connected { round_trip, backlog_events, .. } => {
             let mut text = "connected".to_owned();
             if let Some(time) = round_trip.filter(|_| is_wide) {
-                text.push_str(&format!(" {:.1} ms", time.as_secs_f64() * 1000.0));
+                text.push_str(&format!(" {}", round_trip_text(time)));
             }
             if *backlog_events > 0 {
                 text.push_str(&format!(", {backlog_events} waiting"));
