@@ -178,7 +178,6 @@ fn all_that_is_held_is_released_beside_a_running_client_and_without_one() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    assert_eq!(said(&["release", "--all"]), "events forwarded when `inhaul listen` runs next: 0\n");
     let client = holding(&world, &handler, &["--answer", "relay"]);
     let sender = Sender::new(client.endpoint_url(), None);
     let post = || sender.post(BODY.as_bytes()).event_id();
@@ -191,7 +190,10 @@ fn all_that_is_held_is_released_beside_a_running_client_and_without_one() {
     let last = post();
     until("it is held", || held(&world) == [last.as_str()]);
     assert!(client.program.stop().success());
-    assert_eq!(said(&["release", "--all"]), "events forwarded when `inhaul listen` runs next: 1\n");
+    let forwarded = "events forwarded when `inhaul listen` runs next";
+    for released in [1, 0] {
+        assert_eq!(said(&["release", "--all"]), format!("{forwarded}: {released}\n"));
+    }
     assert!(held(&world).is_empty() && handler.rest().is_empty());
     let _next = holding(&world, &handler, &[]);
     assert_eq!(next(), last);
