@@ -138,7 +138,8 @@ impl Client {
             retry: Schedule::new([1, 2, 5].map(Duration::from_secs).to_vec()),
             ..Route::catch_all()
         };
-        let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events)? * 2);
+        // As the program has it.
+        let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events)? + 1);
         let (reports, reported) = mpsc::channel(1024);
         let (live, shown) = mpsc::channel(1024);
         let (decisions, decided) = mpsc::channel(1);
@@ -189,6 +190,11 @@ impl Client {
     pub fn pass(&mut self, time: Duration, model: &mut Model) -> Outcome {
         pass(&self.runtime, time);
         self.tell(model)
+    }
+
+    /// Whether the pipeline has room for all that a session can bring before anything of it is stored: without it, none begins.
+    pub fn has_room(&self) -> bool {
+        self.arrivals.capacity() as u64 >= WINDOW.events
     }
 
     /// Begins a session.

@@ -431,7 +431,8 @@ impl World {
         let Some(client) = &mut place.client else { return Ok(()) };
         let arrives = now + Duration::from_millis(self.rng.u64(..100));
         let Some(number) = client.session.as_ref().map(|session| session.link) else {
-            let Some(relay) = self.relay.as_mut().filter(|_| now >= place.connects_at) else { return Ok(()) };
+            let is_time = now >= place.connects_at && client.has_room();
+            let Some(relay) = self.relay.as_mut().filter(|_| is_time) else { return Ok(()) };
             self.next_link += 1;
             self.links.push(Link::new(self.next_link, now));
             relay.accept(self.next_link, now);
