@@ -108,14 +108,7 @@ pub(in super::super) fn lay_out(state: &State) -> Option<Laid> {
     if state.laid.made_of.as_ref() == Some(&made_of) {
         return None;
     }
-    let mut page = Page {
-        lines: Vec::new(),
-        width,
-        theme: state.theme(),
-        hides: state.hides(),
-        keymap: &state.keymap,
-        look: &state.look,
-    };
+    let mut page = Page::new(state, width);
     let mut tail = Tail::Nothing;
     match &detail.opened {
         None => page.put("reading …", state.theme().faint()),
@@ -388,7 +381,19 @@ struct Page<'m> {
     look: &'m Look,
 }
 
-impl Page<'_> {
+impl<'m> Page<'m> {
+    /// An empty one of so many columns.
+    fn new(state: &'m State, width: usize) -> Self {
+        Self {
+            lines: Vec::new(),
+            width,
+            theme: state.theme(),
+            hides: state.hides(),
+            keymap: &state.keymap,
+            look: &state.look,
+        }
+    }
+
     /// A time with its date and zone.
     fn time(&self, at: UnixMillis) -> String {
         full_time(self.look, at)

@@ -19,14 +19,7 @@ pub(in super::super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let inside = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inside.width).max(1);
-    let mut page = Page {
-        lines: Vec::new(),
-        width,
-        theme: state.theme(),
-        hides: state.hides(),
-        keymap: &state.keymap,
-        look: &state.look,
-    };
+    let mut page = Page::new(state, width);
     if let Some(row) = state.detail.as_ref().and_then(|detail| state.row(detail.id)) {
         put_last(&mut page, row);
     }
