@@ -79,9 +79,10 @@ impl<'a> Request<'a> {
 
     /// Whether the body says that it is a form.
     pub(super) fn is_form(&self) -> bool {
+        const FORM: &[u8] = b"application/x-www-form-urlencoded";
         self.delivery.headers.iter().any(|header| {
             header.is("content-type")
-                && header.value.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
+                && header.value.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
         })
     }
 
