@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench ingest`. Both servers are processes of their own and take turns in going first.
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{fs, net::SocketAddr, path::Path, process::Command, thread, time::Duration};
 
 use inhaul_relay::registry::AnswerMode;
 
@@ -29,7 +29,10 @@ use support::{
 };
 
 const ROUNDS: usize = 3;
-const BODY_BYTES: usize = 2048;
+const BODY_BYTES: usize = 1024;
+
+/// More than is sent in one measurement: as when clients fetch what comes, no event goes to a new file.
+const RESERVE_BYTES: u64 = 512 << 20;
 
 /// One way of sending, and what is expected of it.
 struct Case {
@@ -99,28 +102,32 @@ fn main() {
 
 fn run(case: &Case) {
     println!("\n{}, bodies of {BODY_BYTES} bytes", case.name);
-    let (mut bare, mut relay, mut disk) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bare, mut relay, mut reserving, mut disk) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         disk.push(sync_time(scratch().path()).as_secs_f64() * 1e6);
         if round % 2 == 0 {
             bare.push(bare_server(case));
-            relay.push(durable_relay(case));
+            reserving.push(durable_relay(case, RESERVE_BYTES));
+            relay.push(durable_relay(case, 0));
         } else {
-            relay.push(durable_relay(case));
+            relay.push(durable_relay(case, 0));
+            reserving.push(durable_relay(case, RESERVE_BYTES));
             bare.push(bare_server(case));
         }
     }
     print("  the disk alone: µs for 16 KiB and its sync", disk, "");
     for (figure, of) in FIGURES {
-        print(&format!("  bare server: {figure}"), bare.iter().map(of).collect(), "");
-        print(&format!("  relay:       {figure}"), relay.iter().map(of).collect(), "");
         let goal = match figure {
             RATE => case.rate,
             P99 => case.p99,
             _ => "",
         };
-        let ratios = relay.iter().zip(&bare).map(|(relay, bare)| of(relay) / of(bare));
-        print(&format!("  relay ÷ bare: {figure}"), ratios.collect(), goal);
+        print(&format!("  bare server: {figure}"), bare.iter().map(of).collect(), "");
+        for (name, relay, goal) in [("relay with a reserve", &reserving, goal), ("relay", &relay, "")] {
+            print(&format!("  {name}: {figure}"), relay.iter().map(of).collect(), "");
+            let ratios = relay.iter().zip(&bare).map(|(relay, bare)| of(relay) / of(bare));
+            print(&format!("  {name} ÷ bare: {figure}"), ratios.collect(), goal);
+        }
     }
 }
 
@@ -131,11 +138,32 @@ fn bare_server(case: &Case) -> Measured {
     measure(case, server.address, case.tls.then_some(&ca_file), "/", server.pid())
 }
 
-fn durable_relay(case: &Case) -> Measured {
+fn durable_relay(case: &Case, reserve_bytes: u64) -> Measured {
     let directory = scratch();
     let (path, _) = add_endpoint(directory.path(), AnswerMode::Relay);
-    let relay = Relay::start(program(), directory.path(), case.tls);
+    let relay = if reserve_bytes == 0 {
+        Relay::start(program(), directory.path(), case.tls)
+    } else {
+        reserving_relay(directory.path(), case.tls, reserve_bytes)
+    };
     measure(case, relay.address, relay.ca_file.as_deref(), &path, relay.pid())
+}
+
+/// A relay that has taken its reserve.
+fn reserving_relay(data: &Path, tls: bool, reserve_bytes: u64) -> Relay {
+    let reserve = reserve_bytes.to_string();
+    let options = ["--listen", "127.0.0.1:0", "--spool-reserve-bytes", &reserve];
+    let relay = Relay::start_with(program(), data, tls, &options);
+    while spool_bytes(data) < reserve_bytes {
+        thread::sleep(Duration::from_millis(5));
+    }
+    relay
+}
+
+/// What the files of a relay's spool take.
+fn spool_bytes(data: &Path) -> u64 {
+    let files = fs::read_dir(data.join("spool")).expect("the spool's directory");
+    files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
 }
 
 fn measure(case: &Case, address: SocketAddr, ca_file: Option<&Path>, path: &str, pid: u32) -> Measured {

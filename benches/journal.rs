@@ -147,7 +147,7 @@ fn fill(journal: &Journal) -> Vec<Location> {
             // The bench that ended early does not want to know.
             let _ = location.map(|location| written.send(location));
         };
-        journal.append(1, &number.to_be_bytes(), vec![payload.clone()], done).expect("the queue has room");
+        journal.append(1, number.to_be_bytes(), vec![payload.clone()], done).expect("the queue has room");
     }
     drop(written);
     locations.extend(arrived);

@@ -65,7 +65,8 @@ fn main() {
         client.nothing_more();
         let (data, listen) = (directory.path().to_owned(), address.to_string());
         let began = Instant::now();
-        let starting = thread::spawn(move || Relay::start_at(program(), &data, false, &listen));
+        let starting =
+            thread::spawn(move || Relay::start_with(program(), &data, false, &["--listen", &listen]));
         answers.push((first_answer(address, &path) - began).as_secs_f64());
         delivers.push((client.next_event() - began).as_secs_f64());
         drop(starting.join().expect("the relay starts"));

@@ -29,15 +29,15 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts one on a directory; `program` is a command that `serve` and its options are added to.
     pub(crate) fn start(program: Command, data: &Path, tls: bool) -> Self {
-        Self::start_at(program, data, tls, "127.0.0.1:0")
+        Self::start_with(program, data, tls, &["--listen", "127.0.0.1:0"])
     }
 
-    /// As [`Relay::start`], at an address.
-    pub(crate) fn start_at(mut program: Command, data: &Path, tls: bool, listen: &str) -> Self {
+    /// As [`Relay::start`], with these options too, of which one says where it listens.
+    pub(crate) fn start_with(mut program: Command, data: &Path, tls: bool, options: &[&str]) -> Self {
         let ready_file = data.join("ready.json");
         // One of an earlier relay on this directory.
         let _ = fs::remove_file(&ready_file);
-        let command = program.env_clear().env("RUST_LOG", "error").args(["serve", "--listen", listen]);
+        let command = program.env_clear().env("RUST_LOG", "error").arg("serve").args(options);
         command.args(["--tls", if tls { "self-signed" } else { "off" }]);
         command.arg("--data").arg(data).arg("--ready-file").arg(&ready_file);
         for limit in ["--requests-per-second", "--burst"] {

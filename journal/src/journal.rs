@@ -43,6 +43,9 @@ pub struct Moved<'a> {
 /// Called when a record was moved; false when nobody needs the record any more.
 pub type OnMoved = Box<dyn Fn(&Moved<'_>) -> bool + Send>;
 
+/// Asked before a group of records is written: how long it is worth waiting for more of them.
+pub type WorthWaiting = Box<dyn Fn() -> Duration + Send>;
+
 /// How a journal is kept.
 pub struct Options {
     /// Size at which a segment is full. A larger record gets a segment of its own.
@@ -55,11 +58,15 @@ pub struct Options {
     pub prefill: bool,
     /// Released segments kept to be used again.
     pub keep_free: usize,
+    /// Segments that are there before they are needed: they are made while nothing else is to be done, and kept when they are released.
+    pub ready: usize,
     /// Move the records of segments that little keeps alive. Without it they stay where they are.
     pub on_moved: Option<OnMoved>,
     /// When a record could not be written, those behind it are not either, with [`AppendError::Behind`], until
     /// [`Journal::go_on`]: so what is in the journal is always in the order of the appends, without gaps.
     pub in_order: bool,
+    /// How long the writer's thread waits for more records before it writes those it has. Without it, and in a journal that is stepped, it never does.
+    pub worth_waiting: Option<WorthWaiting>,
     /// No thread writes: only [`Journal::step`], [`Journal::append_wait`] and closing do, on the thread of whoever calls them.
     /// So a simulation says what happens when.
     pub stepped: bool,
@@ -74,8 +81,10 @@ impl Default for Options {
             queue_bytes: 64 << 20,
             prefill: true,
             keep_free: 2,
+            ready: 0,
             on_moved: None,
             in_order: false,
+            worth_waiting: None,
             stepped: false,
         }
     }
@@ -217,17 +226,17 @@ impl Journal {
     pub fn append(
         &self,
         kind: u8,
-        tag: &[u8],
+        tag: impl Into<Vec<u8>>,
         parts: Vec<Bytes>,
         done: impl FnOnce(Result<Location, AppendError>) + Send + 'static,
     ) -> Result<(), AppendError> {
+        let tag = tag.into();
         let payload: usize = parts.iter().map(Bytes::len).sum();
         let payload_len = u32::try_from(payload).map_err(|_| AppendError::TooLarge)?;
         if tag.len() > 255 || frame_bytes(tag.len(), payload_len) > writer::MAX_FRAME_BYTES {
             return Err(AppendError::TooLarge);
         }
-        let append =
-            Append { kind, tag: Bytes::copy_from_slice(tag), parts, payload_len, done: Box::new(done) };
+        let append = Append { kind, tag, parts, payload_len, done: Box::new(done) };
         self.shared.queue.push(append).map_err(|(_, error)| error)
     }
 

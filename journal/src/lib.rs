@@ -29,7 +29,7 @@ mod writer;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use erase::Erasure;
 pub use error::{AppendError, OpenError, ReadError};
-pub use journal::{Journal, Moved, OnMoved, Options, Record, Stats};
+pub use journal::{Journal, Moved, OnMoved, Options, Record, Stats, WorthWaiting};
 pub use recovery::{Hole, Recovery};
 
 use std::fmt;

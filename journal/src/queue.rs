@@ -16,7 +16,7 @@ pub(crate) type Done = Box<dyn FnOnce(Result<Location, AppendError>) + Send>;
 /// A record to be written.
 pub(crate) struct Append {
     pub(crate) kind: u8,
-    pub(crate) tag: Bytes,
+    pub(crate) tag: Vec<u8>,
     pub(crate) parts: Vec<Bytes>,
     pub(crate) payload_len: u32,
     pub(crate) done: Done,

@@ -3,6 +3,7 @@
 mod damage;
 mod erase;
 mod moving;
+mod ready;
 mod scan;
 
 use std::{
@@ -154,7 +155,7 @@ fn many_threads_share_syncs_and_each_keeps_its_order() {
                     let done = done.clone();
                     let tag = (thread * 1000 + number).to_be_bytes();
                     let part = payload(thread * 1000 + number, 50);
-                    journal.append(1, &tag, vec![part], move |written| done.send(written).unwrap()).unwrap();
+                    journal.append(1, tag, vec![part], move |written| done.send(written).unwrap()).unwrap();
                 }
                 drop(done);
                 assert_eq!(outcomes.iter().filter(Result::is_ok).count(), 100);
@@ -411,7 +412,7 @@ fn a_full_queue_refuses_at_once() {
     }
     assert!(matches!(journal.append(1, b"", vec![], |_| ()), Err(AppendError::Full)));
     hold.send(()).unwrap();
-    assert!(matches!(journal.append(1, &[0; 256], vec![], |_| ()), Err(AppendError::TooLarge)));
+    assert!(matches!(journal.append(1, [0; 256], vec![], |_| ()), Err(AppendError::TooLarge)));
 }
 
 /// A disk that fails the next so many writes, or so many syncs after some that it makes, or has room for so many bytes of segments.

@@ -1,15 +1,20 @@
 //! The one who writes, on a thread of its own: groups of records, one sync each, then segments given back.
 
+mod ending;
+mod ready;
 mod reclaim;
 
 use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
 
+use self::ready::Making;
 use crate::{
     AppendError, Location, Options,
     disk::{Disk, DiskFile},
@@ -18,7 +23,7 @@ use crate::{
     queue::{Append, Done, Work},
     recovery::Found,
     segment::{self, FIRST_FRAME, Header, Mark},
-    side_index::{self, Entry},
+    side_index::Entry,
 };
 
 /// The largest frame: offsets of frames are kept as 32-bit numbers of 8 bytes, and a length is a 32-bit number.
@@ -49,6 +54,9 @@ pub(crate) struct Writer {
     /// Segments whose end is not on the device, because that failed.
     unfinished: Vec<Current>,
     free: Vec<PathBuf>,
+    making: Option<Making>,
+    /// There was no room to make a segment, and none was given back since.
+    is_disk_full: bool,
     next_number: u64,
     buffer: Vec<u8>,
     zeros: Vec<u8>,
@@ -89,6 +97,10 @@ impl Needs {
     fn of_record(tag_len: usize, payload_len: u32) -> Self {
         Self { frame: frame_bytes(tag_len, payload_len), may_use_reserve: payload_len == 0 }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Records of one sync.
@@ -145,6 +157,8 @@ impl Writer {
             current,
             unfinished: Vec::new(),
             free,
+            making: None,
+            is_disk_full: false,
             next_number,
             buffer: Vec::new(),
             zeros,
@@ -155,19 +169,42 @@ impl Writer {
     /// Works until the journal is closed.
     pub(crate) fn run(mut self) -> Result<(), AppendError> {
         loop {
-            match self.shared.queue.take() {
-                Work::Stop => return self.stop(),
-                work @ (Work::Batch(_) | Work::Maintain) => self.carry_out(work),
+            let work =
+                if self.is_unready() { self.shared.queue.try_take() } else { Some(self.shared.queue.take()) };
+            match work {
+                Some(Work::Stop) => return self.stop(),
+                Some(Work::Batch(batch)) => {
+                    let batch = self.gather(batch);
+                    self.carry_out(Work::Batch(batch));
+                }
+                Some(Work::Maintain) => self.carry_out(Work::Maintain),
+                None => self.get_ready(),
             }
         }
     }
 
+    /// These records, and those that come while it is worth waiting for them.
+    fn gather(&self, mut batch: Vec<Append>) -> Vec<Append> {
+        let wait =
+            self.options.worth_waiting.as_ref().map_or(Duration::ZERO, |worth_waiting| worth_waiting());
+        if wait > Duration::ZERO {
+            thread::sleep(wait);
+            // What else may be found, maintenance and the end, is come to after them.
+            if let Some(Work::Batch(more)) = self.shared.queue.try_take() {
+                batch.extend(more);
+            }
+        }
+        batch
+    }
+
     /// Does what there is to do now; false when there was nothing.
     pub(crate) fn step(&mut self) -> bool {
-        let work = self.shared.queue.try_take();
-        let busy = work.is_some();
-        work.into_iter().for_each(|work| self.carry_out(work));
-        busy
+        match self.shared.queue.try_take() {
+            Some(work) => self.carry_out(work),
+            None if self.is_unready() => self.get_ready(),
+            None => return false,
+        }
+        true
     }
 
     fn carry_out(&mut self, work: Work) {
@@ -185,6 +222,9 @@ impl Writer {
         while let Some(first) = batch.peek() {
             let needs = Needs::of(first);
             if let Err(error) = self.make_room(needs).and_then(|()| self.reserve(needs)) {
+                if is_full(&error) && self.turn_to_ready() {
+                    continue;
+                }
                 self.relieve();
                 let refused = Group::of(batch.next());
                 let failed = AppendError::Io(error.to_string());
@@ -198,7 +238,7 @@ impl Writer {
             let mut result = Ok(());
             while let Some(append) = batch.next_if(|next| result.is_ok() && self.takes(Needs::of(next))) {
                 let Append { kind, tag, parts, done, .. } = append;
-                let put = self.put(kind, &tag, &parts);
+                let put = self.put(kind, tag, &parts);
                 let location = put.as_ref().copied().unwrap_or(NOWHERE);
                 group.waiting.push((done, location));
                 result = put.map(|_| ());
@@ -291,19 +331,6 @@ impl Writer {
         }
     }
 
-    /// On a full disk: ends a segment whose space can only come back once it has ended, and keeps room for what gives space back.
-    fn relieve(&mut self) {
-        let reserve = self.options.segment_bytes / RESERVED_SHARE;
-        if self.current.as_ref().is_some_and(|current| current.end > FIRST_FRAME + reserve) {
-            self.abandon();
-            if let Ok(next) = self.begin(0) {
-                self.current = Some(next);
-                // As much as there is.
-                let _ = self.reserve(Needs { frame: 0, may_use_reserve: false });
-            }
-        }
-    }
-
     fn begin(&mut self, frame: u64) -> io::Result<Current> {
         let number = self.next_number;
         let path = segment::path(&self.shared.directory, number);
@@ -357,18 +384,18 @@ impl Writer {
     }
 
     /// Puts a frame behind the last one.
-    fn put(&mut self, kind: u8, tag: &Bytes, parts: &[Bytes]) -> io::Result<Location> {
+    fn put(&mut self, kind: u8, tag: Vec<u8>, parts: &[Bytes]) -> io::Result<Location> {
         let Some(current) = self.current.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
         let payload: usize = parts.iter().map(Bytes::len).sum();
         let payload_len = u32::try_from(payload).map_err(|_| io::ErrorKind::InvalidInput)?;
         let tag_len = u8::try_from(tag.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let place = Place { nonce: current.header.nonce, offset: current.end };
-        let body_crc = place.body_crc_of(tag, parts);
+        let body_crc = place.body_crc_of(&tag, parts);
         let header = FrameHeader { kind, tag_len, payload_len, body_crc, erased: Erased::No };
         let end = current.end + header.frame_bytes();
         let location = Location { segment: current.header.number, offset: current.end, len: payload_len };
         self.buffer.extend_from_slice(&header.encode(place));
-        self.buffer.extend_from_slice(tag);
+        self.buffer.extend_from_slice(&tag);
         for part in parts {
             if part.len() >= BUFFER_BYTES {
                 self.flush()?;
@@ -384,7 +411,7 @@ impl Writer {
         self.buffer.extend(std::iter::repeat_n(0, usize::try_from(filling).unwrap_or(0)));
         if let Some(current) = self.current.as_mut() {
             current.end = end;
-            let entry = Entry { offset: location.offset, payload_len, kind, tag: tag.to_vec() };
+            let entry = Entry { offset: location.offset, payload_len, kind, tag };
             current.entries.push(entry);
         }
         Ok(location)
@@ -451,63 +478,5 @@ impl Writer {
         current.synced = current.end;
         current.synced_entries = current.entries.len();
         Ok(())
-    }
-
-    /// Ends the current segment, all of which is on the device, for good: its mark says so, and it gets a side index.
-    fn seal(&mut self) -> io::Result<()> {
-        let Some(current) = self.current.as_mut() else { return Ok(()) };
-        let mark = current.mark.next(current.synced, true);
-        mark.write(&*current.file, current.header.nonce)?;
-        current.file.sync_data()?;
-        let Some(current) = self.current.take() else { return Ok(()) };
-        lock(&self.shared.space).seal(current.header.number, current.file_bytes);
-        self.index(&current);
-        Ok(())
-    }
-
-    fn index(&self, current: &Current) {
-        let number = current.header.number;
-        let bytes = side_index::encode(current.header, current.synced, &current.entries);
-        // Without it the next opening scans the segment.
-        let _ = side_index::write(&*self.disk, &segment::index_path(&self.shared.directory, number), &bytes);
-    }
-
-    /// After a failed write nothing is known of what is behind the last sync, so the segment is left as it was then.
-    fn abandon(&mut self) {
-        self.buffer.clear();
-        let Some(mut current) = self.current.take() else { return };
-        let is_torn = current.synced < current.written.max(current.end);
-        current.entries.truncate(current.synced_entries);
-        current.file_bytes = current.synced;
-        lock(&self.shared.space).seal(current.header.number, current.file_bytes);
-        let left = Self::leave(&current);
-        // It tells what failed from what was acknowledged. Otherwise the next opening makes one, when there is room for it.
-        if is_torn {
-            self.index(&current);
-        }
-        if left.is_err() {
-            self.unfinished.push(current);
-        }
-    }
-
-    /// Cuts off what failed, and says that the segment has ended. Until that is on the device, what failed may be found by an opening.
-    fn leave(current: &Current) -> io::Result<()> {
-        current.file.set_len(current.synced)?;
-        let mark = current.mark.next(current.synced, true);
-        mark.write(&*current.file, current.header.nonce)?;
-        current.file.sync_data()
-    }
-
-    /// Tries again to leave segments whose device failed.
-    fn finish(&mut self) {
-        self.unfinished.retain(|current| Self::leave(current).is_err());
-    }
-
-    fn stop(&mut self) -> Result<(), AppendError> {
-        self.finish();
-        let Some(current) = self.current.as_mut() else { return Ok(()) };
-        let mark = current.mark.next(current.synced, false);
-        let marked = mark.write(&*current.file, current.header.nonce).and_then(|()| current.file.sync_data());
-        marked.map_err(|error| AppendError::Io(error.to_string()))
     }
 }

@@ -112,6 +112,9 @@ struct LimitArgs {
     /// Time an event waits for a client before it is dropped, or off
     #[arg(long, value_name = "TIME", default_value = "72h", value_parser = parse_retention)]
     retention: Retention,
+    /// Bytes of disk taken in advance for events to come: no other program can fill them, and bursts are stored sooner
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().spool_reserve_bytes)]
+    spool_reserve_bytes: u64,
     /// Bytes of requests in memory, over all endpoints
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().in_flight_bytes)]
     in_flight_bytes: u64,
@@ -309,6 +312,7 @@ impl LimitArgs {
             backlog_events: self.backlog_events,
             backlog_bytes: self.backlog_bytes,
             retention: self.retention.0,
+            spool_reserve_bytes: self.spool_reserve_bytes,
             in_flight_bytes: self.in_flight_bytes,
             max_connections: self.max_connections,
             answer_deadline: Duration::from_millis(self.answer_deadline_ms),

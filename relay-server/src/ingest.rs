@@ -15,7 +15,7 @@ use http::{
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use inhaul_core::{
-    event::{Event, EventId, Head, Peer, UnixMillis},
+    event::{EndpointName, Event, EventId, Head, Peer, UnixMillis},
     session::AppAnswer,
 };
 use sha2::{Digest, Sha256};
@@ -128,10 +128,16 @@ fn busy() -> Refusal {
 
 /// An answer of the relay's own: a line of text.
 pub fn relay_answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(text.into()));
+    answer_of_type(status, text.into(), HeaderValue::from_static("text/plain; charset=utf-8"))
+}
+
+fn answer_of_type(status: StatusCode, text: Bytes, media_type: HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    // These, and the event's id.
+    headers.reserve(3);
+    headers.insert(CONTENT_TYPE, media_type);
     headers.insert(SOURCE_HEADER, HeaderValue::from_static("relay"));
     response
 }
@@ -336,11 +342,11 @@ impl Ingest {
     async fn append(&self, event: &Event, missed: bool, removals: u64) -> Result<u64, SpoolError> {
         let limits = BacklogLimits { events: self.limits.backlog_events, bytes: self.limits.backlog_bytes };
         let began = Instant::now();
-        let (metrics, hub, endpoint) = (Arc::clone(&self.metrics), self.hub.clone(), event.endpoint.clone());
+        let (metrics, hub) = (Arc::clone(&self.metrics), self.hub.clone());
         // Not here: the sender may go before it has its answer, and this with it.
-        let then = move || {
+        let then = move |endpoint: &EndpointName| {
             metrics.stored(began.elapsed());
-            hub.announce(&endpoint);
+            hub.announce(endpoint);
         };
         self.spool.append_then(event, missed, limits, removals, then).await
     }

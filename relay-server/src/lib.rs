@@ -1,6 +1,7 @@
 //! The public side of inhaul: takes webhooks, stores them, streams them to clients.
 
 pub mod admin;
+mod arriving;
 pub mod attach;
 pub mod cli;
 pub mod clients;

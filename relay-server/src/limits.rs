@@ -44,6 +44,8 @@ pub struct Limits {
     pub backlog_bytes: u64,
     /// How long an event waits for a client before it is dropped; for ever when absent. Only time in which the relay runs counts.
     pub retention: Option<Duration>,
+    /// Room on the disk that is taken in advance for events to come.
+    pub spool_reserve_bytes: u64,
     /// Bytes of requests in memory, over all endpoints.
     pub in_flight_bytes: u64,
     /// Open connections of senders and clients.
@@ -72,6 +74,7 @@ impl Default for Limits {
             backlog_bytes: 1 << 30,
             // A weekend and a day: a client that was away since Friday evening has everything on Monday.
             retention: Some(Duration::from_secs(72 * 3600)),
+            spool_reserve_bytes: 0,
             in_flight_bytes: 512 << 20,
             max_connections: 10_000,
             answer_deadline: Duration::from_secs(8),

@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::AdminServer,
+    arriving::Arriving,
     clients::Board,
     hub::Hub,
     ingest::{Ingest, now_millis},
@@ -31,7 +32,7 @@ use crate::{
     registry::{Endpoint, Registry, RegistryError, Removed},
     serve::{self, Server},
     session::SessionContext,
-    spool::{Backlog, Dropped, Spool, SpoolOpenError, Why},
+    spool::{Backlog, Dropped, Spool, SpoolOpenError, SpoolOptions, Why},
     tls::{self, CertificateFiles, TlsError, TlsMode},
 };
 
@@ -137,7 +138,7 @@ impl Relay {
         let mut tls = tls::server_config(&config.tls, &config.data, &certificate_names(&config, listen))?;
         let public_url = public_url(&config, listen, tls.is_some());
         let registry = Registry::open(&config.data)?;
-        let (spool, recovered) = open_spool(config.data.join("spool")).await?;
+        let (spool, arriving, recovered) = open_spool(&config).await?;
         let metrics = Arc::new(Metrics::new());
         let ready = Arc::new(AtomicBool::new(false));
         let admin = admin(config.admin_listen, &metrics, &ready).await?;
@@ -157,6 +158,7 @@ impl Relay {
             ingest: Ingest::new(&sessions, config.limits),
             sessions,
             tls: tls.map(|tls| TlsAcceptor::from(tls.config)),
+            arriving,
             stop_accepting: stop_accepting.clone(),
             stop_now: stop_now.clone(),
             connections: TaskTracker::new(),
@@ -384,9 +386,17 @@ async fn admin(
     Ok(Some(AdminServer::spawn(listener, Arc::clone(metrics), Arc::clone(ready))))
 }
 
-async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnError> {
+/// The spool, who it asks how long to wait for more webhooks, and what was put right, a line each.
+async fn open_spool(config: &RelayConfig) -> Result<(Spool, Arc<Arriving>, Vec<String>), SpawnError> {
+    let arriving = Arc::<Arriving>::default();
+    let asked = Arc::clone(&arriving);
+    let options = SpoolOptions {
+        reserve_bytes: config.limits.spool_reserve_bytes,
+        worth_waiting: Some(Box::new(move || asked.worth_waiting())),
+    };
+    let directory = config.data.join("spool");
     let opening = directory.clone();
-    let opened = tokio::task::spawn_blocking(move || Spool::open(&opening)).await;
+    let opened = tokio::task::spawn_blocking(move || Spool::open_with(&opening, options)).await;
     match opened.map_err(|_| SpawnError::Interrupted)? {
         Ok((spool, recovery)) => {
             // Time counts from here, and sessions that begin know what time it is.
@@ -395,7 +405,7 @@ async fn open_spool(directory: PathBuf) -> Result<(Spool, Vec<String>), SpawnErr
             for problem in &problems {
                 tracing::warn!(%problem, "the spool was repaired");
             }
-            Ok((spool, problems))
+            Ok((spool, arriving, problems))
         }
         Err(source) => Err(SpawnError::Spool { directory, source }),
     }

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    arriving::Arriving,
     attach::attach,
     ingest::{INGEST_PREFIX, Ingest, path, relay_answer},
     limits::Limits,
@@ -48,6 +49,8 @@ pub struct Server {
     pub sessions: Arc<SessionContext>,
     /// TLS, unless plain HTTP was asked for.
     pub tls: Option<TlsAcceptor>,
+    /// Who is about to send something.
+    pub arriving: Arc<Arriving>,
     /// No new connections and requests once cancelled.
     pub stop_accepting: CancellationToken,
     /// Everything ends at once when cancelled.
@@ -99,11 +102,13 @@ async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, p
     let _ = stream.set_nodelay(true);
     let stream = WriteLimit::new(stream, server.ingest.limits.write_limit());
     let Some(acceptor) = &server.tls else { return http1(server, stream, peer, place).await };
+    let handshake = server.arriving.handshake();
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)) => shaken,
         // There is no request yet that could be finished.
         () = server.stop_accepting.cancelled() => return,
     };
+    drop(handshake);
     match shaken {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             http2(server, stream, peer).await;

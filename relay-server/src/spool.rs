@@ -22,9 +22,9 @@ use std::{
     },
 };
 
-use inhaul_core::event::{EndpointName, Event, UnixMillis};
+use inhaul_core::event::{EndpointName, Event, EventId, UnixMillis};
 use inhaul_journal::{
-    AppendError, Disk, Journal, Location, OpenError, Options, ReadError, RealDisk, Recovery,
+    AppendError, Disk, Journal, Location, OpenError, Options, ReadError, RealDisk, Recovery, WorthWaiting,
 };
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -56,6 +56,15 @@ pub struct BacklogLimits {
     pub events: u64,
     /// Most bytes of heads and bodies.
     pub bytes: u64,
+}
+
+/// How a spool is kept.
+#[derive(Default)]
+pub struct SpoolOptions {
+    /// Bytes of the disk taken in advance for events to come, in whole segments of the journal.
+    pub reserve_bytes: u64,
+    /// How long events wait for others before they are synced.
+    pub worth_waiting: Option<WorthWaiting>,
 }
 
 /// Why an event was not stored.
@@ -137,6 +146,36 @@ struct Shared {
     takers: AtomicU64,
 }
 
+/// An event on its way to the disk.
+struct Storing<F> {
+    shared: Arc<Shared>,
+    endpoint: EndpointName,
+    id: EventId,
+    bytes: u64,
+    missed: bool,
+    /// Called when it is there.
+    then: F,
+}
+
+impl<F: Fn(&EndpointName)> Storing<F> {
+    /// It is there, or could not be written.
+    fn written(
+        &self,
+        written: Result<Location, AppendError>,
+        seq: u64,
+        kept_since: u32,
+    ) -> Result<u64, AppendError> {
+        let Self { shared, endpoint, id, bytes, missed, then } = self;
+        let location = written.inspect_err(|_| lock(&shared.lanes).unreserve(endpoint, *bytes))?;
+        let waiting = Waiting { location, id: *id, bytes: *bytes, missed: *missed, kept_since };
+        let mut released = Vec::new();
+        lock(&shared.lanes).written(endpoint, seq, waiting, &mut released);
+        then(endpoint);
+        released.into_iter().for_each(|needless| shared.journal.release(needless));
+        Ok(seq)
+    }
+}
+
 /// Why an event was not read.
 enum Unread {
     /// What stands there is not what was written.
@@ -151,7 +190,22 @@ impl Spool {
     /// # Errors
     /// When the journal there cannot be opened or written.
     pub fn open(directory: &Path) -> Result<(Self, Recovery), SpoolOpenError> {
-        Self::open_on(Arc::new(RealDisk), directory, Options::default())
+        Self::open_with(directory, SpoolOptions::default())
+    }
+
+    /// [`Spool::open`], kept in another way.
+    ///
+    /// # Errors
+    /// As [`Spool::open`].
+    pub fn open_with(directory: &Path, options: SpoolOptions) -> Result<(Self, Recovery), SpoolOpenError> {
+        let usual = Options::default();
+        let ready = options.reserve_bytes.div_ceil(usual.segment_bytes);
+        let options = Options {
+            ready: usize::try_from(ready).unwrap_or(usize::MAX),
+            worth_waiting: options.worth_waiting,
+            ..usual
+        };
+        Self::open_on(Arc::new(RealDisk), directory, options)
     }
 
     /// [`Spool::open`] on another disk, with the journal kept in another way; what it does with moved records is the spool's own.
@@ -207,7 +261,7 @@ impl Spool {
         missed: bool,
         limits: BacklogLimits,
     ) -> Result<u64, SpoolError> {
-        self.append_then(event, missed, limits, self.removals(), || {}).await
+        self.append_then(event, missed, limits, self.removals(), |_| {}).await
     }
 
     /// [`Spool::append`]; `then` is called on the journal's thread once the event is on the disk, whether or not anybody still waits for it.
@@ -220,14 +274,20 @@ impl Spool {
         missed: bool,
         limits: BacklogLimits,
         removals: u64,
-        then: impl FnOnce() + Send + 'static,
+        then: impl Fn(&EndpointName) + Send + Sync + 'static,
     ) -> Result<u64, SpoolError> {
         let bytes = (event.head.len() + event.body.len()) as u64;
         let (stored, outcome) = oneshot::channel();
-        let parts = vec![event.record_prefix(), event.body.clone()];
-        let lanes_later = Arc::clone(&self.shared.lanes);
-        let journal = self.shared.journal.clone();
-        let (endpoint, id) = (event.endpoint.clone(), event.id);
+        let prefix = event.record_prefix();
+        let parts = vec![prefix.clone(), event.body.clone()];
+        let storing = Arc::new(Storing {
+            shared: Arc::clone(&self.shared),
+            endpoint: event.endpoint.clone(),
+            id: event.id,
+            bytes,
+            missed,
+            then,
+        });
         {
             // The number is given and the record queued under one lock, so the journal has an endpoint's events in order.
             let mut lanes = self.lanes();
@@ -240,27 +300,20 @@ impl Spool {
             lane.last_seq += 1;
             let seq = lane.last_seq;
             let tag = tag::of_event(&event.endpoint, seq, event.id, bytes, missed, kept_since);
-            let queued = self.shared.journal.append(Kind::Event as u8, &tag, parts, move |written| {
-                let mut released = Vec::new();
-                let written = written.map(|location| {
-                    let waiting = Waiting { location, id, bytes, missed, kept_since };
-                    lock(&lanes_later).written(&endpoint, seq, waiting, &mut released);
-                    seq
-                });
-                match written {
-                    Ok(_) => then(),
-                    Err(_) => lock(&lanes_later).unreserve(&endpoint, bytes),
-                }
-                released.into_iter().for_each(|needless| journal.release(needless));
+            let storing = Arc::clone(&storing);
+            let queued = self.shared.journal.append(Kind::Event as u8, tag, parts, move |written| {
                 // The sender may have gone meanwhile; the event is stored all the same.
-                let _ = stored.send(written);
+                let _ = stored.send(storing.written(written, seq, kept_since));
             });
             if let Err(error) = queued {
                 lane.backlog.take_away(bytes);
                 return Err(error.into());
             }
         }
-        Ok(outcome.await.map_err(|_| SpoolError::Closed)??)
+        let stored = outcome.await;
+        // Not before: memory that the journal's thread gives back costs it, and whoever takes some at that moment, a lock.
+        drop((prefix, storing));
+        Ok(stored.map_err(|_| SpoolError::Closed)??)
     }
 
     /// The sender of this event is to be told to come again. When this returns, that is on the disk, unless the disk did not take it. Also of
@@ -384,7 +437,7 @@ impl Spool {
         let name = endpoint.clone();
         let (kind, tag) = (write.kind() as u8, write.tag(endpoint));
         let unqueued = released.clone();
-        let queued = self.shared.journal.append(kind, &tag, Vec::new(), move |written| {
+        let queued = self.shared.journal.append(kind, tag, Vec::new(), move |written| {
             match written {
                 Ok(location) => {
                     lock(&lanes).recorded(&name, &write, location, &mut released);
@@ -406,7 +459,7 @@ impl Spool {
         let lanes = Arc::clone(&self.shared.lanes);
         let journal = self.shared.journal.clone();
         let tag = tag::of_clock(seconds);
-        let queued = self.shared.journal.append(Kind::Clock as u8, &tag, Vec::new(), move |written| {
+        let queued = self.shared.journal.append(Kind::Clock as u8, tag, Vec::new(), move |written| {
             let Ok(location) = written else { return };
             let before = lock(&lanes).clock.record.put(u64::from(seconds), location);
             before.into_iter().for_each(|before| journal.release(before));

@@ -3,7 +3,11 @@
 //! A small file system is mounted for a test, which takes root and Linux. Everywhere else a limit on the size of files has to do: with
 //! `ulimit -f`, and the signal that comes with it ignored, writing beyond the limit fails as writing to a full disk does.
 
-use std::path::PathBuf;
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::PathBuf,
+};
 
 use crate::{
     handler::{Handler, Reply},
@@ -22,7 +26,7 @@ impl SmallDisk {
     /// Mounts one of so many megabytes in the test's directory; `None`, and a word about it, where that is not possible.
     fn new(world: &World, name: &str, mib: u32) -> Option<Self> {
         let at = world.path(name);
-        std::fs::create_dir(&at).unwrap();
+        fs::create_dir(&at).unwrap();
         let options = format!("size={mib}m,mode=700");
         match run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", text(&at)]) {
             Ok(_) => Some(Self { at }),
@@ -78,6 +82,32 @@ fn a_relay_with_a_full_disk_refuses_and_goes_on_when_its_client_has_made_room() 
         assert_eq!(handler.rest().len(), taken, "round {round}");
         assert!(client.program.stop().success());
     }
+}
+
+#[test]
+fn what_a_relay_took_of_the_disk_in_advance_is_there_when_another_program_has_filled_it() {
+    const RESERVED: u64 = 32 << 20;
+    let world = World::new();
+    let Some(disk) = SmallDisk::new(&world, "relay", 48) else { return };
+    let relay = world.relay(&["--tls", "off", "--spool-reserve-bytes", &RESERVED.to_string()]);
+    let sender = Sender::new(&world.endpoint(&["--answer", "relay"]), None);
+    until("the reserve is there", || {
+        let files = fs::read_dir(disk.at.join("spool")).unwrap().map(|file| file.unwrap());
+        let free = files.filter(|file| file.file_name().to_string_lossy().starts_with("free-"));
+        free.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>() == RESERVED
+    });
+    let mut other = File::create(disk.at.join("other")).unwrap();
+    while other.write_all(&[b'o'; 4096]).is_ok() {}
+    let body = vec![b'x'; BODY_BYTES];
+    let taken = fill(&sender, &body);
+    // What is kept for records that make room, and what does not fit at the end of a segment, is no room for events.
+    assert!((taken * BODY_BYTES) as u64 > RESERVED * 9 / 10, "{taken}");
+    let handler = Handler::start(Reply::ok());
+    let mut client = world.listen_at(&relay, &[&handler.target()]);
+    for _ in 0..taken {
+        assert_eq!(client.attempt()["result"], "answered");
+    }
+    assert_eq!(handler.rest().len(), taken);
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn copy(
             let sender = sender.clone();
             // Nobody listens any more only when the copy failed.
             let tell = move |written: Result<Location, AppendError>| drop(sender.send(written));
-            match journal.append(record.kind, &record.tag, vec![record.payload.clone()], tell) {
+            match journal.append(record.kind, &*record.tag, vec![record.payload.clone()], tell) {
                 Ok(()) => break,
                 Err(AppendError::Full) if under_way > 0 => {
                     done.recv().unwrap_or(Err(AppendError::Closed)).map_err(not_stored)?;

@@ -21,7 +21,7 @@ impl Writer {
                 .is_some_and(|bytes| bytes == self.options.segment_bytes);
             // A file that stays is found and released again at the next opening.
             let _ = self.disk.remove(&segment::index_path(&self.shared.directory, number));
-            if whole && self.free.len() < self.options.keep_free {
+            if whole && self.free.len() < self.options.keep_free.max(self.options.ready) {
                 let free = self.shared.directory.join(format!("free-{number:016x}"));
                 if self.disk.rename(&path, &free).is_ok() {
                     self.free.push(free);
@@ -30,6 +30,7 @@ impl Writer {
                 let _ = self.disk.remove(&path);
             }
             lock(&self.shared.space).forget(number);
+            self.is_disk_full = false;
         }
     }
 
@@ -88,7 +89,7 @@ impl Writer {
             let needs = Needs::of_record(tag.len(), location.len);
             self.make_room(needs)?;
             self.reserve(needs)?;
-            places.push(self.put(*kind, tag, std::slice::from_ref(payload))?);
+            places.push(self.put(*kind, tag.to_vec(), std::slice::from_ref(payload))?);
         }
         self.sync()?;
         Ok(places)

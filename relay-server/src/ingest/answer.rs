@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_LENGTH, RETRY_AFTER},
 };
 use http_body_util::Full;
 use inhaul_core::{
@@ -14,7 +14,7 @@ use inhaul_core::{
 };
 use uuid::Uuid;
 
-use super::{Ingest, RETRY_SOON, SOURCE_HEADER, relay_answer};
+use super::{Ingest, RETRY_SOON, SOURCE_HEADER, answer_of_type, relay_answer};
 
 impl Ingest {
     /// The relay's own good answer: the event is stored.
@@ -22,9 +22,8 @@ impl Ingest {
         self.metrics.answered("relay", status.as_u16());
         let mut id_text = Uuid::encode_buffer();
         let id = id.0.as_hyphenated().encode_lower(&mut id_text);
-        let mut response = relay_answer(status, ["{\"id\":\"", id, "\"}\n"].concat());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        let text = ["{\"id\":\"", id, "\"}\n"].concat();
+        answer_of_type(status, text.into(), HeaderValue::from_static("application/json"))
     }
 
     /// The answer to a provider's question.

@@ -212,6 +212,9 @@ impl<IO> RawHeads<IO> {
                     Framing::Attach => State::Passthrough,
                     Framing::None | Framing::Length(_) => State::Head,
                 };
+                if framing == Framing::Attach {
+                    self.waiting.over();
+                }
                 self.tap.put(Tapped::Head(Box::new(RequestHead { bytes: head, parsed, body })));
             }
             Err(refusal) => self.refuse(refusal),

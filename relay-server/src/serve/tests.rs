@@ -56,6 +56,7 @@ impl World {
             ingest: Ingest::new(&sessions, limits),
             sessions,
             tls: setup.as_ref().map(|setup| TlsAcceptor::from(Arc::clone(&setup.config))),
+            arriving: Arc::default(),
             stop_accepting: CancellationToken::new(),
             stop_now: CancellationToken::new(),
             connections: TaskTracker::new(),

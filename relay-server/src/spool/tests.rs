@@ -83,7 +83,7 @@ fn what_follows_a_stored_event_is_done_though_its_sender_is_gone() {
     let done = Arc::new(AtomicU64::new(0));
     let counting = Arc::clone(&done);
     let event = event(1, 10);
-    let then = move || _ = counting.fetch_add(1, Ordering::Relaxed);
+    let then = move |_: &EndpointName| _ = counting.fetch_add(1, Ordering::Relaxed);
     assert!(
         spool.append_then(&event, false, ROOMY, 0, then).now_or_never().is_none(),
         "it waits for the disk"
@@ -345,10 +345,10 @@ async fn an_event_is_not_taken_when_an_endpoint_was_removed_since_it_was_looked_
     let (spool, _) = Spool::open(directory.path()).unwrap();
     let removals = spool.removals();
     spool.remove_endpoint(&orders());
-    let refused = spool.append_then(&event(1, 100), false, ROOMY, removals, || {}).await;
+    let refused = spool.append_then(&event(1, 100), false, ROOMY, removals, |_| {}).await;
     assert!(matches!(refused, Err(SpoolError::Removal)), "{refused:?}");
     assert_eq!(spool.backlog(&orders()).events, 0);
-    spool.append_then(&event(2, 100), false, ROOMY, spool.removals(), || {}).await.unwrap();
+    spool.append_then(&event(2, 100), false, ROOMY, spool.removals(), |_| {}).await.unwrap();
     assert_eq!(spool.backlog(&orders()).events, 1);
 }
 

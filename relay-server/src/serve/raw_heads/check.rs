@@ -76,11 +76,18 @@ pub(super) fn for_hyper(whole: &Bytes, head: &Head, framing: Framing, has_body: 
         return whole.clone();
     }
     let wanted = if has_body { &FOR_THE_CONNECTION[..] } else { &FOR_THE_BODY };
+    let needed = |header: &&Header| wanted.iter().any(|name| header.is(name));
+    if head.method == "POST"
+        && head.version == HttpVersion::Http11
+        && !head.headers.iter().any(|header| needed(&header))
+    {
+        return Bytes::from_static(b"POST / HTTP/1.1\r\n\r\n");
+    }
     let mut out = BytesMut::with_capacity(128);
     for part in [&head.method[..], b" / ", head.version.as_str().as_bytes(), b"\r\n"] {
         out.extend_from_slice(part);
     }
-    for header in head.headers.iter().filter(|header| wanted.iter().any(|name| header.is(name))) {
+    for header in head.headers.iter().filter(needed) {
         for part in [&header.name[..], b": ", &header.value, b"\r\n"] {
             out.extend_from_slice(part);
         }
