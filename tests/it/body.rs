@@ -10,7 +10,7 @@ use crate::{
     inspector::on_terminal,
     sender::Sender,
     terminal::Terminal,
-    world::{World, terminate},
+    world::{World, signal, terminate},
 };
 
 /// An inspector with one event, with a pager and an editor of the test's.
@@ -74,6 +74,23 @@ fn ctrl_c_is_the_pagers_while_it_has_the_terminal() {
     terminal.until_text("Help");
     // In the inspector it is a key that quits.
     terminal.type_keys("\u{3}");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_ctrl_c_that_the_terminal_made_a_signal_of_is_not_the_inspectors_however_late_it_comes() {
+    let (world, handler) = (World::new(), Handler::start(Reply::ok()));
+    let (mut terminal, sender) = with_event(&world, &handler, &pager(&world), b"{}");
+    terminal.make_signals(true);
+    terminal.type_keys("\u{3}");
+    terminal.until_text("^C");
+    terminal.make_signals(false);
+    sender.send("POST", "/second", &[], b"{}");
+    terminal.until_text("POST /second");
+    terminal.type_keys("?");
+    terminal.until_text("Help");
+    // One that somebody sends is an order.
+    signal(terminal.pid(), "INT");
     assert_eq!(terminal.end(), 0);
 }
 
