@@ -60,8 +60,9 @@ fn a_pager_gets_a_harmless_body_and_a_key_typed_as_it_ends_is_not_lost() {
 #[test]
 fn ctrl_c_is_the_pagers_while_it_has_the_terminal() {
     let (world, handler) = (World::new(), Handler::start(Reply::ok()));
-    let program = "cat >/dev/null\ntrap 'printf interrupted' INT\nprintf 'the pager'\n\
-                   until read line </dev/tty; do :; done\n";
+    // A shell heeds at once in `wait`, and nowhere else, what it was sent just before.
+    let program = "cat >/dev/null\ntrap 'printf interrupted' INT\nhead -n 1 </dev/tty >/dev/null &\n\
+                   printf 'the pager'\nuntil wait; do :; done\n";
     let program = world.write("pager", program);
     let (mut terminal, _) = with_event(&world, &handler, &program, b"{}");
     terminal.type_keys("v");
