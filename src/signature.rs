@@ -24,7 +24,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Header, UnixMillis};
+use crate::event::{Event, Head, Header, UnixMillis};
 
 mod catalogue;
 mod challenge;
@@ -113,6 +113,19 @@ pub struct Delivery<'a> {
     pub body: &'a [u8],
     /// When it came to the relay; the age of a signature is judged by it.
     pub received_at: UnixMillis,
+}
+
+impl<'a> Delivery<'a> {
+    /// The delivery that an event is, with the URL its sender used where that is known.
+    pub fn of_event(event: &'a Event, head: &'a Head, url: Option<&'a str>) -> Self {
+        Self {
+            method: &head.method,
+            url,
+            headers: &head.headers,
+            body: &event.body,
+            received_at: event.received_at,
+        }
+    }
 }
 
 /// A request to be signed.

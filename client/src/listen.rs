@@ -3,7 +3,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -11,16 +10,15 @@ use std::{
 use inhaul_core::{filter::Saved, signature::Catalogue, wire::HelloEndpoint};
 use tokio::{
     sync::mpsc,
-    task::{JoinError, JoinHandle, JoinSet},
+    task::{JoinError, JoinHandle},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::CatchUp,
     clock,
     commands::Failure,
     config::{RelaySettings, RelayUrl, Routes, Setting, Settings},
-    control::{self, ControlServer, Ordered, Orders, PlanRequest, Reach, ReplayRequest, Wanted},
+    control::{self, ControlServer, Ordered, Orders, Reach},
     data_dir::DataDir,
     diff::Ignore,
     export::Mask,
@@ -28,11 +26,11 @@ use crate::{
     history::{History, HistoryError, Opened},
     hold::Hold,
     live::Live,
-    output::{Ready, count_text, time_text},
+    output::Ready,
     pipeline::{Disk, Pipeline, Verifier},
     random::random,
     scenario::{Library, Player},
-    session::{self, Relay, SessionConfig, SessionNews, SessionPorts, SessionRefused, WINDOW},
+    session::{self, Relay, SessionConfig, SessionPorts, SessionRefused, WINDOW},
     tls,
     tui::Ui,
 };
@@ -40,8 +38,10 @@ use crate::{
 #[cfg(feature = "relay")]
 mod embedded;
 mod ready_file;
+pub(crate) mod replays;
+mod teller;
 
-use ready_file::ReadyFile;
+use self::{ready_file::ReadyFile, replays::replay, teller::Teller};
 
 /// Reports on their way to the relay; when as many wait, the pipeline waits.
 const REPORTS: usize = 1024;
@@ -49,9 +49,6 @@ const REPORTS: usize = 1024;
 const LIVE: usize = 1024;
 /// News of the session that are not passed on yet.
 const NEWS: usize = 64;
-
-/// Replays that are being sent, each asked for by itself. When there are as many, the next ones wait.
-pub(crate) const REPLAYS_AT_ONCE: usize = 64;
 
 /// What a listening client is told at its start.
 pub struct ListenConfig {
@@ -382,119 +379,6 @@ fn forwarder(routes: &Routes, timeout: Duration, cacert: Option<&Path>) -> Resul
     // A replay may go elsewhere than any route.
     let tls = if https { Some(tls::client_config(cacert)?) } else { tls::client_config(cacert).ok() };
     Ok(Forwarder::new(ForwardOptions { timeout, tls, ..ForwardOptions::default() }))
-}
-
-/// Sends again what is asked for, each beside the others, as many as that; the next ones wait where they are asked for.
-pub(crate) async fn replay(
-    pipeline: Pipeline,
-    mut requests: mpsc::Receiver<ReplayRequest>,
-    mut plans: mpsc::Receiver<PlanRequest>,
-    stop: CancellationToken,
-) {
-    let mut under_way = JoinSet::new();
-    loop {
-        let has_room = under_way.len() < REPLAYS_AT_ONCE;
-        let request = tokio::select! {
-            () = stop.cancelled() => break,
-            // How it ended was said to whoever asked.
-            Some(_) = under_way.join_next() => continue,
-            Some(plan) = plans.recv(), if has_room => {
-                under_way.spawn(carry_out(pipeline.clone(), plan, stop.clone()));
-                continue;
-            }
-            request = requests.recv(), if has_room => request,
-        };
-        let Some(ReplayRequest { id, to, signing, answer }) = request else { break };
-        let pipeline = pipeline.clone();
-        under_way.spawn(async move {
-            let target = to.map(|to| to.parse::<Target>().map_err(|error| error.to_string())).transpose();
-            let attempted = match target {
-                Ok(target) => pipeline.replay(id, target, signing).await,
-                Err(reason) => Err(reason),
-            };
-            // Whoever asked may have gone; the attempt is on record.
-            let _ = answer.send(attempted);
-        });
-    }
-    while under_way.join_next().await.is_some() {}
-}
-
-/// Looks at a plan, or has it sent until the client or whoever asked stops.
-pub(crate) async fn carry_out(pipeline: Pipeline, request: PlanRequest, stop: CancellationToken) {
-    let PlanRequest { plan, wanted } = request;
-    match wanted {
-        // Whoever asked may have gone.
-        Wanted::Preview(answer) => drop(answer.send(pipeline.preview(&plan).await)),
-        Wanted::Sent(sent, asked_to_stop) => {
-            let either = stop.child_token();
-            let mut sending = pin!(pipeline.replay_all(plan, &sent, &either));
-            tokio::select! {
-                () = &mut sending => return,
-                () = asked_to_stop.cancelled() => either.cancel(),
-            }
-            sending.await;
-        }
-    }
-}
-
-/// Tells what the session says.
-struct Teller {
-    ready_file: Option<ReadyFile>,
-    ready: Ready,
-    /// Where other commands find the endpoint's URL.
-    reach: Arc<OnceLock<Reach>>,
-    ca_file: Option<PathBuf>,
-    catch_up: CatchUp,
-    live: mpsc::Sender<Live>,
-}
-
-impl Teller {
-    async fn run(mut self, mut news: mpsc::Receiver<SessionNews>) -> Result<(), Failure> {
-        let mut told = false;
-        while let Some(news) = news.recv().await {
-            let live = match news {
-                SessionNews::State(state) => Live::Connection(state),
-                SessionNews::Notice(text) => Live::Notice(text),
-                SessionNews::Late { events, oldest } => Live::Notice(self.late_text(events, oldest)),
-                SessionNews::Opened(_) if told => continue,
-                SessionNews::Opened(welcome) => {
-                    told = true;
-                    if let Some(endpoint) = welcome.endpoints.into_iter().next() {
-                        self.ready.endpoint_url = endpoint.url;
-                    }
-                    // It is told once.
-                    let _ = self.reach.set(Reach {
-                        endpoint_url: self.ready.endpoint_url.clone(),
-                        ca_file: self.ca_file.clone(),
-                    });
-                    let live = Live::Ready(Box::new(self.ready.clone()));
-                    // Nobody watches any more; whoever waits for the file still does.
-                    let _ = self.live.send(live).await;
-                    if let Some(file) = &self.ready_file {
-                        file.write(&self.ready)?;
-                    }
-                    continue;
-                }
-            };
-            let _ = self.live.send(live).await;
-        }
-        Ok(())
-    }
-}
-
-impl Teller {
-    fn late_text(&self, events: u64, oldest: Duration) -> String {
-        let what = match self.catch_up {
-            CatchUp::Deliver => "they are forwarded now",
-            CatchUp::Store => "they are stored and not forwarded; `inhaul replay` sends one",
-            CatchUp::Ask => {
-                "they are held: `inhaul release --all` forwards them, `inhaul release --all --drop` does not"
-            }
-        };
-        let oldest = time_text(oldest);
-        let events = count_text(events, "event");
-        format!("{events} came while this client was away, the first {oldest} ago; {what}")
-    }
 }
 
 impl From<SessionRefused> for Failure {

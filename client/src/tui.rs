@@ -12,6 +12,7 @@
 //!  content   an event taken apart, and tree its JSON
 //!  front     the terminal and its keys, before there is a history
 //!  intake    what is taken in between two pictures
+//!  interrupts  those that somebody sent
 //!  events    the list in memory, and the rows on the screen
 //!  exchange  events copied, saved and compared; clipboard is where copies go
 //!  query     a jq program over the body
@@ -47,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     errands::Errands,
     intake::{gather, until},
+    interrupts::Interrupts,
     message::{Effect, Message},
     state::{Layout, Look, State, Times, ToastKind},
     terminal::Screen,
@@ -77,6 +79,7 @@ mod foreground;
 mod front;
 mod holding;
 mod intake;
+mod interrupts;
 pub mod keys;
 mod marks;
 mod message;
@@ -180,7 +183,7 @@ pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) ->
     let Front { mut screen, mut state, mut keys, mut ticks, later, mut is_shown } = front;
     know(&mut state, &history, &orders, &shown);
     let (errands, mut results) = Errands::new(history, orders, shown);
-    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut interrupts = Interrupts::new()?;
     errands.go(Effect::LoadRows(None));
     later.into_iter().for_each(|effect| errands.go(effect));
     let mut due = Instant::now();
@@ -192,7 +195,7 @@ pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) ->
         }
         let first = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            _ = interrupts.recv() => return Ok(()),
+            sent = interrupts.sent() => return Ok(sent?),
             key = keys.next() => match key {
                 Some(event) => terminal_message(event?),
                 None => return Ok(()),
@@ -228,8 +231,6 @@ pub async fn run(front: Front, inspector: Inspector, stop: CancellationToken) ->
                 }
                 screen.take_back(state.look.mouse)?;
                 keys = EventStream::new();
-                // Ctrl-C was meant for what had the terminal.
-                interrupts = signal(SignalKind::interrupt())?;
                 for effect in later {
                     on_terminal(effect, &mut screen)?;
                 }

@@ -10,7 +10,7 @@ use crate::{
     inspector::on_terminal,
     sender::Sender,
     terminal::Terminal,
-    world::{World, terminate},
+    world::{World, signal, terminate},
 };
 
 /// An inspector with one event, with a pager and an editor of the test's.
@@ -60,8 +60,9 @@ fn a_pager_gets_a_harmless_body_and_a_key_typed_as_it_ends_is_not_lost() {
 #[test]
 fn ctrl_c_is_the_pagers_while_it_has_the_terminal() {
     let (world, handler) = (World::new(), Handler::start(Reply::ok()));
-    let program = "cat >/dev/null\ntrap 'printf interrupted' INT\nprintf 'the pager'\n\
-                   until read line </dev/tty; do :; done\n";
+    // A shell heeds at once in `wait`, and nowhere else, what it was sent just before.
+    let program = "cat >/dev/null\ntrap 'printf interrupted' INT\nhead -n 1 </dev/tty >/dev/null &\n\
+                   printf 'the pager'\nuntil wait; do :; done\n";
     let program = world.write("pager", program);
     let (mut terminal, _) = with_event(&world, &handler, &program, b"{}");
     terminal.type_keys("v");
@@ -74,6 +75,23 @@ fn ctrl_c_is_the_pagers_while_it_has_the_terminal() {
     terminal.until_text("Help");
     // In the inspector it is a key that quits.
     terminal.type_keys("\u{3}");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_ctrl_c_that_the_terminal_made_a_signal_of_is_not_the_inspectors_however_late_it_comes() {
+    let (world, handler) = (World::new(), Handler::start(Reply::ok()));
+    let (mut terminal, sender) = with_event(&world, &handler, &pager(&world), b"{}");
+    terminal.make_signals(true);
+    terminal.type_keys("\u{3}");
+    terminal.until_text("^C");
+    terminal.make_signals(false);
+    sender.send("POST", "/second", &[], b"{}");
+    terminal.until_text("POST /second");
+    terminal.type_keys("?");
+    terminal.until_text("Help");
+    // One that somebody sends is an order.
+    signal(terminal.pid(), "INT");
     assert_eq!(terminal.end(), 0);
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::world::PATIENCE;
 
@@ -98,6 +99,13 @@ impl Terminal {
         self.master.resize(PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
+    /// Makes a signal of Ctrl-C, and shows it, as while a program has the terminal that takes no keys, or makes a key of it again.
+    pub fn make_signals(&self, make: bool) {
+        let mut modes = tcgetattr(&self.tty).unwrap();
+        modes.local_modes.set(LocalModes::ISIG | LocalModes::ECHO, make);
+        tcsetattr(&self.tty, OptionalActions::Now, &modes).unwrap();
+    }
+
     /// Takes nothing from now on, as after Ctrl-S, or over a connection that is gone.
     pub fn stop_taking(&self) {
         *self.shared.is_stopped.lock().unwrap() = true;
@@ -117,8 +125,8 @@ impl Terminal {
             (!screen.alternate_screen() && !screen.hide_cursor()).then_some(())
         });
         assert!(self.child.wait().unwrap().success());
-        let modes = rustix::termios::tcgetattr(&self.tty).unwrap().local_modes;
-        modes.contains(rustix::termios::LocalModes::ECHO | rustix::termios::LocalModes::ICANON)
+        let modes = tcgetattr(&self.tty).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON)
     }
 
     pub fn pid(&self) -> u32 {

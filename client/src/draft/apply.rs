@@ -327,13 +327,7 @@ mod tests {
     fn verdict(event: &Event, signer: &Signer) -> Verdict {
         let head = event.parsed_head().unwrap();
         let url = sender_url(event, &head);
-        let delivery = Delivery {
-            method: &head.method,
-            url: url.as_deref(),
-            headers: &head.headers,
-            body: &event.body,
-            received_at: NOW,
-        };
+        let delivery = Delivery { received_at: NOW, ..Delivery::of_event(event, &head, url.as_deref()) };
         let (provider, secret) = (signer.provider.as_ref().unwrap(), signer.secret.clone().unwrap());
         provider.verify(&delivery, &[secret])
     }

@@ -71,12 +71,5 @@ fn signed(event: &Event, row: &EventRow, catalogue: &Catalogue) -> Result<Vec<u8
 /// The bytes the signature of an event is over, and the `provider/scheme` that says so; nothing when there are none.
 pub(crate) fn signed_content(event: &Event, head: &Head, provider: &Provider) -> Option<(String, Vec<u8>)> {
     let url = sender_url(event, head);
-    let delivery = Delivery {
-        method: &head.method,
-        url: url.as_deref(),
-        headers: &head.headers,
-        body: &event.body,
-        received_at: event.received_at,
-    };
-    provider.signed_content(&delivery)
+    provider.signed_content(&Delivery::of_event(event, head, url.as_deref()))
 }

@@ -31,7 +31,7 @@ use crate::{
     draft::Draft,
     forward::ForwardOptions,
     history::{ByHand, Options, tests::sample_event},
-    listen::carry_out,
+    listen::replays::carry_out,
     live::NextTry,
     replay::{Pace, Plan},
 };

@@ -83,13 +83,7 @@ impl Verifier {
         let provider = self.routes.catalogue().provider(scheme)?;
         let head = event.parsed_head().ok()?;
         let url = self.url(event, &head);
-        let delivery = Delivery {
-            method: &head.method,
-            url: url.as_deref(),
-            headers: &head.headers,
-            body: &event.body,
-            received_at: event.received_at,
-        };
+        let delivery = Delivery::of_event(event, &head, url.as_deref());
         let endpoint_url = self.reach.get().map(|reach| reach.endpoint_url.as_str());
         let route = place_stored(&self.routes, event, row, endpoint_url).route;
         provider.digests(scheme, &delivery, &route.secrets.now())

@@ -65,13 +65,7 @@ pub(super) fn recognise(
     endpoint_url: &str,
 ) -> Recognised {
     let url = full_url(event, head, endpoint_url);
-    let delivery = Delivery {
-        method: &head.method,
-        url: url.as_deref(),
-        headers: &head.headers,
-        body: &event.body,
-        received_at: event.received_at,
-    };
+    let delivery = Delivery::of_event(event, head, url.as_deref());
     let candidates = match &route.provider {
         Some(chosen) => vec![Arc::clone(chosen)],
         None => routes.catalogue().candidates(&head.headers),

@@ -23,14 +23,17 @@ use crate::{
 
 mod body;
 mod exchange;
+mod filter;
 mod folding;
+mod going;
 mod leaving;
 mod mouse;
 mod notes;
 mod order;
 mod press;
 
-pub(super) use press::{layout_text, set_filter};
+pub(super) use filter::set_filter;
+pub(super) use press::layout_text;
 
 /// How many events are read at once to see whether they pass the filter: enough to be quick, and soon done when it changes.
 const JUDGED_AT_ONCE: usize = 256;

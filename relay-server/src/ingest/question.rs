@@ -22,14 +22,8 @@ impl Question {
             return None;
         }
         let target = std::str::from_utf8(&head.target).ok()?;
-        let delivery = Delivery {
-            method: &head.method,
-            // Only the query counts for what can be answered here.
-            url: Some(target),
-            headers: &head.headers,
-            body: &event.body,
-            received_at: event.received_at,
-        };
+        // Only the query counts for what can be answered here.
+        let delivery = Delivery::of_event(event, head, Some(target));
         let asked = challenge(&delivery)?;
         Some(asked.answer(&delivery, &[]).map_or(Self::ForClient, Self::Answered))
     }

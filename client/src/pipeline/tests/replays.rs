@@ -6,7 +6,7 @@ use super::{senders::listen, *};
 use crate::{
     control::{Ordered, Orders, ReplayRequest},
     history::Facts,
-    listen::{REPLAYS_AT_ONCE, replay},
+    listen::replays::{REPLAYS_AT_ONCE, replay},
 };
 
 /// Many are asked for, and the application answers none.

@@ -7,7 +7,7 @@ use super::{
         piping, query,
         state::{Pane, State, ToastKind},
     },
-    press::set_filter,
+    filter::set_filter,
 };
 use crate::output::count_text;
 

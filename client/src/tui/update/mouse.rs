@@ -12,7 +12,7 @@ use super::{
             dialog, list,
         },
     },
-    folding, press,
+    folding, going, press,
 };
 
 /// Lines a turn of the wheel goes.
@@ -54,7 +54,7 @@ pub(super) fn mouse(state: &mut State, event: MouseEvent) {
     } else if on_event {
         state.pane = Pane::Detail;
     }
-    press::go(state, way, Some(WHEEL_LINES));
+    going::go(state, way, Some(WHEEL_LINES));
     state.pane = before;
 }
 

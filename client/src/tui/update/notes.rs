@@ -15,7 +15,7 @@ use super::{
         message::Effect,
         state::{Completing, Prompt, PromptKind, State, ToastKind},
     },
-    press::set_filter,
+    filter::set_filter,
 };
 use crate::{
     annotation::{Annotation, AnnotationError, Comment, TagChange},

@@ -1,22 +1,21 @@
 //! What becomes of the state when a key is pressed.
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent};
-use inhaul_core::filter::{Filter, quoted};
 use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     super::{
         dialog, holding,
-        keys::{Action, Change, Key, Pressed, Scope, Tab, View, Way, is_interrupt, written},
+        keys::{Action, Change, Key, Pressed, Tab, View, is_interrupt, written},
         message::Effect,
         named, piping, query, scenario,
         state::{Layout, Pane, Prompt, PromptKind, State, Times, ToastKind},
         typing, verifying,
-        view::{commands, detail, page, thread},
+        view::{commands, thread},
     },
-    body, exchange, folding, leaving, notes, order, short,
+    body, exchange, filter, folding, going, leaving, notes, order, short,
 };
-use crate::{filtering::checked, listing::Entry, pipeline::Signing};
+use crate::pipeline::Signing;
 
 /// How far the border between list and event moves at once, in percent of the width.
 const BORDER_STEP: u16 = 5;
@@ -103,7 +102,7 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         {
             exchange::step(state, action == Action::SearchBefore);
         }
-        Action::SearchNext | Action::SearchBefore => find(state, action == Action::SearchBefore),
+        Action::SearchNext | Action::SearchBefore => going::find(state, action == Action::SearchBefore),
         Action::Copy(what) => exchange::copy(state, what, effects),
         Action::SaveBody => exchange::save_body(state, effects),
         Action::Body(action) => body::act(state, action, effects),
@@ -130,15 +129,15 @@ pub(super) fn act(state: &mut State, action: Action, count: Option<usize>, effec
         Action::NextTab => step_tab(state, 1),
         Action::TabBefore => step_tab(state, Tab::ALL.len() - 1),
         Action::Change(change) => look_otherwise(state, change, effects),
-        Action::OfKind(only) => of_kind(state, only),
-        Action::SameValue => same_value(state),
+        Action::OfKind(only) => filter::of_kind(state, only),
+        Action::SameValue => filter::same_value(state),
         Action::Goto => named::begin(state, "goto "),
         Action::NextFailure | Action::FailureBefore => {
-            failure(state, action == Action::FailureBefore, count.unwrap_or(1));
+            going::failure(state, action == Action::FailureBefore, count.unwrap_or(1));
         }
         Action::NextEvent | Action::EventBefore => beside(state, action == Action::EventBefore),
         Action::Note(note) => notes::act(state, note, count, is_again, effects),
-        Action::Go(way) => go(state, way, count),
+        Action::Go(way) => going::go(state, way, count),
     }
 }
 
@@ -276,23 +275,6 @@ fn step_tab(state: &mut State, step: usize) {
     let at = Tab::ALL.iter().position(|tab| *tab == state.tab).unwrap_or(0);
     show_tab(state, Tab::ALL[(at + step) % Tab::ALL.len()]);
 }
-fn failure(state: &mut State, backwards: bool, times: usize) {
-    let last = state.events.shown();
-    let failed = |place: &usize| state.events.at(*place).is_some_and(Entry::has_failed);
-    let found = match (state.position(), backwards) {
-        (Some(at), false) => (at + 1..last).filter(failed).take(times).last(),
-        (Some(at), true) => (0..at).rev().filter(failed).take(times).last(),
-        (None, _) => (0..last).filter(failed).take(times).last(),
-    };
-    match found {
-        Some(place) => {
-            state.select(place);
-            (state.follows, state.failures) = (false, 0);
-        }
-        None => state.tell("no other event failed in this direction".to_owned(), ToastKind::Note),
-    }
-}
-
 fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     if notes::type_key(state, key, effects) {
         return;
@@ -303,7 +285,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         (PromptKind::Filter, KeyCode::Esc) => {
             state.prompt = None;
             let (text, selected) = std::mem::take(&mut state.filter_before);
-            set_filter(state, &text);
+            filter::set_filter(state, &text);
             if let Some(place) = selected.and_then(|id| state.events.list().position(id)) {
                 let follows = state.follows;
                 state.select(place);
@@ -334,7 +316,7 @@ fn type_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         (PromptKind::Search, KeyCode::Enter) => {
             state.search = prompt.input.value().to_owned();
             state.prompt = None;
-            find(state, false);
+            going::find(state, false);
         }
         (PromptKind::Command, KeyCode::Enter) => do_command(state, effects),
         (PromptKind::Command, KeyCode::Up) => state.view_scroll = state.view_scroll.saturating_sub(1),
@@ -370,7 +352,7 @@ pub(super) fn typed(state: &mut State, effects: &mut Vec<Effect>) {
     match prompt.kind {
         PromptKind::Filter => {
             let text = prompt.input.value().to_owned();
-            set_filter(state, &text);
+            filter::set_filter(state, &text);
             notes::offer(state, false);
         }
         PromptKind::Command => state.view_scroll = 0,
@@ -384,125 +366,5 @@ pub(super) fn typed(state: &mut State, effects: &mut Vec<Effect>) {
         | PromptKind::Comment(_)
         | PromptKind::SaveFilter
         | PromptKind::Pipe => {}
-    }
-}
-
-pub(in super::super) fn set_filter(state: &mut State, text: &str) {
-    text.clone_into(&mut state.filter_text);
-    match Filter::parse_for_list(text, &state.saved).and_then(|filter| checked(text, filter)) {
-        Ok(filter) => {
-            state.filter_error = None;
-            state.events.set_filter(filter, state.now);
-        }
-        Err(error) => {
-            state.filter_error = Some(error);
-            // What was typed on the way to it is no filter that anybody asked for.
-            if state.prompt.as_ref().is_some_and(|prompt| prompt.kind == PromptKind::Filter)
-                && let Ok(before) = Filter::parse_for_list(&state.filter_before.0, &state.saved)
-                && *state.events.list().filter() != before
-            {
-                state.events.set_filter(before, state.now);
-            }
-        }
-    }
-}
-
-/// Adds to the filter that events are of the selected one's type, or are not; without a type, of its path.
-fn of_kind(state: &mut State, only: bool) {
-    let Some(row) = state.selected.and_then(|id| state.row(id)) else { return };
-    let test = match &row.event_type {
-        Some(event_type) => format!("type={}", quoted(event_type)),
-        None => format!("path={}", quoted(row.target.split('?').next().unwrap_or_default())),
-    };
-    let sign = if only { "" } else { "-" };
-    let text = match state.filter_text.trim() {
-        "" => format!("{sign}{test}"),
-        // What is there may be one thing or the other, and this is to be true of both.
-        before if before.contains(['|', 'O']) => format!("({before}) {sign}{test}"),
-        before => format!("{before} {sign}{test}"),
-    };
-    set_filter(state, &text);
-    state.remember_filter();
-}
-
-/// Puts a filter on that finds the events with the value of the body that one is at.
-fn same_value(state: &mut State) {
-    let Some(test) = folding::shown(state).map(|tree| tree.test()) else {
-        return state.tell("there is no value of a JSON body here".to_owned(), ToastKind::Note);
-    };
-    if Filter::parse(&test).is_err() {
-        return state.tell("a filter has no name for where this is".to_owned(), ToastKind::Note);
-    }
-    set_filter(state, &test);
-    state.remember_filter();
-}
-
-/// Goes to the next place of what is looked for.
-fn find(state: &mut State, backwards: bool) {
-    if state.search.is_empty() {
-        return;
-    }
-    let search = state.search.clone();
-    let found = if state.view.is_some() {
-        let from = state.view_scroll;
-        let found = state.page.find(&search, from, backwards);
-        state.view_scroll = found.unwrap_or(from);
-        found.is_some()
-    } else if let Some(tree) = folding::shown(state) {
-        tree.find(&search, backwards)
-    } else {
-        let found = detail::find(state, &search, state.scroll, backwards);
-        state.scroll = found.unwrap_or(state.scroll);
-        found.is_some()
-    };
-    if !found {
-        state.tell(format!("{search:?} is not in it"), ToastKind::Note);
-    }
-}
-
-pub(super) fn go(state: &mut State, way: Way, count: Option<usize>) {
-    let areas = state.areas();
-    let (at, last, page) = match state.scope() {
-        Scope::View => {
-            let (_, lines) = page::room(state);
-            // A difference that is gone to may stand below the last line a page begins with.
-            let last = page::last(state);
-            (state.view_scroll.min(last), last, lines)
-        }
-        Scope::Event => {
-            let lines = detail::lines_shown(state);
-            match folding::shown(state) {
-                Some(tree) => (tree.cursor(), tree.len().saturating_sub(1), lines),
-                None => (state.scroll, state.last_scroll(), lines),
-            }
-        }
-        Scope::List | Scope::Everywhere => {
-            let last = state.events.shown().saturating_sub(1);
-            (state.position().unwrap_or(0), last, areas.rows_shown())
-        }
-    };
-    let (page, times) = (page.max(1), count.unwrap_or(1));
-    let half = page.div_ceil(2);
-    let to = match way {
-        Way::Down => at.saturating_add(times),
-        Way::Up => at.saturating_sub(times),
-        Way::HalfDown => at.saturating_add(half.saturating_mul(times)),
-        Way::HalfUp => at.saturating_sub(half.saturating_mul(times)),
-        Way::PageDown => at.saturating_add(page.saturating_mul(times)),
-        Way::PageUp => at.saturating_sub(page.saturating_mul(times)),
-        Way::First | Way::Last => count.map_or(if way == Way::First { 0 } else { last }, |count| count - 1),
-    }
-    .min(last);
-    match state.scope() {
-        Scope::View => state.view_scroll = to,
-        Scope::Event => match folding::shown(state) {
-            Some(tree) => tree.go(to),
-            None => state.scroll = to,
-        },
-        Scope::List | Scope::Everywhere => {
-            state.select(to);
-            // Moving down to the newest does not follow; asking for it does.
-            state.follows = count.is_none() && order::newest_is(state) == Some(way);
-        }
     }
 }
