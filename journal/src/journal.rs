@@ -211,6 +211,7 @@ impl Journal {
                 Some(found)
             }
         });
+        let free = usable(&*disk, free, &options);
         let writer = Writer::new(Arc::clone(&shared), disk, options, current, free, last_number + 1);
         let writer = if stepped { WriterAt::Here(Box::new(writer)) } else { on_thread(writer, &shared)? };
         let owner = Arc::new(Owner { shared: Arc::clone(&shared), writer: Mutex::new(writer) });
@@ -409,6 +410,16 @@ impl Shared {
             let _ = side_index::write(&*self.disk, &path, &bytes);
         }
     }
+}
+
+/// Free files that are used again. Where some are to be ready, those have all their room; one whose making was cut off is made anew.
+fn usable(disk: &dyn Disk, free: Vec<(PathBuf, u64)>, options: &Options) -> Vec<PathBuf> {
+    let is_usable = |(path, bytes): &(PathBuf, u64)| {
+        let is_short = options.ready > 0 && *bytes < options.segment_bytes;
+        // One that cannot be removed is used as far as it goes.
+        !is_short || disk.remove(path).is_err()
+    };
+    free.into_iter().filter(is_usable).map(|(path, _)| path).collect()
 }
 
 fn read_header(file: &dyn DiskFile, place: Place) -> io::Result<Option<FrameHeader>> {

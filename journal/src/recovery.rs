@@ -83,8 +83,8 @@ pub(crate) struct Found {
 #[derive(Default)]
 pub(crate) struct Contents {
     pub(crate) segments: Vec<Found>,
-    /// Files of released segments, to be used again.
-    pub(crate) free: Vec<PathBuf>,
+    /// Files of released segments, to be used again, and their lengths.
+    pub(crate) free: Vec<(PathBuf, u64)>,
     /// The highest number any file has.
     pub(crate) last_number: u64,
 }
@@ -97,12 +97,12 @@ pub(crate) fn read_directory(
     let mut contents = Contents::default();
     let mut numbers = Vec::new();
     let failed = |source| OpenError::Io { what: "read", path: directory.to_owned(), source };
-    for (path, _) in disk.list(directory).map_err(failed)? {
+    for (path, bytes) in disk.list(directory).map_err(failed)? {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         if let Some(number) = segment::number_of(name) {
             numbers.push(number);
         } else if name.starts_with("free-") {
-            contents.free.push(path);
+            contents.free.push((path, bytes));
         }
     }
     numbers.sort_unstable();

@@ -47,6 +47,15 @@ fn segments_are_ready_before_they_are_needed_and_again_after_they_were_released(
 }
 
 #[test]
+fn one_whose_making_was_cut_off_is_made_anew() {
+    let directory = tempdir().unwrap();
+    fs::write(directory.path().join("free-new-1"), [0; 4096]).unwrap();
+    let (journal, ..) = open(directory.path(), Options { ready: 1, ..small() });
+    wait_until(|| are_ready(directory.path(), 1));
+    journal.close().unwrap();
+}
+
+#[test]
 fn without_room_for_more_none_is_made_until_some_is_given_back() {
     let directory = tempdir().unwrap();
     let is_full = Arc::new(AtomicU64::new(1));

@@ -31,7 +31,7 @@ impl Writer {
     /// Gives up what is made of a segment.
     pub(super) fn stop_making(&mut self) {
         if let Some(Making { path, .. }) = self.making.take() {
-            // One that stays is found at the next opening, and used as far as it goes.
+            // One that stays is found at the next opening.
             let _ = self.disk.remove(&path);
         }
     }
