@@ -169,7 +169,6 @@ fn put_edit(entry: &mut Indexed, edit: EditPlace) {
 }
 
 fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
-    let row = row(event, &arrived.facts, arrived.stored_at_ms);
     Indexed {
         arrival: arrived.arrival,
         location,
@@ -179,8 +178,14 @@ fn arrival(location: Location, arrived: &Arrived, event: &Event) -> Indexed {
         edits: Vec::new(),
         released: None,
         deleted: None,
-        row: EventRow { repeat: arrived.repeat.as_deref().cloned(), ..row },
+        row: arrived_row(arrived, event),
     }
+}
+
+/// The row of an event that nothing has happened to but its arrival.
+pub(super) fn arrived_row(arrived: &Arrived, event: &Event) -> EventRow {
+    let row = row(event, &arrived.facts, arrived.stored_at_ms);
+    EventRow { repeat: arrived.repeat.as_deref().cloned(), ..row }
 }
 
 /// The row of an event as it arrives, but for what is only known from other events.

@@ -14,7 +14,7 @@ mod request;
 mod stopped;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     path::PathBuf,
     sync::{PoisonError, mpsc},
     time::Duration,
@@ -59,6 +59,12 @@ struct UnderWay {
 /// Someone who stores an event that is being stored already.
 type Waiting = (Answer<Stored>, OwnedSemaphorePermit);
 
+/// An event that the journal has been given.
+struct Storing {
+    waiting: Vec<Waiting>,
+    same: Option<SameKey>,
+}
+
 /// Attempts of one event that have begun and are not on disk yet.
 struct Beginning {
     last_number: u32,
@@ -82,8 +88,9 @@ pub(super) struct Worker {
     /// Why an event was not stored. None is stored any more then: whoever stores them in order may have asked for the next ones
     /// before it is told, and these would be before it once it is stored. Events from files are in no such order.
     refused: Option<String>,
-    storing: HashMap<EventId, Vec<Waiting>>,
-    storing_same: HashSet<SameKey>,
+    storing: HashMap<EventId, Storing>,
+    /// Deliveries of the same thing among those under way, by ticket, in their order.
+    storing_same: HashMap<SameKey, Vec<u64>>,
     beginning: HashMap<EventId, Beginning>,
     /// In the order in which they are due.
     erasures: VecDeque<Erasure>,
@@ -112,7 +119,7 @@ impl Worker {
             next_arrival: 1,
             refused: None,
             storing: HashMap::new(),
-            storing_same: HashSet::new(),
+            storing_same: HashMap::new(),
             beginning: HashMap::new(),
             erasures: VecDeque::new(),
         }
@@ -264,8 +271,8 @@ impl Worker {
 
     fn store(&mut self, event: Event, mut facts: Facts, answer: Answer<Stored>, room: OwnedSemaphorePermit) {
         let (id, is_imported) = (event.id, facts.imported);
-        if let Some(waiting) = self.storing.get_mut(&id) {
-            waiting.push((answer, room));
+        if let Some(storing) = self.storing.get_mut(&id) {
+            storing.waiting.push((answer, room));
             return;
         }
         match self.prepare(&event, &mut facts) {
@@ -274,8 +281,10 @@ impl Worker {
                 let repeat = repeat.map(Box::new);
                 let arrived = Arrived { arrival: self.next_arrival, stored_at_ms: now, facts, repeat };
                 self.next_arrival += 1;
-                self.storing.insert(id, Vec::new());
-                self.storing_same.extend(same);
+                self.storing.insert(id, Storing { waiting: Vec::new(), same });
+                if let Some(same) = same {
+                    self.storing_same.entry(same).or_default().push(self.next_ticket);
+                }
                 self.append(period, id, Change::Arrived(arrived, event), Reply::Stored(answer), room);
             }
             Err(error) => {
@@ -402,11 +411,6 @@ impl Worker {
         let Some(done) = self.under_way.remove(&ticket) else { return };
         let UnderWay { period, id, change, reply, _room } = done;
         let is_imported = matches!(&change, Change::Arrived(arrived, _) if arrived.facts.imported);
-        if let Change::Arrived(arrived, event) = &change
-            && let Some(same) = SameKey::of(event, &arrived.facts)
-        {
-            self.storing_same.remove(&same);
-        }
         let row = result.and_then(|location| {
             let entry = self.periods.apply(period, location, id, &change)?;
             entry.map(|entry| entry.row).ok_or(HistoryError::Unknown(id))
@@ -421,7 +425,7 @@ impl Worker {
                 {
                     self.refused.get_or_insert_with(|| error.to_string());
                 }
-                for (answer, _room) in self.storing.remove(&id).into_iter().flatten() {
+                for (answer, _room) in self.stored(ticket, id) {
                     let _ = answer.send(row.clone().map(Stored::Duplicate));
                 }
             }
@@ -432,6 +436,20 @@ impl Worker {
         if ticket.is_multiple_of(MARKER_INTERVAL) {
             self.periods.write_markers();
         }
+    }
+
+    /// Those who wait for an event the journal is done with.
+    fn stored(&mut self, ticket: u64, id: EventId) -> Vec<Waiting> {
+        let Some(Storing { waiting, same }) = self.storing.remove(&id) else { return Vec::new() };
+        if let Some(same) = same
+            && let Entry::Occupied(mut deliveries) = self.storing_same.entry(same)
+        {
+            deliveries.get_mut().retain(|&other| other != ticket);
+            if deliveries.get().is_empty() {
+                deliveries.remove();
+            }
+        }
+        waiting
     }
 
     fn began(&mut self, id: EventId) {

@@ -1,5 +1,7 @@
 //! Deliveries of the same event know each other, and what a person decides on is held.
 
+use futures_util::{FutureExt, future::join_all};
+
 use super::*;
 use crate::{
     draft::{Changes, Draft, Sign},
@@ -75,7 +77,7 @@ async fn deliveries_that_arrive_together_are_told_apart_in_their_order() {
     let world = World::new();
     let history = world.open_well();
     let stores = (1..=20).map(|number| history.store(sample_event(number, b"x"), delivery("evt_1")));
-    let numbers: Vec<u32> = futures_util::future::join_all(stores)
+    let numbers: Vec<u32> = join_all(stores)
         .await
         .into_iter()
         .map(|stored| match stored.unwrap() {
@@ -84,6 +86,46 @@ async fn deliveries_that_arrive_together_are_told_apart_in_their_order() {
         })
         .collect();
     assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+}
+
+/// As under load, where many of the same share one sync: none waits until those before it are on the disk.
+#[tokio::test]
+async fn deliveries_on_their_way_to_the_disk_know_each_other() {
+    let world = World::new();
+    let (opened, mut by_hand) =
+        ByHand::open(&world.path(), Options { simulated: true, ..world.options() }).unwrap();
+    let history = &opened.history;
+    let facts = || Facts { verdict: Some(Box::new(Verdict::Unsigned)), ..dropping("evt_1") };
+    let bodies: [&[u8]; 4] = [b"one", b"one", b"another", b"one"];
+    let store = |(number, body)| Box::pin(history.store(sample_event(number, body), facts()));
+    let mut stores: Vec<_> = (1..).zip(bodies).map(store).collect();
+    assert!(!stores.iter_mut().any(|store| store.as_mut().now_or_never().is_some()));
+    while by_hand.step() {}
+    assert!(
+        !stores.iter_mut().any(|store| store.as_mut().now_or_never().is_some()),
+        "nothing was written to the disk yet"
+    );
+    while by_hand.write() || by_hand.step() {}
+    let stored = join_all(stores).await;
+    let rows: Vec<EventRow> = stored
+        .into_iter()
+        .map(|stored| match stored.unwrap() {
+            Stored::New(row) => row,
+            Stored::Duplicate(_) => panic!("each is another event"),
+        })
+        .collect();
+    assert_eq!((rows[0].repeat.as_ref(), rows[0].state), (None, EventState::Pending));
+    for (number, row) in (2..).zip(&rows[1..]) {
+        let repeat = Repeat {
+            number,
+            first: rows[0].id,
+            first_received_at: rows[0].received_at,
+            same_id: true,
+            same_body: number != 3,
+            dropped: true,
+        };
+        assert_eq!((row.repeat.as_ref(), row.state), (Some(&repeat), EventState::Settled));
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,17 @@
 //! What is known of an event when it is to be stored: whether it is stored already, where it goes, and whether the same was delivered before.
 
 use inhaul_core::{
-    event::{Event, UnixMillis},
+    event::{Event, EventId, UnixMillis},
     signature::Verdict,
 };
 
 use super::{
-    super::{Facts, HistoryError, same::SameKey},
+    super::{
+        Facts, HistoryError,
+        fold::arrived_row,
+        record::{Arrived, Change},
+        same::SameKey,
+    },
     Worker,
 };
 use crate::row::{EventRow, EventState, Repeat};
@@ -31,8 +36,6 @@ impl Worker {
             return Ok(Prepared::Known(Box::new(entry.row)));
         }
         let same = SameKey::of(event, facts);
-        // Deliveries of the same thing are stored one after the other, so that each knows those before it.
-        while same.is_some_and(|same| self.storing_same.contains(&same)) && self.wait_for_journal() {}
         let now = (self.options.clock)();
         if self.periods.is_over(now) {
             // The periods stay in the order of storing: nothing of the old one is under way when the new one begins.
@@ -61,19 +64,44 @@ impl Worker {
         let same_id = facts.provider_event_id.is_some();
         let may_drop = facts.drop_repeats && facts.forward && same_id;
         // The last of them knows what the ones before it were.
-        let earlier = self.periods.deliveries(same, if may_drop { DELIVERIES_LOOKED_AT } else { 1 })?;
+        let limit = if may_drop { DELIVERIES_LOOKED_AT } else { 1 };
+        let mut earlier: Vec<EventRow> = self
+            .storing(same)
+            .rev()
+            .take(limit)
+            .map(|(arrived, event)| arrived_row(arrived, event))
+            .collect();
+        if earlier.len() < limit {
+            earlier.extend(self.periods.deliveries(same, limit - earlier.len())?);
+        }
         let Some(last) = earlier.first() else { return Ok(None) };
         let (number, first, first_received_at) = match &last.repeat {
             Some(repeat) => (repeat.number.saturating_add(1), repeat.first, repeat.first_received_at),
             None => (2, last.id, last.received_at),
         };
-        let same_body = !same_id
-            || matches!(self.periods.event(first), Ok(Some((first, _))) if first.body_sha256 == event.body_sha256);
+        let same_body = !same_id || self.body_of(same, first) == Some(event.body_sha256);
         let dropped = may_drop && earlier.iter().any(reaches_its_target);
         if dropped {
             (facts.forward, facts.held) = (false, false);
         }
         Ok(Some(Repeat { number, first, first_received_at, same_id, same_body, dropped }))
+    }
+
+    /// Deliveries of the same thing that are on their way to the disk, in their order. The journal keeps that order, and stores none of
+    /// them when it could not store one before.
+    fn storing(&self, same: SameKey) -> impl DoubleEndedIterator<Item = (&Arrived, &Event)> {
+        let tickets = self.storing_same.get(&same).into_iter().flatten();
+        tickets.filter_map(|ticket| {
+            let Change::Arrived(arrived, event) = &self.under_way.get(ticket)?.change else { return None };
+            Some((arrived, event))
+        })
+    }
+
+    /// The SHA-256 of the body of an earlier delivery, as far as it can be read.
+    fn body_of(&mut self, same: SameKey, id: EventId) -> Option<[u8; 32]> {
+        let storing =
+            self.storing(same).find(|(_, event)| event.id == id).map(|(_, event)| event.body_sha256);
+        storing.or_else(|| Some(self.periods.event(id).ok()??.0.body_sha256))
     }
 }
 
