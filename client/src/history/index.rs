@@ -266,10 +266,10 @@ mod tests {
 
     fn any_step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            4 => (any::<u8>(), any_state(), 0..3u8, 0..6u8)
+            4 => (0..24u8, any_state(), 0..3u8, 0..6u8)
                 .prop_map(|(event, state, same, deleted)| Step::Put { event, state, same, deleted }),
             1 => any::<u64>().prop_map(Step::Mark),
-            2 => any::<u8>().prop_map(Step::Get),
+            2 => (0..24u8).prop_map(Step::Get),
             1 => (0..300u64, 0..9usize).prop_map(|(arrival, limit)| Step::Before(arrival, limit)),
             1 => (any::<u8>(), any::<u8>(), 0..9usize).prop_map(|(low, high, limit)| Step::Between(low, high, limit)),
             1 => Just(Step::Reopen),
