@@ -175,7 +175,7 @@ pub enum Command {
     /// while `inhaul listen` is running.
     #[command(after_long_help = exchange::DIFF_STATUS)]
     Diff(DiffArgs),
-    /// Say every setting in effect, and what says it
+    /// Say which settings are in effect, and what says each
     ///
     /// Example: `inhaul config 3000 --timeout 5s` prints what `inhaul listen` would do with these arguments: each setting, and the argument,
     /// variable or line of inhaul.toml that says it. Secrets are named and not shown.

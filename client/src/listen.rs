@@ -131,6 +131,7 @@ impl Listening {
     /// error: the client tries again.
     pub async fn start(config: ListenConfig) -> Result<(Self, mpsc::Receiver<Live>), Failure> {
         let ListenConfig { settings, data, ready_file } = config;
+        let ready_file = ready_file.map(ReadyFile::new).transpose()?;
         let Opened { history, notes } = open_history(&data).await?;
         let source = source(&settings, &data).await?;
         let tls = source.url.is_tls().then(|| tls::client_config(source.cacert.as_deref())).transpose()?;
@@ -160,12 +161,13 @@ impl Listening {
             stop: stop.clone(),
         };
         let teller = Teller {
-            ready_file: ready_file.map(|path| ReadyFile { path, ca_file: source.cacert.clone() }),
+            ready_file,
             ready: ready(&source, &routes, &data),
             reach,
             ca_file: source.cacert.clone(),
             catch_up: settings.catch_up,
             live,
+            stop: stop.clone(),
         };
         let session =
             SessionConfig { relay: Relay { url: source.url, tls }, client_id, endpoint: source.endpoint };

@@ -1,6 +1,6 @@
 //! The ready file: one JSON object with every address in use, written when traffic would really be served.
 
-use std::{io, path::Path};
+use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,17 @@ impl Ready {
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
         replace_file(path, &text, 0o600)
+    }
+
+    /// Removes the file, if it is there: of a relay that stops, or of one that was killed before.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `inhaul listen 3000`: a relay of its own on this machine.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::Value;
 
@@ -27,6 +27,43 @@ fn the_ready_file_says_where_to_post() {
     assert_eq!(ready["ca_file"].as_str().map(Path::new), Some(ca_file.as_path()));
     assert_eq!(ready["admin_url"], Value::Null);
     assert!(client.program.stop().success());
+    assert!(!ready_file.exists(), "nothing arrives any more");
+}
+
+#[test]
+fn the_ready_file_of_a_run_that_was_killed_says_nothing_of_the_next() {
+    let world = World::new();
+    let ready_file = world.path("ready.json");
+    fs::write(&ready_file, "of a run that was killed").unwrap();
+    fs::write(world.path("token"), "ih_0").unwrap();
+    // Nobody answers there: the client is never ready.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let command = world.client_of(&format!("http://{address}"), &["--ready-file", text(&ready_file)]);
+    let mut client = world.start(command);
+    client.line(|line| line.contains("connection").then_some(()));
+    assert!(!ready_file.exists());
+    assert!(client.stop().success());
+
+    let relay_file = world.path("relay-ready.json");
+    fs::write(&relay_file, "of a run that was killed").unwrap();
+    let mut command = world.relay_command(&["--listen", &address]);
+    assert_eq!(command.output().unwrap().status.code(), Some(2));
+    assert!(!relay_file.exists(), "it could not start");
+    let relay = world.relay(&[]);
+    assert!(relay_file.exists());
+    assert!(relay.program.stop().success());
+    assert!(!relay_file.exists(), "nothing is taken any more");
+}
+
+#[test]
+fn a_place_for_the_ready_file_that_is_not_there_is_said_at_once() {
+    let world = World::new();
+    let output =
+        world.inhaul(&["listen", "--port", "0", "--ready-file", "nowhere/ready.json"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("nowhere/ready.json") && said.contains("a place you can write to"), "{said}");
 }
 
 #[test]

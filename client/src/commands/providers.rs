@@ -45,6 +45,11 @@ fn headers(provider: &Provider) -> Vec<&str> {
     names
 }
 
+/// As verdicts name them.
+fn schemes(provider: &Provider) -> Vec<String> {
+    provider.schemes().map(|scheme| format!("{}/{scheme}", provider.id())).collect()
+}
+
 fn record(provider: &Provider) -> Value {
     json!({
         "schema": 1,
@@ -52,7 +57,7 @@ fn record(provider: &Provider) -> Value {
         "id": provider.id(),
         "name": provider.name(),
         "docs": provider.docs(),
-        "schemes": provider.schemes().collect::<Vec<_>>(),
+        "schemes": schemes(provider),
         "headers": headers(provider),
         "sender_timeout_seconds": provider.sender_timeout().map(|timeout| timeout.as_secs()),
         "success": provider.success(),
@@ -65,8 +70,7 @@ fn record(provider: &Provider) -> Value {
 fn page(provider: &Provider) -> String {
     let headers = headers(provider);
     let headers = if headers.is_empty() { "none: it is in the body".to_owned() } else { headers.join(", ") };
-    let schemes: Vec<String> =
-        provider.schemes().map(|scheme| format!("{}/{scheme}", provider.id())).collect();
+    let schemes = schemes(provider);
     let mut text = String::new();
     for (name, value) in [
         ("provider", format!("{} ({})", provider.name(), provider.id())),

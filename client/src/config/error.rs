@@ -1,6 +1,9 @@
 //! What is wrong with the configuration, and where it is said.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use inhaul_core::{
     event::EndpointNameError,
@@ -25,7 +28,7 @@ pub enum Origin {
     File {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line, from 1; 0 for the file as a whole.
         line: usize,
         /// The key, such as `route[1].provider`; empty for the file as a whole.
         key: String,
@@ -36,11 +39,21 @@ pub enum Origin {
     Environment(&'static str),
 }
 
+impl Origin {
+    /// A file as a whole.
+    pub(crate) fn whole(path: &Path) -> Self {
+        Self::File { path: path.to_owned(), line: 0, key: String::new() }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line, key } => {
-                write!(f, "{}:{line}", visible(&path.to_string_lossy()))?;
+                write!(f, "{}", visible(&path.to_string_lossy()))?;
+                if *line > 0 {
+                    write!(f, ":{line}")?;
+                }
                 if key.is_empty() { Ok(()) } else { write!(f, ": {}", visible(key)) }
             }
             Self::Argument(name) | Self::Environment(name) => f.write_str(name),

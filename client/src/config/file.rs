@@ -182,7 +182,7 @@ impl ConfigFile {
     /// # Errors
     /// When it cannot be read, or at the first thing in it that is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let start = || Origin::File { path: path.to_owned(), line: 1, key: String::new() };
+        let start = || Origin::whole(path);
         let bytes = read_small_file(path, FILE_MAX_BYTES)
             .map_err(|error| ConfigError::new(start(), Problem::Unreadable(error)))?;
         match String::from_utf8(bytes) {
@@ -215,7 +215,7 @@ impl ConfigFile {
             cacert: table.text("cacert", |text| Ok(PathBuf::from(text)))?,
             sharing: table.text("sharing", sharing)?.map(|given| given.value),
             catch_up: table.text("catch_up", catch_up)?.map(|given| given.value),
-            timeout: table.text("timeout", timeout)?.map(|given| given.value),
+            timeout: table.text_such_as("timeout", "text such as \"30s\"", timeout)?.map(|given| given.value),
             port: table.number("port", port)?.map(|given| given.value),
             answer: table.text("answer", answer)?.map(|given| given.value),
             on_absent: table.text("on_absent", on_absent)?.map(|given| given.value),

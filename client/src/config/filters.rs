@@ -45,7 +45,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<Saved, ConfigError> {
 /// # Errors
 /// At the first thing in the file that is wrong.
 pub fn saved_filters(path: &Path) -> Result<Saved, ConfigError> {
-    let start = || Origin::File { path: path.to_owned(), line: 1, key: String::new() };
+    let start = || Origin::whole(path);
     let text = match read_small_file(path, FILE_MAX_BYTES) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),

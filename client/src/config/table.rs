@@ -79,11 +79,21 @@ impl<'a> Table<'a> {
         key: &str,
         read: impl Fn(&str) -> Result<T, Problem>,
     ) -> Result<Option<Given<T>>, ConfigError> {
+        self.text_such_as(key, "text", read)
+    }
+
+    /// As [`Table::text`]; what it is to be is said when it is no text.
+    pub(crate) fn text_such_as<T>(
+        &self,
+        key: &str,
+        expected: &'static str,
+        read: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Result<Option<Given<T>>, ConfigError> {
         let place = self.place.below(key);
         match self.table.get(key) {
             Some(value) => {
                 let DeValue::String(text) = value.get_ref() else {
-                    return Err(wrong_type(&place, value, "text"));
+                    return Err(wrong_type(&place, value, expected));
                 };
                 given(&place, value, text, read).map(Some)
             }

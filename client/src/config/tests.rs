@@ -105,6 +105,7 @@ fn a_team_shares_how_the_embedded_relay_answers_and_how_long_a_target_has() {
     assert_eq!((of_arguments.answer, of_arguments.on_absent), (AnswerMode::App, OnAbsent::Accept));
     for (wrong, said) in [
         ("timeout = 'soon'", "inhaul.toml:1: timeout: "),
+        ("timeout = 30", "inhaul.toml:1: timeout: must be text such as \"30s\", not a number"),
         ("port = 70000", "inhaul.toml:1: port: 70000 is no port"),
         ("answer = 'me'", "\"me\""),
         ("on_absent = 'me'", "\"me\""),
@@ -307,7 +308,7 @@ fn files_are_named_from_where_the_configuration_lies() {
 #[test]
 fn a_file_that_is_named_must_be_there() {
     let error = load(&listen("--config /no/such/inhaul.toml")).unwrap_err();
-    assert!(error.to_string().starts_with("/no/such/inhaul.toml:1: cannot be read: No such file"), "{error}");
+    assert!(error.to_string().starts_with("/no/such/inhaul.toml: cannot be read: No such file"), "{error}");
     assert!(error.hint().unwrap().contains("`--config FILE`"));
 }
 

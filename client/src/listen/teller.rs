@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::ready_file::ReadyFile;
 use crate::{
@@ -27,12 +28,23 @@ pub(super) struct Teller {
     pub(super) ca_file: Option<PathBuf>,
     pub(super) catch_up: CatchUp,
     pub(super) live: mpsc::Sender<Live>,
+    /// When the client stops, nothing is ready any more.
+    pub(super) stop: CancellationToken,
 }
 
 impl Teller {
     pub(super) async fn run(mut self, mut news: mpsc::Receiver<SessionNews>) -> Result<(), Failure> {
         let mut told = false;
-        while let Some(news) = news.recv().await {
+        loop {
+            let news = tokio::select! {
+                biased;
+                () = self.stop.cancelled(), if self.ready_file.is_some() => {
+                    self.ready_file = None;
+                    continue;
+                }
+                news = news.recv() => news,
+            };
+            let Some(news) = news else { return Ok(()) };
             let live = match news {
                 SessionNews::State(state) => Live::Connection(state),
                 SessionNews::Notice(text) => Live::Notice(text),
@@ -52,14 +64,13 @@ impl Teller {
                     // Nobody watches any more; whoever waits for the file still does.
                     let _ = self.live.send(live).await;
                     if let Some(file) = &self.ready_file {
-                        file.write(&self.ready)?;
+                        file.write(&self.ready, self.ca_file.as_deref())?;
                     }
                     continue;
                 }
             };
             let _ = self.live.send(live).await;
         }
-        Ok(())
     }
 
     fn late_text(&self, events: u64, oldest: Duration) -> String {

@@ -129,7 +129,7 @@ impl Scenario {
     /// # Errors
     /// At the first thing that is wrong.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ConfigError> {
-        let start = Origin::File { path: path.to_owned(), line: 1, key: String::new() };
+        let start = Origin::whole(path);
         let text = std::str::from_utf8(bytes)
             .map_err(|_| ConfigError::new(start.clone(), Problem::Syntax("not UTF-8".to_owned())))?;
         let place = Place { path, text, key: String::new() };

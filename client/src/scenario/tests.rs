@@ -140,7 +140,7 @@ fn a_long_body_has_a_file_of_its_own() {
 #[test]
 fn what_is_wrong_is_told_with_its_line() {
     for (text, expected) in [
-        ("", "orders.toml:1: there is no [[step]] in it"),
+        ("", "orders.toml: there is no [[step]] in it"),
         ("version = 2\n[[step]]", "orders.toml:1: version: version 2 is of a later release"),
         ("to = \"nowhere\"\n[[step]]", "orders.toml:1: to: \"nowhere\" is no target"),
         ("[[step]]\n\nboby = \"\"", "orders.toml:3: step[0]: unknown key \"boby\"; did you mean \"body\"?"),
@@ -173,7 +173,7 @@ fn what_is_wrong_is_told_with_its_line() {
         assert!(error.contains(expected), "{text:?}: {error}");
     }
     let error = Scenario::parse(Path::new("a.toml"), b"\xff").unwrap_err().to_string();
-    assert_eq!(error, "a.toml:1: not UTF-8");
+    assert_eq!(error, "a.toml: not UTF-8");
     let many = "[[step]]\n".repeat(STEPS_MAX + 1);
     assert!(parse(&many).unwrap_err().contains("it has 1001 steps"));
 }

@@ -23,6 +23,10 @@ pub(super) async fn run(args: ServeArgs) -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
+    if let Err(error) = remove_ready_file(&args) {
+        print_failure(&error, None);
+        return ExitCode::from(EXIT_FAILED);
+    }
     let relay = match Relay::spawn(args.config(data.clone())).await {
         Ok(relay) => relay,
         Err(error) => {
@@ -39,12 +43,21 @@ pub(super) async fn run(args: ServeArgs) -> ExitCode {
         Ok(()) => {}
         Err(error) => print_failure(&format!("cannot listen for signals: {error}"), None),
     }
+    if let Err(error) = remove_ready_file(&args) {
+        print_failure(&error, None);
+    }
     eprintln!("stopping; running requests may finish, a second signal stops at once");
     tokio::select! {
         () = relay.shutdown() => {}
         _ = stopped() => {}
     }
     ExitCode::SUCCESS
+}
+
+/// Nobody is to take the file of a relay that was killed for that of this one.
+fn remove_ready_file(args: &ServeArgs) -> Result<(), String> {
+    let Some(path) = &args.ready_file else { return Ok(()) };
+    Ready::remove(path).map_err(|error| format!("cannot remove {}: {error}", path.display()))
 }
 
 /// Says where the relay is: on stderr, for `endpoint add`, and in the ready file.
