@@ -3,7 +3,7 @@
 //! A TLS handshake takes the processors many times what a webhook takes. While there are many of them webhooks come one by one, far apart, and each
 //! would be synced by itself; a sync takes the processors as long as several webhooks do.
 //!
-//! Connections that never say anything count as well, until their time is over. All they can do by it is make webhooks wait this long.
+//! A connection counts from its first byte on. All that connections can do that say no more is make webhooks wait this long, until their time is over.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

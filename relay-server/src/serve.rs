@@ -100,15 +100,21 @@ pub async fn run(server: Arc<Server>, listener: TcpListener) {
 async fn connection(server: &Arc<Server>, stream: TcpStream, peer: SocketAddr, place: Place) {
     // Answers are small: waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let stream = WriteLimit::new(stream, server.ingest.limits.write_limit());
-    let Some(acceptor) = &server.tls else { return http1(server, stream, peer, place).await };
-    let handshake = server.arriving.handshake();
+    let write_limit = server.ingest.limits.write_limit();
+    let Some(acceptor) = &server.tls else {
+        return http1(server, WriteLimit::new(stream, write_limit), peer, place).await;
+    };
+    let shaking = async {
+        // Who says nothing is not about to bring anything.
+        stream.peek(&mut [0]).await?;
+        let _under_way = server.arriving.handshake();
+        acceptor.accept(WriteLimit::new(stream, write_limit)).await
+    };
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)) => shaken,
+        shaken = tokio::time::timeout(TLS_TIMEOUT, shaking) => shaken,
         // There is no request yet that could be finished.
         () = server.stop_accepting.cancelled() => return,
     };
-    drop(handshake);
     match shaken {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             http2(server, stream, peer).await;

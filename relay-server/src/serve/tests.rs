@@ -120,6 +120,28 @@ async fn a_sender_that_never_reads_its_answers_is_cut_off() {
 }
 
 #[tokio::test]
+async fn webhooks_do_not_wait_for_connections_that_say_nothing() {
+    let world = World::new(Limits::default(), &TlsMode::SelfSigned).await;
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(world.connect().await);
+    }
+    // Those before it are accepted by then.
+    let _speaking = world.connect_h2().await;
+    let waiting = || world.server.arriving.worth_waiting();
+    assert_eq!(waiting(), Duration::ZERO);
+    for stream in &mut silent {
+        stream.write_all(b"\x16").await.unwrap();
+    }
+    let counted = async {
+        while waiting().is_zero() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("they count", counted).await;
+}
+
+#[tokio::test]
 async fn a_connection_that_speaks_http2_ends_without_requests() {
     let limits = Limits { head_timeout: SHORT, idle_timeout: SHORT, ..Limits::default() };
     let world = World::new(limits, &TlsMode::SelfSigned).await;
