@@ -7,7 +7,7 @@
 use std::{fs, path::PathBuf};
 
 use crate::{
-    traffic::{Numbers, RELAY, Traffic, number_from},
+    traffic::{Numbers, RELAY, RESERVE, Traffic, number_from},
     world::{Program, World, run, text, until},
 };
 
@@ -102,7 +102,8 @@ fn what_a_relay_has_answered_survives_power_cuts() {
         }
         disk.lose_power(relay.program);
         traffic.relay_died();
-        relay = world.relay(&[&RELAY[..], &["--listen", &address]].concat());
+        let reserve = if cut % 4 < 2 { &RESERVE[..] } else { &[] };
+        relay = world.relay(&[&RELAY[..], &["--listen", &address], reserve].concat());
         traffic.relay_is_there();
         if let Some(client) = client {
             // The next cut finds the relay with events that nobody has fetched.

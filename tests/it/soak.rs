@@ -2,7 +2,7 @@
 
 use crate::{
     handler::Reply,
-    traffic::{Figures, Numbers, RELAY, Traffic, number_from},
+    traffic::{Figures, Numbers, RELAY, RESERVE, Traffic, number_from},
     world::World,
 };
 
@@ -31,6 +31,7 @@ fn soak(events: u64, kills: u64, window: u64, in_strict_order: bool) -> Figures 
     let client_args = [&[&*target], order].concat();
     let address = relay.public_url.strip_prefix("http://").unwrap().to_owned();
     let relay_again = [&RELAY[..], &["--listen", &address]].concat();
+    let mut deaths = 0;
     let mut client = world.listen_at(&relay, &client_args);
     client.program.ignore_lines();
     relay.program.ignore_lines();
@@ -47,7 +48,9 @@ fn soak(events: u64, kills: u64, window: u64, in_strict_order: bool) -> Figures 
                 traffic.until_acknowledged(at);
                 relay.program.kill();
                 traffic.relay_died();
-                relay = world.relay(&relay_again);
+                deaths += 1;
+                let reserve = if deaths % 2 == 1 { &RESERVE[..] } else { &[] };
+                relay = world.relay(&[&relay_again, reserve].concat());
                 relay.program.ignore_lines();
                 traffic.relay_is_there();
             }

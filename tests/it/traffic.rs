@@ -30,6 +30,9 @@ const SENDERS: u64 = 16;
 /// News that nobody has heard yet.
 const UNHEARD: usize = 64;
 
+/// What takes disk in advance. A relay goes on without it where it had it before, and the other way round.
+pub const RESERVE: [&str; 2] = ["--spool-reserve-bytes", "67108864"];
+
 /// Options of a relay: its limits are far beyond what the senders do.
 pub const RELAY: [&str; 6] = ["--tls", "off", "--requests-per-second", "1000000", "--burst", "1000000"];
 
