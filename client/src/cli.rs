@@ -5,6 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use inhaul_core::{event::EndpointName, retry::Schedule, wire::Sharing};
 
 use crate::{config::RelayUrl, export::one::Format, forward::Target, listing::Order, tui::Palette};
@@ -188,6 +189,15 @@ pub enum Command {
     ///
     /// What it prints can stand in inhaul.toml, changed. Where the file's own keys clash, it says so.
     Keys(KeysArgs),
+    /// Print what makes a shell complete commands, options and providers
+    ///
+    /// Example: `inhaul completions bash > ~/.local/share/bash-completion/completions/inhaul`, `inhaul completions zsh > ~/.zfunc/_inhaul`,
+    /// `inhaul completions fish > ~/.config/fish/completions/inhaul.fish`.
+    Completions(CompletionsArgs),
+    /// Write manual pages, one for each command
+    ///
+    /// Example: `inhaul man ~/.local/share/man/man1`, and then `man inhaul-listen`.
+    Man(ManArgs),
     /// See it all work in a minute: a relay, a handler and signed events
     ///
     /// Example: `inhaul demo --once` plays the events, prints what happens and ends by itself.
@@ -203,6 +213,21 @@ pub enum Command {
     #[cfg(feature = "relay")]
     #[command(subcommand)]
     Relay(inhaul_relay::cli::RelayCommand),
+}
+
+/// Arguments of `inhaul completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: Shell,
+}
+
+/// Arguments of `inhaul man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Where they go; made when it is not there
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
 }
 
 /// Arguments of `inhaul listen`.

@@ -24,6 +24,7 @@ pub mod play;
 pub mod providers;
 pub mod release;
 pub mod replay;
+pub mod shell;
 pub mod show;
 pub mod sign;
 pub mod tag;
@@ -80,6 +81,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => config::run(&args)?,
         Command::Filters => filters::run()?,
         Command::Keys(args) => keys::run(args.config.as_deref())?,
+        Command::Completions(args) => shell::completions(&args)?,
+        Command::Man(args) => shell::man(&args)?,
         Command::Demo(args) => demo::run(data, &args).await?,
         #[cfg(feature = "jq")]
         Command::JqWorker => crate::jq::worker::serve().map(|()| Exit::Success)?,

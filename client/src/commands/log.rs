@@ -104,6 +104,8 @@ fn uses_inspector(command: &Command, stdout_is_terminal: bool) -> bool {
         | Command::Trigger(_)
         | Command::Config(_)
         | Command::Filters
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Keys(_)
         | Command::Providers(_) => return false,
         #[cfg(feature = "jq")]
