@@ -17,6 +17,7 @@ const LIMITS: RawHeadLimits = RawHeadLimits {
     max_target_bytes: 500,
     head_timeout: Duration::from_secs(3600),
     idle_timeout: Duration::from_secs(3600),
+    refused_timeout: Duration::from_secs(2),
 };
 
 /// Reads everything that is handed on to hyper.

@@ -94,14 +94,14 @@ impl Refusal {
 }
 
 /// Where the body of a request is.
-enum Coming {
+enum Coming<'r> {
     /// It came with the head.
     Here(Bytes),
     /// It is still to be read.
-    Later(Incoming),
+    Later(&'r mut Incoming),
 }
 
-impl Coming {
+impl Coming<'_> {
     /// Whether more of it may be to come than is read before an answer.
     fn is_long(&self) -> bool {
         match self {
@@ -157,17 +157,17 @@ impl Ingest {
         }
     }
 
-    /// Takes one request whose target begins with [`INGEST_PREFIX`].
+    /// Takes one request whose target begins with [`INGEST_PREFIX`]. The body of one that is refused may be left unread.
     pub async fn take(
         &self,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         head: RequestHead,
         peer: &Peer,
     ) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
         let (method, version) = (request.method().clone(), request.version());
         let RequestHead { bytes, parsed, body } = head;
-        let body = body.map_or_else(|| Coming::Later(request.into_body()), Coming::Here);
+        let body = body.map_or_else(|| Coming::Later(request.body_mut()), Coming::Here);
         let says_close = version != Version::HTTP_2 && body.is_long();
         match self.read(body, bytes, &parsed, peer).await {
             Ok((endpoint, event, _permit)) => {
@@ -213,7 +213,7 @@ impl Ingest {
     /// Reads a request within its limits; the permit is for the bytes of its event.
     async fn read(
         &self,
-        body: Coming,
+        body: Coming<'_>,
         head: Bytes,
         parsed: &Head,
         peer: &Peer,
@@ -297,7 +297,11 @@ impl Ingest {
         Ok((body, digest, permit))
     }
 
-    async fn read_body(&self, body: Incoming, head: &Bytes) -> Result<(Bytes, [u8; 32], Permit), Refusal> {
+    async fn read_body(
+        &self,
+        body: &mut Incoming,
+        head: &Bytes,
+    ) -> Result<(Bytes, [u8; 32], Permit), Refusal> {
         let limit = self.limits.max_body_bytes;
         let declared = body.size_hint().exact().unwrap_or(0);
         if declared > limit {
@@ -422,7 +426,7 @@ async fn wait_for_answer(wait: &mut Wait) -> AppAnswer {
 
 /// Reads a body whole; `check` is told how many bytes there are before they are kept.
 async fn collect(
-    mut body: Incoming,
+    body: &mut Incoming,
     declared: u64,
     mut check: impl FnMut(u64) -> Result<(), Refusal>,
 ) -> Result<(Bytes, [u8; 32]), Refusal> {

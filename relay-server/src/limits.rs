@@ -32,6 +32,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long a connection may be without a request.
     pub idle_timeout: Duration,
+    /// How long the rest of a refused request is read and thrown away, so that its sender sees the answer.
+    pub refused_timeout: Duration,
     /// How long nothing of what is written to a connection may be read by the other side.
     pub write_timeout: Duration,
     /// Requests a second an endpoint takes in the long run.
@@ -67,6 +69,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(60),
             // Longer than the pools of the usual proxies keep a connection, so that they, and not the relay, end it.
             idle_timeout: Duration::from_secs(75),
+            refused_timeout: Duration::from_secs(2),
             write_timeout: Duration::from_secs(30),
             requests_per_second: NonZeroU32::new(100).expect("not zero"),
             burst: NonZeroU32::new(200).expect("not zero"),

@@ -161,7 +161,7 @@ where
 
 async fn request_over_http1(
     server: &Arc<Server>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     tap: &HeadTap,
     peer: &Peer,
     place: &Place,
@@ -171,7 +171,7 @@ async fn request_over_http1(
             let context = Arc::clone(&server.sessions);
             attach(request, context, &server.clients, server.stop_now.clone(), Arc::clone(place))
         }
-        Some(Tapped::Head(head)) => route(server, request, *head, peer).await,
+        Some(Tapped::Head(head)) => route(server, &mut request, *head, peer).await,
         Some(Tapped::Refused(refusal)) => malformed(server, refusal.status, refusal.text),
         None => relay_answer(StatusCode::BAD_REQUEST, "the request could not be read as it was sent\n"),
     }
@@ -189,6 +189,7 @@ fn head_limits(limits: &Limits) -> RawHeadLimits {
         max_target_bytes: limits.max_target_bytes,
         head_timeout: limits.head_timeout,
         idle_timeout: limits.idle_timeout,
+        refused_timeout: limits.refused_timeout,
     }
 }
 
@@ -200,7 +201,7 @@ fn on_socket(peer: SocketAddr) -> Peer {
 /// Sends a request where its path says. Everything but `/in/` is the relay's own, below `/_inhaul/`.
 async fn route(
     server: &Arc<Server>,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     head: RequestHead,
     peer: &Peer,
 ) -> Response<Full<Bytes>> {

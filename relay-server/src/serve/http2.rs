@@ -18,6 +18,10 @@ use tokio::{
 
 use super::{Server, head_limits, malformed, on_socket, raw_heads::RequestHead, route};
 
+mod rest;
+
+use rest::read_rest;
+
 /// How long the other side may take to end a connection it was asked to end.
 const GOODBYE: Duration = Duration::from_secs(10);
 
@@ -100,11 +104,14 @@ where
             let (parts, body) = request.into_parts();
             let is_head = parts.method == Method::HEAD;
             let head = RequestHead::of_h2(&parts, &head_limits(&server.ingest.limits));
-            let request = Request::from_parts(parts, body);
+            let mut request = Request::from_parts(parts, body);
             let mut answer = match head {
-                Ok(head) => route(server, request, head, peer).await,
+                Ok(head) => route(server, &mut request, head, peer).await,
                 Err(refusal) => malformed(server, refusal.status, refusal.text),
             };
+            if !request.body().is_end_stream() {
+                read_rest(server, request.into_body()).await;
+            }
             if is_head {
                 leave_out_body(&mut answer);
             }

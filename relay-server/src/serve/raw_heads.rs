@@ -28,6 +28,7 @@ mod waiting;
 use check::{Checked, Framing, check, check_h2, for_hyper};
 use chunked::Chunked;
 use linger::Linger;
+pub(super) use linger::MOST_BYTES;
 use waiting::Waiting;
 
 /// What hyper is given in place of a refused head.
@@ -49,6 +50,8 @@ pub struct RawHeadLimits {
     pub head_timeout: Duration,
     /// How long a connection may wait for the first byte of its next head.
     pub idle_timeout: Duration,
+    /// How long the rest of a message that is answered before it was read is read.
+    pub refused_timeout: Duration,
 }
 
 /// The head of a request.
@@ -321,7 +324,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RawHeads<IO> {
             ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
         }
         if matches!(this.state, State::Body { .. } | State::Chunked(_) | State::Refused) {
-            let linger = this.linger.get_or_insert_with(Linger::new);
+            let linger = this.linger.get_or_insert_with(|| Linger::new(this.limits.refused_timeout));
             ready!(linger.poll(&mut this.io, context));
         }
         Poll::Ready(Ok(()))

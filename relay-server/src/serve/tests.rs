@@ -1,14 +1,17 @@
 //! Connections as senders and clients make them, and as they should not.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, pin::Pin};
 
-use http_body_util::Empty;
+use futures_util::{Stream, stream};
+use http_body_util::{BodyExt, Empty, StreamBody};
+use hyper::body::Frame;
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
     task::JoinHandle,
     time::timeout,
 };
@@ -326,6 +329,66 @@ async fn heads_over_http2_are_checked_and_the_answer_to_head_has_no_body() {
             assert!(hyper::body::Body::is_end_stream(answer.body()), "no DATA comes");
             assert_ne!(answer.headers()["content-length"], "0");
         }
+    }
+    connection.abort();
+}
+
+/// A body that is sent piece by piece, and what the pieces are given to. That is closed when nobody wants more of them.
+type PiecesSent = StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>>;
+
+fn body_in_pieces() -> (mpsc::Sender<Bytes>, PiecesSent) {
+    let (sender, pieces) = mpsc::channel(1);
+    let frames = stream::unfold(pieces, async |mut pieces: mpsc::Receiver<Bytes>| {
+        let piece = pieces.recv().await?;
+        Some((Ok(Frame::data(piece)), pieces))
+    });
+    (sender, StreamBody::new(Box::pin(frames)))
+}
+
+#[tokio::test]
+async fn a_sender_over_http2_hears_why_it_is_refused_and_may_send_the_rest() {
+    let limits = Limits { max_body_bytes: 1000, refused_timeout: FOREVER, ..Limits::default() };
+    let world = World::new(limits, &TlsMode::SelfSigned).await;
+    let endpoint = world.endpoint();
+    let stream = TokioIo::new(world.connect_h2().await);
+    let (mut http2, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut post = |path: &str| {
+        let (sender, body) = body_in_pieces();
+        let request = Request::post(format!("https://127.0.0.1{path}")).body(body).unwrap();
+        (sender, tokio::spawn(http2.send_request(request)))
+    };
+    let (short, long) = (Bytes::from("short"), Bytes::from(vec![b'x'; 2 * raw_heads::MOST_BYTES]));
+    for (path, piece, status, says) in [
+        ("/in/none", &short, 404, "no such endpoint"),
+        ("/none", &short, 404, "nothing here"),
+        ("/in/none", &long, 404, "no such endpoint"),
+        (&*endpoint, &long, 413, "max_body_bytes"),
+    ] {
+        let (sender, answer) = post(path);
+        sender.send(piece.clone()).await.unwrap();
+        let answer = if *piece == long {
+            // It comes before the end of so long a body.
+            Ok(soon("the answer", answer).await)
+        } else {
+            // An answer would have come before that to another request.
+            let (nothing, other) = post("/");
+            drop(nothing);
+            assert_eq!(soon("the other answer", other).await.unwrap().unwrap().status(), 200);
+            Err(answer)
+        };
+        let send_on = async || sender.send(piece.clone()).await.is_ok() && sender.reserve().await.is_ok();
+        assert!(soon("the rest is sent", send_on()).await, "{path}: the rest is wanted");
+        drop(sender);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(answer) => soon("the answer", answer).await,
+        };
+        let answer = answer.unwrap().unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(std::str::from_utf8(&text).unwrap().contains(says), "{path}: {text:?}");
     }
     connection.abort();
 }

@@ -17,10 +17,7 @@ use tokio::{
 use super::READ_BYTES;
 
 /// How much is read at most.
-const MOST_BYTES: usize = 256 * 1024;
-
-/// How long at most.
-const LONGEST: Duration = Duration::from_secs(2);
+pub(in crate::serve) const MOST_BYTES: usize = 256 * 1024;
 
 pub(super) struct Linger {
     left: usize,
@@ -28,8 +25,9 @@ pub(super) struct Linger {
 }
 
 impl Linger {
-    pub(super) fn new() -> Self {
-        Self { left: MOST_BYTES, over: Box::pin(tokio::time::sleep(LONGEST)) }
+    /// For so long at most.
+    pub(super) fn new(longest: Duration) -> Self {
+        Self { left: MOST_BYTES, over: Box::pin(tokio::time::sleep(longest)) }
     }
 
     /// Ready when the other side has closed, or it was enough.
