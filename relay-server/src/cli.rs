@@ -1,12 +1,6 @@
 //! The relay's command line: `inhaul-relay …`, and `inhaul relay …` in the client program.
 
-use std::{
-    net::SocketAddr,
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use inhaul_core::event::EndpointName;
@@ -21,8 +15,11 @@ use crate::{
     tls::TlsMode,
 };
 
+mod address;
 mod endpoint;
 mod serve;
+
+use address::parse_public_url;
 
 /// Exit code when the answer is no.
 pub(crate) const EXIT_NO: u8 = 1;
@@ -64,7 +61,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", required_if_eq("tls", "files"))]
     key: Option<PathBuf>,
     /// The relay's address as senders and clients see it
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_public_url)]
     public_url: Option<String>,
     /// Allow plain HTTP on any address: a proxy in front speaks TLS
     #[arg(long)]
@@ -208,8 +205,8 @@ pub struct AddArgs {
     /// When your app cannot answer: accept with 202, or refuse with 502
     #[arg(long, value_enum, default_value_t = OnAbsent::Accept)]
     on_absent: OnAbsent,
-    /// The relay's public URL, when it has not run yet
-    #[arg(long, value_name = "URL")]
+    /// The relay's public URL; kept for the other commands when it has not run yet
+    #[arg(long, value_name = "URL", value_parser = parse_public_url)]
     public_url: Option<String>,
     /// Print one JSON object
     #[arg(long)]
@@ -333,11 +330,6 @@ fn print_failure(text: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         eprintln!("\nhint: {hint}");
     }
-}
-
-/// The file in which a relay says what its public URL is, for `endpoint add`.
-fn url_file(data: &Path) -> PathBuf {
-    data.join("public-url")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     sender::Sender,
-    world::{PATIENCE, World},
+    world::{PATIENCE, World, failure},
 };
 
 /// Runs `inhaul relay endpoint …`, which must succeed.
@@ -91,4 +91,47 @@ fn a_request_whose_endpoint_is_removed_while_its_body_comes_is_refused_and_for_n
     );
     assert!(client.program.stop().success());
     assert_eq!(world.events().len(), 2);
+}
+
+/// What `endpoint list` prints, and what it says beside that.
+fn listed(world: &World) -> (String, String) {
+    let output = world.relay_endpoint(&["list"]).output().unwrap();
+    assert!(output.status.success());
+    (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn what_a_relay_is_reached_at_is_checked_and_known_before_it_runs() {
+    let world = World::new();
+    for url in ["foo", "foo bar", "http://hooks.example.com/base"] {
+        for command in [
+            world.relay_endpoint(&["add", "orders", "--public-url", url]),
+            world.relay_command(&["--public-url", url]),
+        ] {
+            let (code, said) = failure(command);
+            assert_eq!(code, 2);
+            assert!(
+                said.contains(&format!("'{url}'")) && said.contains("https://hooks.example.com"),
+                "{said}"
+            );
+        }
+    }
+    assert_eq!(
+        listed(&world),
+        (String::new(), String::new()),
+        "nothing was added, so there is nothing to note"
+    );
+    for name in ["orders", "bills"] {
+        endpoint(&world, &["add", name]);
+    }
+    let (urls, said) = listed(&world);
+    assert_eq!(urls.matches(" https://127.0.0.1:8443/in/").count(), 2, "{urls}");
+    assert_eq!(said.matches("note: ").count(), 1, "{said}");
+    endpoint(&world, &["add", "other", "--public-url", "https://hooks.example.com/"]);
+    let (urls, said) = listed(&world);
+    assert_eq!(urls.matches(" https://hooks.example.com/in/").count(), 3, "{urls}");
+    assert_eq!(said, "");
+    world.relay(&["--public-url", "https://real.example.com"]);
+    let (urls, _) = listed(&world);
+    assert_eq!(urls.matches(" https://real.example.com/in/").count(), 3, "{urls}");
 }

@@ -1,13 +1,13 @@
 //! `inhaul relay endpoint …`.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use inhaul_core::wire::Sharing;
 use serde_json::json;
 
 use super::{
     AddArgs, ClientsArgs, DataArgs, EXIT_FAILED, EXIT_NO, EndpointCommand, ListArgs, NameArgs,
-    RemoveClientArgs, print_error, print_failure, url_file,
+    RemoveClientArgs, address, print_error, print_failure,
 };
 use crate::{
     clients::{ClientRow, Clients},
@@ -68,8 +68,17 @@ fn open(data: &DataArgs) -> Result<(Registry, std::path::PathBuf), Failure> {
 
 fn add(args: &AddArgs) -> Result<(), Failure> {
     let (registry, directory) = open(&args.data)?;
+    let known = address::known(&directory);
+    if let (Some(asked), None) = (&args.public_url, &known) {
+        let stored = address::store(&directory, asked);
+        stored.map_err(|error| Failure::Data(format!("cannot write the public URL: {error}")))?;
+    }
     let (endpoint, token) = registry.add(&args.name, args.answer, args.on_absent)?;
-    let url = url_of(&endpoint, &directory, args.public_url.as_deref());
+    let base = args.public_url.clone().or(known).unwrap_or_else(|| {
+        eprintln!("note: this relay has not run yet; the URL is for its default address, `--public-url URL` says another");
+        DEFAULT_URL.to_owned()
+    });
+    let url = url_of(&endpoint, &base);
     if args.json {
         println!("{}", json!({ "endpoint": endpoint.name, "url": url, "token": token.reveal() }));
         return Ok(());
@@ -78,18 +87,21 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
     println!("url       {url}");
     println!("token     {}", token.reveal());
     eprintln!("\nThe token is not shown again. Put it into a file and connect with");
-    eprintln!(
-        "  inhaul listen 3000 --relay {} --endpoint {} --token-file FILE",
-        base_of(&url),
-        endpoint.name
-    );
+    eprintln!("  inhaul listen 3000 --relay {base} --endpoint {} --token-file FILE", endpoint.name);
     Ok(())
 }
 
 fn list(args: &ListArgs) -> Result<(), Failure> {
     let (registry, directory) = open(&args.data)?;
-    for endpoint in registry.list() {
-        let url = url_of(&endpoint, &directory, None);
+    let endpoints = registry.list();
+    let base = address::known(&directory).unwrap_or_else(|| {
+        if !endpoints.is_empty() {
+            eprintln!("note: this relay has not run yet; the URLs are for its default address, `serve --public-url URL` says another");
+        }
+        DEFAULT_URL.to_owned()
+    });
+    for endpoint in endpoints {
+        let url = url_of(&endpoint, &base);
         if args.json {
             println!(
                 "{}",
@@ -178,16 +190,7 @@ fn remove_client(args: &RemoveClientArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where senders post to: below the URL asked for, or the one the relay last ran with.
-fn url_of(endpoint: &Endpoint, data: &Path, asked: Option<&str>) -> String {
-    let known = fs::read_to_string(url_file(data)).ok();
-    let base = asked.or(known.as_deref()).unwrap_or_else(|| {
-        eprintln!("note: this relay has not run yet; the URL below is for its default address, `--public-url` says another");
-        DEFAULT_URL
-    });
+/// Where senders post to: below the relay's URL.
+fn url_of(endpoint: &Endpoint, base: &str) -> String {
     format!("{}/in/{}", base.trim_end_matches('/'), endpoint.part)
-}
-
-fn base_of(url: &str) -> &str {
-    url.split_once("/in/").map_or(url, |(base, _)| base)
 }
