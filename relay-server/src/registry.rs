@@ -314,6 +314,11 @@ impl Registry {
         self.change_one(name, |endpoint| endpoint.remove_clients.retain(|client| !clients.contains(client)))
     }
 
+    /// Waits until the relay that runs, if any, goes by every change that was made before: it looks at the file as often as it needs to know.
+    pub fn wait_until_known(&self) {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+
     /// Every endpoint, in the order they were added.
     pub fn list(&self) -> Vec<Arc<Endpoint>> {
         self.current(Instant::now()).endpoints.clone()

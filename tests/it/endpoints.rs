@@ -60,6 +60,19 @@ fn what_waits_at_an_endpoint_that_is_removed_is_not_for_the_next_one_of_its_name
     assert_eq!(world.events_in("other").len(), 1);
 }
 
+/// A request that came just before is no reason to take the next one.
+#[test]
+fn the_url_of_an_endpoint_is_unknown_once_it_is_removed() {
+    let world = World::new();
+    let _relay = world.relay(&["--tls", "off"]);
+    for _ in 0..5 {
+        let sender = Sender::new(&world.endpoint(&["--answer", "relay"]), None);
+        assert_eq!(sender.post(b"before").status, 200);
+        endpoint(&world, &["remove", "orders"]);
+        assert_eq!(sender.post(b"after").status, 404);
+    }
+}
+
 /// The relay asks for the body once it has looked the endpoint up.
 #[test]
 fn a_request_whose_endpoint_is_removed_while_its_body_comes_is_refused_and_for_nobody() {

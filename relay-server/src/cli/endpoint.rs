@@ -127,6 +127,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
 fn remove(args: &NameArgs) -> Result<(), Failure> {
     let (registry, _) = open(&args.data)?;
     registry.remove(&args.name)?;
+    registry.wait_until_known();
     eprintln!(
         "removed {}; the relay drops what waits at it within a second, or when it starts, and logs how much",
         args.name
@@ -136,7 +137,9 @@ fn remove(args: &NameArgs) -> Result<(), Failure> {
 
 fn rotate_token(args: &NameArgs) -> Result<(), Failure> {
     let (registry, _) = open(&args.data)?;
-    println!("{}", registry.rotate_token(&args.name)?.reveal());
+    let token = registry.rotate_token(&args.name)?;
+    registry.wait_until_known();
+    println!("{}", token.reveal());
     Ok(())
 }
 
