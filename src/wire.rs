@@ -332,6 +332,13 @@ pub enum ErrorCode {
     Other,
 }
 
+impl fmt::Display for ErrorCode {
+    /// As frames have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// Why bytes are not a frame.
 #[derive(Debug, Error)]
 pub enum WireError {

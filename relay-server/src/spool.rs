@@ -449,7 +449,7 @@ impl Spool {
         });
         if let Err(error) = queued {
             self.lanes().unwritten(endpoint, write, unqueued);
-            tracing::warn!(%endpoint, ?write, %error, "a record is not on disk; after a restart events come again");
+            tracing::warn!(%endpoint, kind = write.kind() as u8, %error, "a record is not on disk; after a restart events come again");
         }
     }
 

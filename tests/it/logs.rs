@@ -5,8 +5,25 @@ use std::{cell::RefCell, fs};
 use crate::{
     handler::{Handler, Reply},
     sender::Sender,
-    world::{World, terminate},
+    world::{Relay, World, failure, terminate},
 };
+
+#[test]
+fn the_log_of_a_relay_in_a_file_is_plain_text_that_names_endpoints() {
+    let world = World::new();
+    let mut relay = world.relay(&["--tls", "off"]);
+    world.endpoint(&[]);
+    assert!(world.listen_at(&relay, &[]).program.stop().success());
+    let line = |relay: &mut Relay, what: &str| {
+        relay.program.line(|line| line.contains(what).then(|| line.to_owned()))
+    };
+    let connected = line(&mut relay, "a client is connected");
+    assert!(connected.contains("endpoints=\"orders\"") && !connected.contains('\x1b'), "{connected:?}");
+    world.write("token", "ih_another");
+    failure(world.client_command(&relay, &[]));
+    let refused = line(&mut relay, "a client was refused");
+    assert!(refused.contains("endpoints=\"orders\" code=unauthorized"), "{refused:?}");
+}
 
 #[test]
 fn tokens_headers_and_bodies_are_in_no_log() {

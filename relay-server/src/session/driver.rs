@@ -27,6 +27,9 @@ use crate::{
 /// How long a closing session may take to send its last frames.
 pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
+/// How many endpoints of a client a line of the log names.
+const MOST_NAMES: usize = 8;
+
 /// What the spool did for the session.
 pub enum Done {
     /// The client has its places.
@@ -205,14 +208,15 @@ impl Driver {
     fn admit(&mut self, hello: &Hello, now: Instant) {
         match self.seated(hello) {
             Ok((seat, readers, admitted)) => {
-                tracing::info!(client = %hello.client_id, generation = admitted.generation, endpoints = ?admitted.names(), "a client is connected");
+                tracing::info!(client = %hello.client_id, generation = admitted.generation, endpoints = listed(admitted.names()), "a client is connected");
                 self.context.metrics.client_connected();
                 self.seat = Some(seat);
                 self.readers = readers;
                 self.welcome(admitted);
             }
             Err(error) => {
-                tracing::info!(client = %hello.client_id, code = ?error.code, "a client was refused");
+                let asked = hello.endpoints.iter().map(|asked| &asked.name);
+                tracing::info!(client = %hello.client_id, endpoints = listed(asked), code = %error.code, "a client was refused");
                 self.close(error, now);
             }
         }
@@ -303,6 +307,17 @@ impl Drop for Driver {
             self.context.metrics.client_disconnected();
         }
     }
+}
+
+/// Names for the log. A client asks for as many as it likes.
+fn listed<'n>(names: impl IntoIterator<Item = &'n EndpointName>) -> String {
+    let mut names = names.into_iter();
+    let mut text = names.by_ref().take(MOST_NAMES).map(EndpointName::as_str).collect::<Vec<_>>().join(", ");
+    let more = names.count();
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
 }
 
 fn unauthorized(name: &EndpointName) -> SessionError {

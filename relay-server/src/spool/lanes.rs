@@ -119,7 +119,7 @@ impl Lanes {
     /// same thing, and after a crash a record may come twice.
     pub(super) fn recover(&mut self, location: Location, kind: u8, tag: &[u8], released: &mut Vec<Location>) {
         let Some(tag) = Tag::read(kind, tag) else {
-            tracing::warn!(?location, kind, "a record of the spool is of an unknown kind and is left alone");
+            tracing::warn!(%location, kind, "a record of the spool is of an unknown kind and is left alone");
             return;
         };
         match tag {

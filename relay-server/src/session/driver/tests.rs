@@ -36,6 +36,14 @@ fn event() -> Event {
     }
 }
 
+#[test]
+fn a_line_of_the_log_names_some_of_the_endpoints_and_counts_the_rest() {
+    let names: Vec<EndpointName> = (0..11).map(|number| format!("b{number}").parse().unwrap()).collect();
+    assert_eq!(listed(&names[..2]), "b0, b1");
+    assert_eq!(listed(&names), "b0, b1, b2, b3, b4, b5, b6, b7 and 3 more");
+    assert_eq!(ErrorCode::EndpointBusy.to_string(), "endpoint_busy");
+}
+
 /// A session that is open, and has room for events.
 fn open(now: Instant) -> (Driver, Arc<SessionContext>, TempDir) {
     let data = tempfile::tempdir().unwrap();
