@@ -1,9 +1,16 @@
 //! The relay's command line: `inhaul-relay …`, and `inhaul relay …` in the client program.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use inhaul_core::event::EndpointName;
+use ipnet::IpNet;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -12,6 +19,7 @@ use crate::{
     log::with_causes,
     registry::{AnswerMode, OnAbsent},
     relay::RelayConfig,
+    serve::forwarded::TrustedProxies,
     tls::TlsMode,
 };
 
@@ -66,6 +74,9 @@ pub struct ServeArgs {
     /// Allow plain HTTP on any address: a proxy in front speaks TLS
     #[arg(long)]
     behind_proxy: bool,
+    /// Address or network of a proxy that says in X-Forwarded-For whom a request is from; may be repeated
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_network)]
+    trusted_proxy: Vec<IpNet>,
     /// Where health and metrics are served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     admin_listen: SocketAddr,
@@ -127,6 +138,13 @@ struct LimitArgs {
     /// Milliseconds of silence after which a client's session counts as lost
     #[arg(long, value_name = "MS", default_value_t = 25_000, value_parser = value_parser!(u64).range(1000..=120_000))]
     session_silence_ms: u64,
+}
+
+/// Reads an address, such as `10.0.0.7`, or a network, such as `10.0.0.0/8`.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = text.parse::<IpNet>().ok().or_else(address);
+    network.ok_or_else(|| "must be an address or a network, such as `10.0.0.7` or `10.0.0.0/8`".to_owned())
 }
 
 /// How long events are kept; for ever when there is no time.
@@ -296,6 +314,7 @@ impl ServeArgs {
             admin_listen: Some(self.admin_listen),
             limits: self.limits.limits(),
             behind_proxy: self.behind_proxy,
+            trusted_proxies: TrustedProxies::new(self.trusted_proxy.clone()),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     metrics::Metrics,
     open_files,
     registry::{Endpoint, Registry, RegistryError, Removed},
-    serve::{self, Server},
+    serve::{self, Server, forwarded::TrustedProxies},
     session::SessionContext,
     spool::{Backlog, Dropped, Spool, SpoolOpenError, SpoolOptions, Why},
     tls::{self, CertificateFiles, TlsError, TlsMode},
@@ -68,6 +68,8 @@ pub struct RelayConfig {
     pub limits: Limits,
     /// Plain HTTP on an address that is not loopback, because a proxy in front speaks TLS.
     pub behind_proxy: bool,
+    /// Proxies that are believed whom a request is from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Why a relay did not start.
@@ -157,6 +159,7 @@ impl Relay {
         let server = Arc::new(Server {
             ingest: Ingest::new(&sessions, config.limits),
             sessions,
+            trusted_proxies: config.trusted_proxies,
             tls: tls.map(|tls| TlsAcceptor::from(tls.config)),
             arriving,
             stop_accepting: stop_accepting.clone(),

@@ -27,10 +27,12 @@ use crate::{
     session::SessionContext,
 };
 
+pub mod forwarded;
 mod http2;
 pub mod raw_heads;
 mod unread;
 
+use forwarded::TrustedProxies;
 use http2::http2;
 use raw_heads::{HeadTap, RawHeadLimits, RawHeads, RequestHead, Tapped};
 use unread::WriteLimit;
@@ -47,6 +49,8 @@ pub struct Server {
     pub ingest: Ingest,
     /// What sessions share.
     pub sessions: Arc<SessionContext>,
+    /// Proxies that are believed whom a request is from.
+    pub trusted_proxies: TrustedProxies,
     /// TLS, unless plain HTTP was asked for.
     pub tls: Option<TlsAcceptor>,
     /// Who is about to send something.
@@ -131,7 +135,7 @@ where
 {
     let limits = &server.ingest.limits;
     let (stream, tap) = RawHeads::new(stream, head_limits(limits));
-    let served = Arc::new((Arc::clone(server), tap, on_socket(peer), place));
+    let served = Arc::new((Arc::clone(server), tap, on_socket(server, peer), place));
     let service = service_fn(move |request| {
         let served = Arc::clone(&served);
         async move {
@@ -163,7 +167,7 @@ async fn request_over_http1(
     server: &Arc<Server>,
     mut request: Request<Incoming>,
     tap: &HeadTap,
-    peer: &Peer,
+    peer: &OnSocket,
     place: &Place,
 ) -> Response<Full<Bytes>> {
     match tap.take() {
@@ -194,8 +198,17 @@ fn head_limits(limits: &Limits) -> RawHeadLimits {
 }
 
 /// Whom a connection is from.
-fn on_socket(peer: SocketAddr) -> Peer {
-    Peer { address: peer.to_string(), source: PeerSource::Socket }
+struct OnSocket {
+    peer: Peer,
+    /// It is a proxy that is believed whom it brings.
+    is_trusted: bool,
+}
+
+fn on_socket(server: &Server, peer: SocketAddr) -> OnSocket {
+    OnSocket {
+        peer: Peer { address: peer.to_string(), source: PeerSource::Socket },
+        is_trusted: server.trusted_proxies.trusts(peer.ip()),
+    }
 }
 
 /// Sends a request where its path says. Everything but `/in/` is the relay's own, below `/_inhaul/`.
@@ -203,11 +216,13 @@ async fn route(
     server: &Arc<Server>,
     request: &mut Request<Incoming>,
     head: RequestHead,
-    peer: &Peer,
+    connected: &OnSocket,
 ) -> Response<Full<Bytes>> {
     let path = path(&head.parsed.target);
     if path.starts_with(INGEST_PREFIX) {
-        return server.ingest.take(request, head, peer).await;
+        let OnSocket { peer, is_trusted } = connected;
+        let brought = if *is_trusted { server.trusted_proxies.sender(&head.parsed) } else { None };
+        return server.ingest.take(request, head, brought.as_ref().unwrap_or(peer)).await;
     }
     if path == ATTACH_PATH.as_bytes() {
         return relay_answer(StatusCode::BAD_REQUEST, "clients attach over HTTP/1.1\n");

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     handler::{Handler, Reply},
     sender::Sender,
-    world::{PATIENCE, World, text},
+    world::{PATIENCE, World, failure, text},
 };
 
 /// A proxy that takes every name for the relay; the heads of the requests it got.
@@ -85,4 +85,40 @@ fn the_relay_is_reached_through_the_proxy_of_the_environment() {
     });
     assert!(reason.contains(&format!("the proxy 127.0.0.1:{port}")), "{reason}");
     heads.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn whom_a_webhook_is_from_is_told_by_a_proxy_that_is_trusted_and_by_no_other() {
+    let trusted = ["--tls", "off", "--trusted-proxy", "192.0.2.0/24", "--trusted-proxy", "127.0.0.1"];
+    for (args, header, sender) in [
+        (&trusted[..], "X-Forwarded-For: 198.51.100.1, 203.0.113.9, 192.0.2.7", Some("203.0.113.9")),
+        (&trusted, "X-Forwarded-For: nobody", None),
+        (&trusted[..4], "X-Forwarded-For: 203.0.113.9", None),
+    ] {
+        let world = World::new();
+        let relay = world.relay(args);
+        let url = world.endpoint(&["--answer", "relay"]);
+        let mut client = world.listen_at(&relay, &[]);
+        let id = Sender::new(&url, None).send("POST", "", &[header], b"{}").event_id();
+        assert_eq!(client.event()["id"], id);
+        assert!(client.program.stop().success());
+        let shown = world.json(&["show", &id, "--json"]).remove(0);
+        let found = world.json(&["events", "--json", "ip:203.0.113.9"]).len();
+        match sender {
+            Some(sender) => {
+                assert_eq!(
+                    (&shown["peer"], &shown["peer_source"]),
+                    (&sender.into(), &"trusted_proxy".into())
+                );
+                assert_eq!(found, 1);
+            }
+            None => {
+                assert!(shown["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{shown}");
+                assert_eq!((&shown["peer_source"], found), (&"socket".into(), 0));
+            }
+        }
+    }
+    let world = World::new();
+    let (code, said) = failure(world.relay_command(&["--trusted-proxy", "10.0.0.0/33"]));
+    assert!(code == 2 && said.contains("such as `10.0.0.7`"), "{said}");
 }

@@ -10,6 +10,7 @@ use inhaul_relay::{
     limits::Limits,
     registry::{self, Registry},
     relay::{Relay, RelayConfig, RelayHandle, SpawnError},
+    serve::forwarded::TrustedProxies,
     tls::TlsMode,
 };
 
@@ -38,6 +39,7 @@ pub(super) async fn start(
         admin_listen: None,
         limits: Limits::default(),
         behind_proxy: false,
+        trusted_proxies: TrustedProxies::default(),
     };
     let relay = Relay::spawn(config).await.map_err(spawn_failure)?;
     for problem in relay.recovered() {

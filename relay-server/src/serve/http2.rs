@@ -95,7 +95,7 @@ where
 {
     let limits = &server.ingest.limits;
     let open = Open::new();
-    let served = Arc::new((Arc::clone(server), on_socket(peer)));
+    let served = Arc::new((Arc::clone(server), on_socket(server, peer)));
     let counted = open.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (served, open) = (Arc::clone(&served), counted.begin());

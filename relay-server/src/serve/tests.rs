@@ -58,6 +58,7 @@ impl World {
         let server = Arc::new(Server {
             ingest: Ingest::new(&sessions, limits),
             sessions,
+            trusted_proxies: TrustedProxies::default(),
             tls: setup.as_ref().map(|setup| TlsAcceptor::from(Arc::clone(&setup.config))),
             arriving: Arc::default(),
             stop_accepting: CancellationToken::new(),
