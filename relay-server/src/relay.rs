@@ -146,7 +146,9 @@ impl Relay {
         let admin = admin(config.admin_listen, &metrics, &ready).await?;
         let (stop_accepting, stop_now) = (CancellationToken::new(), CancellationToken::new());
         let hub = Hub::default();
-        let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone());
+        // Whoever is told of it may be in another directory.
+        let absolute = |file: PathBuf| std::path::absolute(&file).unwrap_or(file);
+        let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone()).map(absolute);
         let certificates = tls.as_mut().and_then(|tls| tls.files.take());
         let sessions = Arc::new(SessionContext {
             registry: registry.clone(),

@@ -2,8 +2,8 @@
 
 use std::{path::Path, process::ExitCode};
 
-use inhaul_core::wire::Sharing;
-use serde_json::json;
+use inhaul_core::{event::UnixMillis, wire::Sharing};
+use serde_json::{Value, json};
 
 use super::{
     AddArgs, ClientsArgs, DataArgs, EXIT_FAILED, EXIT_NO, EndpointCommand, ListArgs, NameArgs,
@@ -17,6 +17,9 @@ use crate::{
 
 /// What a relay that was started with no options is reached at.
 const DEFAULT_URL: &str = "https://127.0.0.1:8443";
+
+/// The version of docs/output-json.md.
+const SCHEMA: u32 = 1;
 
 pub(super) fn run(command: EndpointCommand) -> ExitCode {
     let done = match command {
@@ -80,7 +83,7 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
     });
     let url = url_of(&endpoint, &base);
     if args.json {
-        println!("{}", json!({ "endpoint": endpoint.name, "url": url, "token": token.reveal() }));
+        println!("{}", endpoint_object(&endpoint, &url, Some(token.reveal())));
         return Ok(());
     }
     println!("endpoint  {}", endpoint.name);
@@ -103,16 +106,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
     for endpoint in endpoints {
         let url = url_of(&endpoint, &base);
         if args.json {
-            println!(
-                "{}",
-                json!({
-                    "endpoint": endpoint.name,
-                    "url": url,
-                    "answer": endpoint.answer,
-                    "on_absent": endpoint.on_absent,
-                    "created_at_ms": endpoint.created_at_ms,
-                })
-            );
+            println!("{}", endpoint_object(&endpoint, &url, None));
         } else {
             let answer = match endpoint.answer {
                 AnswerMode::App => "app",
@@ -157,7 +151,7 @@ fn clients(args: &ClientsArgs) -> Result<(), Failure> {
     let is_meant = |row: &&ClientRow| args.name.as_ref().is_none_or(|name| *name == row.endpoint);
     for row in known.clients.iter().filter(is_meant) {
         if args.json {
-            println!("{}", json!(row));
+            println!("{}", client_object(row));
             continue;
         }
         let sharing = row.sharing.map_or("alone", Sharing::as_str);
@@ -193,7 +187,79 @@ fn remove_client(args: &RemoveClientArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An object of the kind `endpoint`; its token is only known when it is made.
+fn endpoint_object(endpoint: &Endpoint, url: &str, token: Option<&str>) -> Value {
+    let mut object = json!({
+        "schema": SCHEMA,
+        "kind": "endpoint",
+        "endpoint": endpoint.name,
+        "url": url,
+        "answer": endpoint.answer,
+        "on_absent": endpoint.on_absent,
+        "created_at": UnixMillis(endpoint.created_at_ms).to_string(),
+    });
+    if let Some(token) = token {
+        object["token"] = token.into();
+    }
+    object
+}
+
+/// An object of the kind `client`.
+fn client_object(row: &ClientRow) -> Value {
+    let ClientRow { endpoint, client, sharing, connected, backlog_events, backlog_bytes, seen_at_ms } = row;
+    json!({
+        "schema": SCHEMA,
+        "kind": "client",
+        "endpoint": endpoint,
+        "client": client,
+        "sharing": sharing,
+        "connected": connected,
+        "backlog_events": backlog_events,
+        "backlog_bytes": backlog_bytes,
+        "seen_at": seen_at_ms.to_string(),
+    })
+}
+
 /// Where senders post to: below the relay's URL.
 fn url_of(endpoint: &Endpoint, base: &str) -> String {
     format!("{}/in/{}", base.trim_end_matches('/'), endpoint.part)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::registry::OnAbsent;
+
+    const PAGE: &str = include_str!("../../../docs/output-json.md");
+
+    #[test]
+    fn the_page_has_every_field_of_the_objects() {
+        let data = tempfile::tempdir().unwrap();
+        let registry = Registry::open(data.path()).unwrap();
+        let name = "orders".parse().unwrap();
+        let (endpoint, token) = registry.add(&name, AnswerMode::App, OnAbsent::Refuse).unwrap();
+        let client = ClientRow {
+            endpoint: name,
+            client: Uuid::nil(),
+            sharing: Some(Sharing::Share),
+            connected: true,
+            backlog_events: 1,
+            backlog_bytes: 2,
+            seen_at_ms: UnixMillis(1_792_000_000_000),
+        };
+        let client = client_object(&client);
+        assert_eq!(client["seen_at"], "2026-10-14T17:46:40.000Z");
+        assert!(PAGE.contains(&format!("**This page is schema {SCHEMA}.**")));
+        let section =
+            PAGE.split("\n## ").find(|section| section.starts_with("`endpoint` and `client`")).unwrap();
+        for object in [client, endpoint_object(&endpoint, "https://a/in/b", Some(token.reveal()))] {
+            let object = object.as_object().unwrap();
+            assert_eq!((&object["schema"], object.keys().nth(1).unwrap().as_str()), (&SCHEMA.into(), "kind"));
+            for field in object.keys().skip(2) {
+                assert!(section.contains(&format!("`{field}`")), "the page has no {field}");
+            }
+        }
+    }
 }
