@@ -42,7 +42,7 @@ pub enum RelayCommand {
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<ServeArgs>),
     /// Add, list and remove endpoints, while the relay runs or not
-    #[command(subcommand)]
+    #[command(subcommand, after_help = ENDPOINT_STATUS)]
     Endpoint(EndpointCommand),
 }
 
@@ -50,6 +50,13 @@ const SERVE_EXAMPLES: &str = "Examples:
   inhaul relay serve --listen 127.0.0.1:8443
   inhaul relay serve --listen 0.0.0.0:443 --tls files --cert fullchain.pem --key privkey.pem \\
       --public-url https://hooks.example.com";
+
+/// How `endpoint` ends.
+const ENDPOINT_STATUS: &str = "\
+Exit status:
+  0  done
+  1  there is no such endpoint or client, one of that name already, or the client is connected
+  2  it could not be done: bad arguments, or a data directory that cannot be used";
 
 /// How a relay runs.
 #[derive(Debug, Args)]
@@ -193,21 +200,29 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum EndpointCommand {
     /// Make an endpoint; its URL and token are printed once
-    #[command(after_help = "Example:\n  inhaul relay endpoint add orders --answer app")]
+    #[command(after_help = with_status("Example:\n  inhaul relay endpoint add orders --answer app"))]
     Add(AddArgs),
     /// List endpoints with their URLs
+    #[command(after_help = ENDPOINT_STATUS)]
     List(ListArgs),
     /// Remove an endpoint and what waits at it: its URL is unknown from now on
+    #[command(after_help = ENDPOINT_STATUS)]
     Remove(NameArgs),
     /// Make a new token; the old one, and whoever is connected with it, is refused
+    #[command(after_help = ENDPOINT_STATUS)]
     RotateToken(NameArgs),
     /// List clients, connected or away, and what waits for them
+    #[command(after_help = ENDPOINT_STATUS)]
     Clients(ClientsArgs),
     /// Keep no events any more for a client that shares an endpoint
-    #[command(
-        after_help = "Example:\n  inhaul relay endpoint remove-client orders 019ad5c6-7b5e-7c10-8d53-2d41c0a2f7aa"
-    )]
+    #[command(after_help = with_status(
+        "Example:\n  inhaul relay endpoint remove-client orders 019ad5c6-7b5e-7c10-8d53-2d41c0a2f7aa"
+    ))]
     RemoveClient(RemoveClientArgs),
+}
+
+fn with_status(example: &str) -> String {
+    format!("{example}\n\n{ENDPOINT_STATUS}")
 }
 
 /// A new endpoint.
@@ -394,6 +409,18 @@ mod tests {
         ] {
             let told = parse_retention(text).unwrap_err();
             assert!(told.contains(words), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_endpoints_says_how_it_ends() {
+        let mut program = Program::command();
+        program.build();
+        let endpoint = program.find_subcommand_mut("endpoint").unwrap();
+        assert!(endpoint.render_help().to_string().contains(ENDPOINT_STATUS));
+        for command in endpoint.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+            let help = command.render_help().to_string();
+            assert!(help.contains(ENDPOINT_STATUS), "{help}");
         }
     }
 

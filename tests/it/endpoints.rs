@@ -148,3 +148,24 @@ fn what_a_relay_is_reached_at_is_checked_and_known_before_it_runs() {
     let (urls, _) = listed(&world);
     assert_eq!(urls.matches(" https://real.example.com/in/").count(), 3, "{urls}");
 }
+
+#[test]
+fn an_endpoint_that_is_not_there_or_there_already_is_the_answer_no() {
+    let world = World::new();
+    world.endpoint(&[]);
+    for (args, says) in [
+        (&["add", "orders"][..], "there is an endpoint orders already"),
+        (&["remove", "nope"], "there is no endpoint nope"),
+        (&["rotate-token", "nope"], "there is no endpoint nope"),
+        (&["clients", "nope"], "there is no endpoint nope"),
+        (
+            &["remove-client", "orders", "019ad5c6-7b5e-7c10-8d53-2d41c0a2f7aa"],
+            "no events of orders are kept",
+        ),
+    ] {
+        let (code, said) = failure(world.relay_endpoint(args));
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains(says) && said.contains("\nhint: `inhaul relay endpoint "), "{said}");
+    }
+    assert!(endpoint(&world, &["clients", "orders"]).is_empty());
+}

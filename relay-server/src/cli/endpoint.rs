@@ -143,7 +143,12 @@ fn read_clients(directory: &Path) -> Result<Option<Clients>, Failure> {
 }
 
 fn clients(args: &ClientsArgs) -> Result<(), Failure> {
-    let directory = args.data.directory().map_err(Failure::Data)?;
+    let (registry, directory) = open(&args.data)?;
+    if let Some(name) = &args.name
+        && !registry.list().iter().any(|endpoint| endpoint.name == *name)
+    {
+        return Err(RegistryError::Unknown(name.clone()).into());
+    }
     let Some(known) = read_clients(&directory)? else { return Ok(()) };
     if known.is_stale(now_millis()) {
         eprintln!("note: the relay does not run; this is how it was at {}", known.written_at_ms);
