@@ -353,6 +353,7 @@ fn ready(source: &Source, routes: &Routes, data: &DataDir) -> Ready {
         relay_url: source.url.to_string(),
         endpoint: source.endpoint.name.clone(),
         endpoint_url: String::new(),
+        ca_file: source.cacert.as_ref().map(|path| path.display().to_string()),
         targets: target_names(routes),
         data_dir: data.path().display().to_string(),
     }

@@ -65,6 +65,8 @@ pub struct Ready {
     pub endpoint: EndpointName,
     /// The URL senders post to.
     pub endpoint_url: String,
+    /// The certificate authorities that senders are to trust, where the system's are not enough.
+    pub ca_file: Option<String>,
     /// Where events are forwarded to.
     pub targets: Vec<String>,
     /// The directory everything is kept in.

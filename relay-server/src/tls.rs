@@ -29,6 +29,12 @@ mod renewal;
 pub use renewal::CertificateFiles;
 use renewal::Current;
 
+/// Where the authority is, in the data directory.
+const DIRECTORY: &str = "tls";
+
+/// Its certificate there.
+const CA_FILE: &str = "ca.pem";
+
 /// Where certificates come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsMode {
@@ -93,7 +99,7 @@ pub fn server_config(mode: &TlsMode, data: &Path, names: &[String]) -> Result<Op
     let (current, files, ca_file) = match mode {
         TlsMode::Off => return Ok(None),
         TlsMode::SelfSigned => {
-            let (chain, key, ca_file) = self_signed(&data.join("tls"), names)?;
+            let (chain, key, ca_file) = self_signed(&data.join(DIRECTORY), names)?;
             (Current::new(CertifiedKey::from_der(chain, key, &provider)?), None, Some(ca_file))
         }
         TlsMode::Files { cert, key } => {
@@ -142,11 +148,16 @@ fn self_signed(
     Ok((vec![certificate.der().clone(), ca_der], key, ca_file))
 }
 
+/// Where the authority of a self-signed relay is, or will be.
+pub(crate) fn ca_file(data: &Path) -> PathBuf {
+    data.join(DIRECTORY).join(CA_FILE)
+}
+
 /// The relay's own authority: the one in the directory, or a new one.
 fn authority(
     directory: &Path,
 ) -> Result<(Issuer<'static, KeyPair>, CertificateDer<'static>, PathBuf), TlsError> {
-    let (key_file, ca_file) = (directory.join("ca.key"), directory.join("ca.pem"));
+    let (key_file, ca_file) = (directory.join("ca.key"), directory.join(CA_FILE));
     let params = authority_params()?;
     match fs::read_to_string(&key_file) {
         Ok(text) => {

@@ -25,6 +25,7 @@ fn the_ready_file_says_where_to_post() {
     assert_eq!(ready["endpoint_url"], client.ready["endpoint_url"]);
     assert_eq!(ready["public_url"], client.ready["relay_url"]);
     assert_eq!(ready["ca_file"].as_str().map(Path::new), Some(ca_file.as_path()));
+    assert_eq!(client.ready["ca_file"], ready["ca_file"]);
     assert_eq!(ready["admin_url"], Value::Null);
     assert!(client.program.stop().success());
     assert!(!ready_file.exists(), "nothing arrives any more");

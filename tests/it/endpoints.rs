@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    process::Command,
 };
 
 use crate::{
@@ -168,4 +169,37 @@ fn an_endpoint_that_is_not_there_or_there_already_is_the_answer_no() {
         assert!(said.contains(says) && said.contains("\nhint: `inhaul relay endpoint "), "{said}");
     }
     assert!(endpoint(&world, &["clients", "orders"]).is_empty());
+}
+
+#[test]
+fn the_command_of_a_self_signed_relay_names_its_authority_wherever_it_is_run() {
+    let world = World::new();
+    let ca_file = world.path("relay/tls/ca.pem");
+    let command_for = |name: &str| {
+        let added = world.relay_endpoint(&["add", name]).output().unwrap();
+        String::from_utf8(added.stderr).unwrap()
+    };
+    let trusted = format!(" --cacert {}\n", ca_file.display());
+    let said = command_for("early");
+    assert!(said.contains(&trusted), "it is where the relay will make it: {said}");
+    let mut near = Command::new(env!("CARGO_BIN_EXE_inhaul"));
+    near.env_clear().env("HOME", world.path("")).current_dir(world.path(""));
+    near.args([
+        "relay",
+        "serve",
+        "--data",
+        "relay",
+        "--listen",
+        "127.0.0.1:0",
+        "--ready-file",
+        "relay-ready.json",
+    ]);
+    let relay = world.start_relay(near);
+    assert_eq!(relay.ca_file.as_ref(), Some(&ca_file), "the ready file has no relative name");
+    let said = command_for("orders");
+    assert!(said.contains(&format!("--relay {} ", relay.public_url)) && said.contains(&trusted), "{said}");
+    drop(relay);
+    world.relay(&["--tls", "off"]);
+    let said = command_for("others");
+    assert!(said.contains("--token-file FILE\n"), "{said}");
 }

@@ -39,6 +39,7 @@ pub struct ReadyRecord<'a> {
     relay_url: &'a str,
     endpoint: &'a str,
     endpoint_url: &'a str,
+    ca_file: Option<&'a str>,
     targets: &'a [String],
     data_dir: &'a str,
 }
@@ -247,6 +248,7 @@ pub fn ready(ready: &Ready) -> ReadyRecord<'_> {
         relay_url: &ready.relay_url,
         endpoint: ready.endpoint.as_str(),
         endpoint_url: &ready.endpoint_url,
+        ca_file: ready.ca_file.as_deref(),
         targets: &ready.targets,
         data_dir: &ready.data_dir,
     }

@@ -90,6 +90,9 @@ impl Paint {
 pub(super) fn ready(ready: &Ready, color: Color) -> String {
     let url = visible(&ready.endpoint_url).to_string();
     let mut text = format!("Ready: post webhooks to {}\n", color.paint(Paint::Strong, &url));
+    if let Some(ca_file) = &ready.ca_file {
+        let _ = writeln!(text, "  its certificate authority is {} (curl: --cacert)", visible(ca_file));
+    }
     match ready.targets.as_slice() {
         [] => text.push_str("  stored and shown, forwarded nowhere\n"),
         targets => {

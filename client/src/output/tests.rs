@@ -158,9 +158,10 @@ fn printed(mode: OutputMode, color: Color) -> String {
     let mut printer = Printer::to(mode, color, Box::new(sink.clone()));
     printer
         .ready(&Ready {
-            relay_url: "http://127.0.0.1:8780".to_owned(),
+            relay_url: "https://127.0.0.1:8780".to_owned(),
             endpoint: "orders".parse().unwrap(),
-            endpoint_url: "http://127.0.0.1:8780/in/orders-0f".to_owned(),
+            endpoint_url: "https://127.0.0.1:8780/in/orders-0f".to_owned(),
+            ca_file: Some("/home/me/.local/share/inhaul/relay/tls/ca.pem".to_owned()),
             targets: vec!["http://localhost:3000".to_owned()],
             data_dir: "/home/me/.local/share/inhaul".to_owned(),
         })

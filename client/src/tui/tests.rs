@@ -211,6 +211,7 @@ impl Stage {
             relay_url: "http://127.0.0.1:8780".to_owned(),
             endpoint: "orders".parse().unwrap(),
             endpoint_url: "http://127.0.0.1:8780/in/orders-5f0c".to_owned(),
+            ca_file: None,
             targets: vec!["http://localhost:3000".to_owned()],
             data_dir: "/data".to_owned(),
         };

@@ -1,10 +1,16 @@
 //! What a relay is reached at: how that is given, and the file in which it is known to `endpoint add` and `endpoint list`.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use http::Uri;
 
-use crate::registry::replace_file;
+use crate::{registry::replace_file, tls};
+
+/// What a relay that was started with no options is reached at.
+const DEFAULT_URL: &str = "https://127.0.0.1:8443";
 
 /// Its name in the data directory.
 const FILE_NAME: &str = "public-url";
@@ -23,19 +29,67 @@ pub(super) fn parse_public_url(text: &str) -> Result<String, String> {
     Ok(format!("{scheme}://{authority}"))
 }
 
-/// Says what the relay of a data directory is reached at.
-pub(super) fn store(data: &Path, public_url: &str) -> io::Result<()> {
-    replace_file(&data.join(FILE_NAME), public_url.as_bytes(), 0o600)
+/// What a relay is reached at, and by what its certificate is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) public_url: String,
+    /// The certificate authority of a self-signed relay.
+    pub(super) ca_file: Option<PathBuf>,
 }
 
-/// What it was reached at when it last ran, or will be; nothing when nobody said.
-pub(super) fn known(data: &Path) -> Option<String> {
-    fs::read_to_string(data.join(FILE_NAME)).ok()
+impl Address {
+    /// Says so for the relay of a data directory: the URL, and the authority's file on a line of its own, if there is one.
+    pub(super) fn store(&self, data: &Path) -> io::Result<()> {
+        let Self { public_url, ca_file } = self;
+        let ca_file = ca_file.as_ref().map(|path| format!("\n{}", path.display())).unwrap_or_default();
+        replace_file(&data.join(FILE_NAME), format!("{public_url}{ca_file}").as_bytes(), 0o600)
+    }
+
+    /// What it was reached at when it last ran, or will be; nothing when nobody said.
+    pub(super) fn known(data: &Path) -> Option<Self> {
+        let text = fs::read_to_string(data.join(FILE_NAME)).ok()?;
+        let (public_url, ca_file) = text.split_once('\n').unwrap_or((&text, ""));
+        let ca_file = Some(ca_file).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Some(Self { public_url: public_url.to_owned(), ca_file })
+    }
+
+    /// What it is reached at when it is started with no options.
+    pub(super) fn usual(data: &Path) -> Self {
+        let ca_file = tls::ca_file(data);
+        let ca_file = std::path::absolute(&ca_file).unwrap_or(ca_file);
+        Self { public_url: DEFAULT_URL.to_owned(), ca_file: Some(ca_file) }
+    }
+}
+
+/// A word of a shell's command: in single quotes, unless it is plain.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_relay_said_is_known_with_its_authority_or_without() {
+        let data = tempfile::tempdir().unwrap();
+        assert_eq!(Address::known(data.path()), None);
+        for ca_file in [Some("/var/lib/it's/tls/ca.pem".into()), None] {
+            let address = Address { public_url: "https://hooks.example.com".to_owned(), ca_file };
+            address.store(data.path()).unwrap();
+            assert_eq!(Address::known(data.path()), Some(address));
+        }
+        let usual = Address::usual(Path::new("near")).ca_file.unwrap();
+        assert!(usual.is_absolute() && usual.ends_with("near/tls/ca.pem"), "{usual:?}");
+        assert_eq!(
+            (quoted("/a/b.pem"), quoted("/it's a")),
+            ("/a/b.pem".to_owned(), r"'/it'\''s a'".to_owned())
+        );
+    }
 
     #[test]
     fn a_public_url_is_a_scheme_a_host_and_a_port() {

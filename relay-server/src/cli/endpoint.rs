@@ -7,16 +7,15 @@ use serde_json::{Value, json};
 
 use super::{
     AddArgs, ClientsArgs, DataArgs, EXIT_FAILED, EXIT_NO, EndpointCommand, ListArgs, NameArgs,
-    RemoveClientArgs, address, print_error, print_failure,
+    RemoveClientArgs,
+    address::{Address, quoted},
+    print_error, print_failure,
 };
 use crate::{
     clients::{ClientRow, Clients},
     ingest::now_millis,
     registry::{AnswerMode, Endpoint, Registry, RegistryError},
 };
-
-/// What a relay that was started with no options is reached at.
-const DEFAULT_URL: &str = "https://127.0.0.1:8443";
 
 /// The version of docs/output-json.md.
 const SCHEMA: u32 = 1;
@@ -71,48 +70,59 @@ fn open(data: &DataArgs) -> Result<(Registry, std::path::PathBuf), Failure> {
 
 fn add(args: &AddArgs) -> Result<(), Failure> {
     let (registry, directory) = open(&args.data)?;
-    let known = address::known(&directory);
-    if let (Some(asked), None) = (&args.public_url, &known) {
-        let stored = address::store(&directory, asked);
+    let known = Address::known(&directory);
+    let asked = args.public_url.clone().map(|public_url| {
+        // What it is trusted by is only known of the address it has.
+        let is_known = known.as_ref().is_some_and(|known| known.public_url == public_url);
+        let ca_file = known.as_ref().filter(|_| is_known).and_then(|known| known.ca_file.clone());
+        Address { public_url, ca_file }
+    });
+    if let (Some(asked), None) = (&asked, &known) {
+        let stored = asked.store(&directory);
         stored.map_err(|error| Failure::Data(format!("cannot write the public URL: {error}")))?;
     }
     let (endpoint, token) = registry.add(&args.name, args.answer, args.on_absent)?;
-    let base = args.public_url.clone().or(known).unwrap_or_else(|| {
+    let address = asked.or(known).unwrap_or_else(|| {
         eprintln!("note: this relay has not run yet; the URL is for its default address, `--public-url URL` says another");
-        DEFAULT_URL.to_owned()
+        Address::usual(&directory)
     });
-    let url = url_of(&endpoint, &base);
     if args.json {
-        println!("{}", endpoint_object(&endpoint, &url, Some(token.reveal())));
+        println!("{}", endpoint_object(&endpoint, &address, Some(token.reveal())));
         return Ok(());
     }
     println!("endpoint  {}", endpoint.name);
-    println!("url       {url}");
+    println!("url       {}", url_of(&endpoint, &address));
     println!("token     {}", token.reveal());
     eprintln!("\nThe token is not shown again. Put it into a file and connect with");
-    eprintln!("  inhaul listen 3000 --relay {base} --endpoint {} --token-file FILE", endpoint.name);
+    let trusted =
+        address.ca_file.as_ref().map(|path| format!(" --cacert {}", quoted(&path.to_string_lossy())));
+    eprintln!(
+        "  inhaul listen 3000 --relay {} --endpoint {} --token-file FILE{}",
+        address.public_url,
+        endpoint.name,
+        trusted.unwrap_or_default()
+    );
     Ok(())
 }
 
 fn list(args: &ListArgs) -> Result<(), Failure> {
     let (registry, directory) = open(&args.data)?;
     let endpoints = registry.list();
-    let base = address::known(&directory).unwrap_or_else(|| {
+    let address = Address::known(&directory).unwrap_or_else(|| {
         if !endpoints.is_empty() {
             eprintln!("note: this relay has not run yet; the URLs are for its default address, `serve --public-url URL` says another");
         }
-        DEFAULT_URL.to_owned()
+        Address::usual(&directory)
     });
     for endpoint in endpoints {
-        let url = url_of(&endpoint, &base);
         if args.json {
-            println!("{}", endpoint_object(&endpoint, &url, None));
+            println!("{}", endpoint_object(&endpoint, &address, None));
         } else {
             let answer = match endpoint.answer {
                 AnswerMode::App => "app",
                 AnswerMode::Relay => "relay",
             };
-            println!("{:<30}  {answer:<5}  {url}", endpoint.name.as_str());
+            println!("{:<30}  {answer:<5}  {}", endpoint.name.as_str(), url_of(&endpoint, &address));
         }
     }
     Ok(())
@@ -193,15 +203,16 @@ fn remove_client(args: &RemoveClientArgs) -> Result<(), Failure> {
 }
 
 /// An object of the kind `endpoint`; its token is only known when it is made.
-fn endpoint_object(endpoint: &Endpoint, url: &str, token: Option<&str>) -> Value {
+fn endpoint_object(endpoint: &Endpoint, address: &Address, token: Option<&str>) -> Value {
     let mut object = json!({
         "schema": SCHEMA,
         "kind": "endpoint",
         "endpoint": endpoint.name,
-        "url": url,
+        "url": url_of(endpoint, address),
         "answer": endpoint.answer,
         "on_absent": endpoint.on_absent,
         "created_at": UnixMillis(endpoint.created_at_ms).to_string(),
+        "ca_file": address.ca_file,
     });
     if let Some(token) = token {
         object["token"] = token.into();
@@ -226,8 +237,8 @@ fn client_object(row: &ClientRow) -> Value {
 }
 
 /// Where senders post to: below the relay's URL.
-fn url_of(endpoint: &Endpoint, base: &str) -> String {
-    format!("{}/in/{}", base.trim_end_matches('/'), endpoint.part)
+fn url_of(endpoint: &Endpoint, address: &Address) -> String {
+    format!("{}/in/{}", address.public_url.trim_end_matches('/'), endpoint.part)
 }
 
 #[cfg(test)]
@@ -259,7 +270,8 @@ mod tests {
         assert!(PAGE.contains(&format!("**This page is schema {SCHEMA}.**")));
         let section =
             PAGE.split("\n## ").find(|section| section.starts_with("`endpoint` and `client`")).unwrap();
-        for object in [client, endpoint_object(&endpoint, "https://a/in/b", Some(token.reveal()))] {
+        for object in [client, endpoint_object(&endpoint, &Address::usual(data.path()), Some(token.reveal()))]
+        {
             let object = object.as_object().unwrap();
             assert_eq!((&object["schema"], object.keys().nth(1).unwrap().as_str()), (&SCHEMA.into(), "kind"));
             for field in object.keys().skip(2) {

@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 use inhaul_journal::OpenError;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{EXIT_FAILED, ServeArgs, address, print_error, print_failure};
+use super::{EXIT_FAILED, ServeArgs, address::Address, print_error, print_failure};
 use crate::{
     data_dir::DataDirError,
     ready::Ready,
@@ -63,7 +63,9 @@ fn remove_ready_file(args: &ServeArgs) -> Result<(), String> {
 /// Says where the relay is: on stderr, for `endpoint add`, and in the ready file.
 fn announce(relay: &RelayHandle, args: &ServeArgs, data: &std::path::Path) -> Result<(), String> {
     let failed = |what: &str, error: io::Error| format!("cannot write {what}: {error}");
-    address::store(data, relay.public_url()).map_err(|error| failed("the public URL", error))?;
+    let address =
+        Address { public_url: relay.public_url().to_owned(), ca_file: relay.ca_file().map(Into::into) };
+    address.store(data).map_err(|error| failed("the public URL", error))?;
     let admin_url = relay.admin_url();
     let ca_file = relay.ca_file().map(|path| path.display().to_string());
     if let Some(path) = &args.ready_file {

@@ -124,6 +124,9 @@ impl Page<'_> {
             self.put("relay", &visible(&ready.relay_url).to_string(), Style::new());
             self.put("endpoint", &ready.endpoint.to_string(), Style::new());
             self.put("post to", &visible(&ready.endpoint_url).to_string(), theme.strong());
+            if let Some(ca_file) = &ready.ca_file {
+                self.put("trusted by", &visible(ca_file).to_string(), Style::new());
+            }
             for target in &ready.targets {
                 self.put("forwarded to", &visible(target).to_string(), Style::new());
             }
