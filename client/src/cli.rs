@@ -63,7 +63,10 @@ Exit status:
 #[command(name = "inhaul", version, max_term_width = 100, after_long_help = EXIT_STATUS)]
 #[command(arg_required_else_help = true)]
 pub struct Cli {
-    /// Keep all data in this directory [default: ~/.local/share/inhaul]
+    /// Keep data in this directory [default: ~/.local/share/inhaul or inhaul-relay]
+    ///
+    /// `inhaul relay` keeps it in ~/.local/share/inhaul-relay, all other commands in ~/.local/share/inhaul; below $XDG_DATA_HOME when that is
+    /// set.
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// What to do.
@@ -208,8 +211,8 @@ pub enum Command {
     JqWorker,
     /// Host a relay for others, or look after its endpoints
     ///
-    /// Example: `inhaul relay serve --listen 127.0.0.1:8443`. The same as the program `inhaul-relay`, which keeps its data in
-    /// a directory of its own.
+    /// Example: `inhaul relay serve --listen 127.0.0.1:8443`. The same as the program `inhaul-relay`; both keep their data in
+    /// ~/.local/share/inhaul-relay.
     #[cfg(feature = "relay")]
     #[command(subcommand)]
     Relay(inhaul_relay::cli::RelayCommand),

@@ -100,7 +100,9 @@ pub struct ServeArgs {
 /// Where a relay keeps its data.
 #[derive(Debug, Args)]
 pub struct DataArgs {
-    /// Directory of endpoints, certificates and stored events
+    /// Keep all data in this directory [default: ~/.local/share/inhaul-relay]
+    ///
+    /// Endpoints, certificates and stored events; below $XDG_DATA_HOME when that is set.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -410,6 +412,18 @@ mod tests {
             let told = parse_retention(text).unwrap_err();
             assert!(told.contains(words), "{text}: {told}");
         }
+    }
+
+    #[test]
+    fn the_directory_it_is_by_default_is_in_every_help() {
+        fn check(command: &mut clap::Command) -> usize {
+            let own = command.get_arguments().any(|argument| argument.get_id() == "data");
+            let help = command.render_help().to_string();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(!own || help.contains("[default: ~/.local/share/inhaul-relay]"), "{help}");
+            usize::from(own) + command.get_subcommands_mut().map(check).sum::<usize>()
+        }
+        assert_eq!(check(&mut Program::command()), 7);
     }
 
     #[test]

@@ -29,6 +29,15 @@ fn every_line_of_short_help_fits_a_terminal() {
     command.filter(|sub| sub.get_name() != "relay").for_each(check);
 }
 
+#[cfg(feature = "relay")]
+#[test]
+fn the_help_of_a_relay_names_its_own_directory() {
+    for args in [&["inhaul", "relay", "--help"][..], &["inhaul", "relay", "endpoint", "--help"]] {
+        let help = Cli::try_parse_from(args).unwrap_err().to_string();
+        assert!(help.contains("~/.local/share/inhaul-relay"), "{help}");
+    }
+}
+
 #[test]
 fn every_command_has_an_example_and_its_exit_status() {
     for name in [
