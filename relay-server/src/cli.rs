@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Subcommand, ValueEnum, builder::RangedU64ValueParser, value_parser};
 use inhaul_core::event::EndpointName;
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -62,7 +62,7 @@ Exit status:
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443", value_parser = parse_address)]
     pub listen: SocketAddr,
     #[command(flatten)]
     data: DataArgs,
@@ -85,7 +85,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = parse_network)]
     trusted_proxy: Vec<IpNet>,
     /// Where health and metrics are served
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = parse_address)]
     admin_listen: SocketAddr,
     /// Write a JSON file with every address once webhooks are taken
     #[arg(long, value_name = "FILE")]
@@ -112,7 +112,7 @@ pub struct DataArgs {
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
     /// Largest body of a webhook in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_body_bytes)]
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_body_bytes, value_parser = value_parser!(u64).range(1..))]
     max_body_bytes: u64,
     /// Requests a second an endpoint takes in the long run
     #[arg(long, value_name = "N", default_value_t = Limits::default().requests_per_second)]
@@ -121,10 +121,10 @@ struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = Limits::default().burst)]
     burst: NonZeroU32,
     /// Events that may wait for the client of an endpoint
-    #[arg(long, value_name = "N", default_value_t = Limits::default().backlog_events)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().backlog_events, value_parser = value_parser!(u64).range(1..))]
     backlog_events: u64,
     /// Bytes that may wait for the client of an endpoint
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().backlog_bytes)]
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().backlog_bytes, value_parser = value_parser!(u64).range(1..))]
     backlog_bytes: u64,
     /// Time an event waits for a client before it is dropped, or off
     #[arg(long, value_name = "TIME", default_value = "72h", value_parser = parse_retention)]
@@ -133,20 +133,31 @@ struct LimitArgs {
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().spool_reserve_bytes)]
     spool_reserve_bytes: u64,
     /// Bytes of requests in memory, over all endpoints
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().in_flight_bytes)]
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().in_flight_bytes, value_parser = value_parser!(u64).range(1..))]
     in_flight_bytes: u64,
     /// Open connections of senders and clients
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_connections)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().max_connections, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_connections: usize,
     /// Milliseconds a sender is held for the app's answer
     #[arg(long, value_name = "MS", default_value_t = 8000)]
     answer_deadline_ms: u64,
     /// Milliseconds for a request's body to arrive
-    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = value_parser!(u64).range(1..))]
     body_timeout_ms: u64,
     /// Milliseconds of silence after which a client's session counts as lost
     #[arg(long, value_name = "MS", default_value_t = 25_000, value_parser = value_parser!(u64).range(1000..=120_000))]
     session_silence_ms: u64,
+}
+
+/// Reads where to listen.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let form = "must be an IP address and a port up to 65535, such as `127.0.0.1:8443` or `[::]:443`";
+    text.parse().map_err(|_| form.to_owned())
+}
+
+/// Reads a client's id.
+fn parse_client(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "must be the whole id of a client, as `endpoint clients` shows it".to_owned())
 }
 
 /// Reads an address, such as `10.0.0.7`, or a network, such as `10.0.0.0/8`.
@@ -276,6 +287,7 @@ pub struct RemoveClientArgs {
     /// The endpoint's name
     name: EndpointName,
     /// The client's id, as `endpoint clients` shows it
+    #[arg(value_parser = parse_client)]
     client: Uuid,
     #[command(flatten)]
     data: DataArgs,
@@ -435,6 +447,36 @@ mod tests {
         for command in endpoint.get_subcommands_mut().filter(|command| command.get_name() != "help") {
             let help = command.render_help().to_string();
             assert!(help.contains(ENDPOINT_STATUS), "{help}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused_with_what_they_must_be() {
+        let refused = |args: &[&str]| {
+            let error = Program::try_parse_from([&["inhaul-relay"], args].concat()).err().unwrap();
+            error.to_string()
+        };
+        for (args, words) in [
+            (&["serve", "--listen", "127.0.0.1:99999"][..], "such as `127.0.0.1:8443`"),
+            (&["serve", "--admin-listen", "localhost"], "such as `127.0.0.1:8443`"),
+            (&["serve", "--trusted-proxy", "proxy"], "such as `10.0.0.7`"),
+            (&["endpoint", "remove-client", "orders", "abc"], "as `endpoint clients` shows it"),
+        ] {
+            let told = refused(args);
+            assert!(told.contains(words), "{told}");
+        }
+        for limit in [
+            "max-body-bytes",
+            "requests-per-second",
+            "burst",
+            "backlog-events",
+            "backlog-bytes",
+            "in-flight-bytes",
+            "max-connections",
+            "body-timeout-ms",
+        ] {
+            let told = refused(&["serve", &format!("--{limit}"), "0"]);
+            assert!(told.contains("'0'") && told.contains(limit), "{told}");
         }
     }
 
