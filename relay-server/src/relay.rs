@@ -141,14 +141,11 @@ impl Relay {
         let public_url = public_url(&config, listen, tls.is_some());
         let registry = Registry::open(&config.data)?;
         let (spool, arriving, recovered) = open_spool(&config).await?;
-        let metrics = Arc::new(Metrics::new());
-        let ready = Arc::new(AtomicBool::new(false));
+        let (metrics, ready) = (Arc::new(Metrics::new()), Arc::new(AtomicBool::new(false)));
         let admin = admin(config.admin_listen, &metrics, &ready).await?;
         let (stop_accepting, stop_now) = (CancellationToken::new(), CancellationToken::new());
         let hub = Hub::default();
-        // Whoever is told of it may be in another directory.
-        let absolute = |file: PathBuf| std::path::absolute(&file).unwrap_or(file);
-        let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone()).map(absolute);
+        let ca_file = tls.as_ref().and_then(|tls| tls.ca_file.clone());
         let certificates = tls.as_mut().and_then(|tls| tls.files.take());
         let sessions = Arc::new(SessionContext {
             registry: registry.clone(),

@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::{self, ErrorKind},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     sync::Arc,
 };
 
@@ -100,6 +100,8 @@ pub fn server_config(mode: &TlsMode, data: &Path, names: &[String]) -> Result<Op
         TlsMode::Off => return Ok(None),
         TlsMode::SelfSigned => {
             let (chain, key, ca_file) = self_signed(&data.join(DIRECTORY), names)?;
+            // Whoever is told of it may be in another directory.
+            let ca_file = path::absolute(&ca_file).unwrap_or(ca_file);
             (Current::new(CertifiedKey::from_der(chain, key, &provider)?), None, Some(ca_file))
         }
         TlsMode::Files { cert, key } => {
