@@ -197,18 +197,17 @@ impl Listening {
                 ended = &mut self.pipeline => match flat(ended) {
                     Err(failure) => return failure,
                     // It goes when the session goes, which says why.
-                    Ok(()) => return flat((&mut self.session).await).err().unwrap_or_else(interrupted),
+                    Ok(()) => {
+                        let ended = (&mut self.session).await;
+                        return self.why(ended);
+                    }
                 },
                 ended = &mut self.session => match ended {
                     // It goes when the pipeline goes, which says why.
                     Ok(Err(SessionRefused::Stopping)) => {
                         return flat((&mut self.pipeline).await).err().unwrap_or_else(interrupted);
                     }
-                    ended => {
-                        let refused = ended.as_ref().ok().and_then(|ended| ended.as_ref().err());
-                        let explained = refused.and_then(|refused| self.without_endpoint(refused));
-                        return explained.unwrap_or_else(|| flat(ended).err().unwrap_or_else(interrupted));
-                    }
+                    ended => return self.why(ended),
                 },
                 ended = &mut self.telling, if !all_told => match flat(ended) {
                     Err(failure) => return failure,
@@ -217,6 +216,13 @@ impl Listening {
                 },
             }
         }
+    }
+
+    /// Why the session ended.
+    fn why(&self, ended: Result<Result<(), SessionRefused>, JoinError>) -> Failure {
+        let refused = ended.as_ref().ok().and_then(|ended| ended.as_ref().err());
+        let explained = refused.and_then(|refused| self.without_endpoint(refused));
+        explained.unwrap_or_else(|| flat(ended).err().unwrap_or_else(interrupted))
     }
 
     /// That the relay of this program knows its endpoint no more, which nobody but who changes its directory can do.
