@@ -130,11 +130,7 @@ fn what_a_relay_is_reached_at_is_checked_and_known_before_it_runs() {
             );
         }
     }
-    assert_eq!(
-        listed(&world),
-        (String::new(), String::new()),
-        "nothing was added, so there is nothing to note"
-    );
+    assert!(!world.path("relay").exists(), "nothing was added");
     for name in ["orders", "bills"] {
         endpoint(&world, &["add", name]);
     }
@@ -169,6 +165,26 @@ fn an_endpoint_that_is_not_there_or_there_already_is_the_answer_no() {
         assert!(said.contains(says) && said.contains("\nhint: `inhaul relay endpoint "), "{said}");
     }
     assert!(endpoint(&world, &["clients", "orders"]).is_empty());
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_made_by_the_first_endpoint_only() {
+    let world = World::new();
+    let client = "019ad5c6-7b5e-7c10-8d53-2d41c0a2f7aa";
+    for args in [
+        &["list"][..],
+        &["remove", "orders"],
+        &["rotate-token", "orders"],
+        &["clients"],
+        &["remove-client", "orders", client],
+    ] {
+        let (code, said) = failure(world.relay_endpoint(args));
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("there is no relay in") && said.contains("`--data DIR`"), "{said}");
+    }
+    assert!(!world.path("relay").exists());
+    world.endpoint(&[]);
+    assert!(!endpoint(&world, &["list"]).is_empty());
 }
 
 #[test]

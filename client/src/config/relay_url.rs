@@ -68,7 +68,8 @@ impl FromStr for RelayUrl {
         if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(RelayUrlError::TooMuch(without_user(text)));
         }
-        if bare_host(&authority).is_empty() {
+        let has_port = authority.as_str().len() > authority.host().len();
+        if bare_host(&authority).is_empty() || (has_port && authority.port_u16().is_none()) {
             return Err(form());
         }
         if !tls && !is_this_machine(bare_host(&authority)) {
@@ -130,7 +131,15 @@ mod tests {
     #[test]
     fn what_is_no_relay_is_said() {
         let shown = |text: &str| RelayUrl::from_str(text).unwrap_err().to_string();
-        for text in ["", "relay.example", "wss://relay.example", "https://", "/in/a"] {
+        for text in [
+            "",
+            "relay.example",
+            "wss://relay.example",
+            "https://",
+            "/in/a",
+            "https://relay.example:99999",
+            "https://relay.example:",
+        ] {
             assert!(shown(text).contains("is not the URL of a relay"), "{text}: {}", shown(text));
         }
         for text in

@@ -35,6 +35,11 @@ pub(super) fn run(command: EndpointCommand) -> ExitCode {
             print_failure(&text, None);
             ExitCode::from(EXIT_FAILED)
         }
+        Err(Failure::Absent(text)) => {
+            let hint = "`--data DIR` names another directory; `endpoint add NAME` and `serve` make one";
+            print_failure(&text, Some(hint));
+            ExitCode::from(EXIT_FAILED)
+        }
         Err(Failure::Client(text)) => {
             print_failure(&text, Some("`inhaul relay endpoint clients` shows who there is"));
             ExitCode::from(EXIT_NO)
@@ -52,6 +57,8 @@ pub(super) fn run(command: EndpointCommand) -> ExitCode {
 
 enum Failure {
     Data(String),
+    /// The directory is not there.
+    Absent(String),
     /// The client cannot be removed.
     Client(String),
     Registry(RegistryError),
@@ -65,6 +72,15 @@ impl From<RegistryError> for Failure {
 
 fn open(data: &DataArgs) -> Result<(Registry, std::path::PathBuf), Failure> {
     let directory = data.directory().map_err(Failure::Data)?;
+    Ok((Registry::open(&directory)?, directory))
+}
+
+/// What [`open`] opens, when it is there: only an endpoint that is added makes a directory.
+fn open_existing(data: &DataArgs) -> Result<(Registry, std::path::PathBuf), Failure> {
+    let directory = data.directory().map_err(Failure::Data)?;
+    if !directory.is_dir() {
+        return Err(Failure::Absent(format!("there is no relay in {}", directory.display())));
+    }
     Ok((Registry::open(&directory)?, directory))
 }
 
@@ -106,7 +122,7 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
 }
 
 fn list(args: &ListArgs) -> Result<(), Failure> {
-    let (registry, directory) = open(&args.data)?;
+    let (registry, directory) = open_existing(&args.data)?;
     let endpoints = registry.list();
     let address = Address::known(&directory).unwrap_or_else(|| {
         if !endpoints.is_empty() {
@@ -129,7 +145,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
 }
 
 fn remove(args: &NameArgs) -> Result<(), Failure> {
-    let (registry, _) = open(&args.data)?;
+    let (registry, _) = open_existing(&args.data)?;
     registry.remove(&args.name)?;
     registry.wait_until_known();
     eprintln!(
@@ -140,7 +156,7 @@ fn remove(args: &NameArgs) -> Result<(), Failure> {
 }
 
 fn rotate_token(args: &NameArgs) -> Result<(), Failure> {
-    let (registry, _) = open(&args.data)?;
+    let (registry, _) = open_existing(&args.data)?;
     let token = registry.rotate_token(&args.name)?;
     registry.wait_until_known();
     println!("{}", token.reveal());
@@ -153,7 +169,7 @@ fn read_clients(directory: &Path) -> Result<Option<Clients>, Failure> {
 }
 
 fn clients(args: &ClientsArgs) -> Result<(), Failure> {
-    let (registry, directory) = open(&args.data)?;
+    let (registry, directory) = open_existing(&args.data)?;
     if let Some(name) = &args.name
         && !registry.list().iter().any(|endpoint| endpoint.name == *name)
     {
@@ -180,7 +196,7 @@ fn clients(args: &ClientsArgs) -> Result<(), Failure> {
 
 fn remove_client(args: &RemoveClientArgs) -> Result<(), Failure> {
     let RemoveClientArgs { name, client, .. } = args;
-    let (registry, directory) = open(&args.data)?;
+    let (registry, directory) = open_existing(&args.data)?;
     let known = read_clients(&directory)?;
     let is_running = known.as_ref().is_some_and(|known| !known.is_stale(now_millis()));
     let rows = known.map(|known| known.clients).unwrap_or_default();
