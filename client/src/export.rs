@@ -9,12 +9,14 @@
 //!  raw      the request as it goes over the wire
 //!  one      one event in any of them
 //!  har      HTTP Archive 1.2, an entry for each attempt
+//!  edited   what an attempt sent in place of what was received
 //!  fixture  a directory of files that a test reads easily
 //! ```
 //! A request is what the application gets: path and query behind the endpoint, and the sender's headers. What speaks of one connection
 //! (hop-by-hop headers, `Content-Length`, `Host`, `Expect`) is left to the tool that sends it.
 
 pub mod curl;
+mod edited;
 pub mod fetch;
 pub mod fixture;
 pub mod har;
@@ -27,6 +29,7 @@ pub(crate) mod shell;
 use bytes::Bytes;
 use inhaul_core::event::{Event, Head, HeadError, Header, end_to_end};
 
+pub use self::edited::{Edited, edits};
 pub use self::mask::{Mask, masked_target, masked_target_bytes};
 use crate::{
     forward::Target,
@@ -51,6 +54,8 @@ pub struct Exported {
     pub row: EventRow,
     /// Something in it was replaced by [`MASKED`].
     pub masked: bool,
+    /// What attempts sent in its place, as far as [`Exported::add_draft`] was told.
+    pub edits: Vec<Edited>,
 }
 
 impl Exported {
@@ -60,7 +65,7 @@ impl Exported {
     /// When its head cannot be read, which the relay never stores.
     pub fn whole(event: Event, row: EventRow) -> Result<Self, HeadError> {
         let head = event.parsed_head()?;
-        Ok(Self { event, head, row, masked: false })
+        Ok(Self { event, head, row, masked: false, edits: Vec::new() })
     }
 
     /// The sender's headers, in order, without those that whoever sends the request sets.
@@ -77,8 +82,7 @@ impl Exported {
 
     /// Whether the request has a body, be it an empty one.
     pub fn has_body(&self) -> bool {
-        let announced = ["content-length", "transfer-encoding"];
-        !self.event.body.is_empty() || announced.iter().any(|name| self.head.header(name).is_some())
+        has_body(&self.event, &self.head)
     }
 
     /// Where the application was when it last was sent this event, if that is known.
@@ -100,6 +104,11 @@ impl Exported {
 /// Where the application is taken to be when nothing says so: port 3000 of this machine.
 pub fn default_application() -> Target {
     Target::here(3000)
+}
+
+fn has_body(event: &Event, head: &Head) -> bool {
+    let announced = ["content-length", "transfer-encoding"];
+    !event.body.is_empty() || announced.iter().any(|name| head.header(name).is_some())
 }
 
 /// The parts of an event that only a whole one has, for the public schema.

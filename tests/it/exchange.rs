@@ -200,3 +200,35 @@ fn two_events_are_compared_as_diff_compares_files() {
     assert!(client.program.stop().success());
     assert_eq!(differs(&[first, second]).0, 1);
 }
+
+#[test]
+fn a_replay_that_was_changed_is_in_an_archive_as_it_was_sent() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let mut client = world.listen(&["--port", "0", &handler.target()]);
+    let id = Sender::new(client.endpoint_url(), None)
+        .send("POST", "/a", &["Content-Type: application/json"], br#"{"n":1}"#)
+        .event_id();
+    client.attempt();
+    handler.next();
+    let changes = ["--set", "n=2", "--set-header", "X-New: 1", "--set-query", "q=7"];
+    world.stdout(&[&["replay", &id], &changes[..]].concat());
+    let sent = handler.next();
+    assert_eq!((sent.request_line(), &*sent.body), ("POST /a?q=7 HTTP/1.1", &br#"{"n":2}"#[..]));
+    for command in [&["export", &id, "--format", "har"][..], &["show", &id, "--as", "har"]] {
+        let archive: Value = serde_json::from_slice(&world.stdout(command)).unwrap();
+        let requests: Vec<(&Value, &Value)> = archive["log"]["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| (&entry["request"]["url"], &entry["request"]["postData"]["text"]))
+            .collect();
+        let url = |rest: &str| Value::from(format!("http://localhost:{}{rest}", handler.port));
+        assert_eq!(
+            requests,
+            [(&url("/a"), &Value::from(r#"{"n":1}"#)), (&url("/a?q=7"), &Value::from(r#"{"n":2}"#)),]
+        );
+        assert!(archive.to_string().contains(r#"{"name":"X-New","value":"1"}"#), "{archive}");
+    }
+    assert!(client.program.stop().success());
+}

@@ -45,7 +45,7 @@ pub async fn run(data: Option<&Path>, args: &ExportArgs) -> anyhow::Result<Exit>
     let mut writer = Writer::open(args)?;
     let (mut written, mut unread) = (0_u64, false);
     for id in ids.into_iter().rev() {
-        match read(&access, id, mask.as_ref()).await {
+        match read(&access, id, mask.as_ref(), args.format).await {
             Ok(None) => {}
             Ok(Some(exported)) => {
                 let application = args.app.clone().or_else(|| exported.application());
@@ -71,13 +71,16 @@ pub async fn run(data: Option<&Path>, args: &ExportArgs) -> anyhow::Result<Exit>
 }
 
 /// An event, masked if it is to be; nothing when it was removed meanwhile, or has no head that can be read, which the relay never stores.
-async fn read(access: &Access, id: EventId, mask: Option<&Mask>) -> Result<Option<Exported>, AccessError> {
-    let Some((event, row)) = access.event(id).await? else { return Ok(None) };
-    let exported = match mask {
-        Some(mask) => mask.apply(event, row),
-        None => Exported::whole(event, row),
-    };
-    Ok(exported.ok())
+async fn read(
+    access: &Access,
+    id: EventId,
+    mask: Option<&Mask>,
+    format: ExportFormat,
+) -> Result<Option<Exported>, AccessError> {
+    match access.event(id).await? {
+        Some(found) => lookup::exported(access, found, mask, format == ExportFormat::Har).await,
+        None => Ok(None),
+    }
 }
 
 /// Where events go.

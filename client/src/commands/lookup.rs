@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use inhaul_core::event::EventId;
+use inhaul_core::event::{Event, EventId};
 
 use crate::{
     access::{Access, AccessError},
     commands::Failure,
     data_dir::DataDir,
+    export::{Exported, Mask, edits},
     history::Found,
-    row::EventState,
+    row::{EventRow, EventState},
 };
 
 /// How many rows are asked for at once.
@@ -51,6 +52,31 @@ pub async fn open_or_make(data: Option<&Path>) -> Result<Access, Failure> {
 pub async fn event_id(access: &Access, beginning: &str) -> Result<EventId, Failure> {
     let found = access.find(beginning).await;
     one(beginning, found)
+}
+
+/// An event as it is exported, if it is asked for with what attempts sent in its place; nothing when it has no head that can be read,
+/// which the relay never stores.
+///
+/// # Errors
+/// When a draft cannot be read.
+pub async fn exported(
+    access: &Access,
+    (event, row): (Event, EventRow),
+    mask: Option<&Mask>,
+    with_edits: bool,
+) -> Result<Option<Exported>, AccessError> {
+    let (whole, edits) = (event.clone(), edits(&row));
+    let exported = match mask {
+        Some(mask) => mask.apply(event, row),
+        None => Exported::whole(event, row),
+    };
+    let Ok(mut exported) = exported else { return Ok(None) };
+    for id in edits.into_iter().filter(|_| with_edits) {
+        if let Some(edit) = access.draft(whole.id, id).await? {
+            exported.add_draft(&whole, id, &edit.draft, mask);
+        }
+    }
+    Ok(Some(exported))
 }
 
 /// Whether a word is written as ids and their beginnings are, and is long enough to be meant as one.

@@ -48,14 +48,16 @@ pub async fn run(data: Option<&Path>, args: &ShowArgs) -> anyhow::Result<Exit> {
         write_stdout(&text)?;
         return Ok(Exit::Success);
     }
+    if let Some(format) = args.format.filter(|_| !args.raw) {
+        let found = (event, row);
+        elsewhere::print_as(&access, format, found, args.unmasked, args.config.as_deref()).await?;
+        access.close().await.map_err(Failure::from)?;
+        return Ok(Exit::Success);
+    }
     access.close().await.map_err(Failure::from)?;
     if args.raw {
         write_stdout(&event.head)?;
         write_stdout(&event.body)?;
-        return Ok(Exit::Success);
-    }
-    if let Some(format) = args.format {
-        elsewhere::print_as(format, event, row, args.unmasked, args.config.as_deref())?;
         return Ok(Exit::Success);
     }
     if let Some(program) = &args.jq {

@@ -5,15 +5,19 @@
 //! byte.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use inhaul_core::event::{EventId, PeerSource};
+use inhaul_core::event::{Event, EventId, Head, PeerSource};
 use serde::{Deserialize, Serialize};
 
-use super::Exported;
+use super::{
+    Exported,
+    edited::{Fidelity, Sent},
+    has_body,
+};
 use crate::{
     forward::Target,
     output::json::Text,
     pipeline::sender_url,
-    row::{Attempt, Outcome},
+    row::{Attempt, Changed, Outcome},
 };
 
 /// A whole archive.
@@ -65,7 +69,7 @@ pub struct Entry {
     /// How the time was spent.
     #[serde(default)]
     pub timings: Timings,
-    /// Why there is no answer.
+    /// Why there is no answer, and how the request differs from the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// What only inhaul has.
@@ -223,6 +227,23 @@ pub struct Own {
     pub provider_event_id: Option<String>,
     /// The number of the attempt; none when there was no attempt.
     pub attempt: Option<u32>,
+    /// The body exactly as received, in base64, when the request has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// How what was sent differs from what was received; none when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<OwnChange>,
+}
+
+/// How what was sent differs from what was received.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OwnChange {
+    /// In a few words, such as `body edited (12 B), signed anew`.
+    pub what: String,
+    /// Length of the body that was sent.
+    pub body_bytes: u64,
+    /// What the request of the entry is: `sent`, `partly` (without what was made for the attempt alone: a signature, an id), or `received`.
+    pub request: String,
 }
 
 /// An archive without entries; they come between its two halves as they are written.
@@ -240,14 +261,18 @@ pub fn entries(exported: &Exported) -> Vec<Entry> {
 }
 
 fn entry(exported: &Exported, attempt: Option<&Attempt>) -> Entry {
-    let Exported { event, head, row, masked } = exported;
+    let Exported { event, head, row, masked, .. } = exported;
+    let changed = attempt.and_then(|attempt| Some((attempt, attempt.changed.as_ref()?)));
+    let edited = changed.map(|(attempt, changed)| (changed, exported.sent_by(attempt, changed)));
+    let (sent, sent_head) = edited.as_ref().map_or((event, head), |(_, sent)| (&sent.event, &sent.head));
+    let target = sent.app_target(sent_head);
     let application = attempt.and_then(|attempt| attempt.target.parse::<Target>().ok());
     let url = match application {
-        Some(application) => application.url_for(&exported.target()),
-        None => sender_url(event, head)
-            .unwrap_or_else(|| format!("http://localhost{}", String::from_utf8_lossy(&exported.target()))),
+        Some(application) => application.url_for(&target),
+        None => sender_url(sent, sent_head)
+            .unwrap_or_else(|| format!("http://localhost{}", String::from_utf8_lossy(&target))),
     };
-    let (response, time, comment) = match attempt.map(|attempt| &attempt.outcome) {
+    let (response, time, failure) = match attempt.map(|attempt| &attempt.outcome) {
         Some(Outcome::Answered { status, headers, body_bytes, body_excerpt, latency_ms }) => {
             (answer(*status, headers, *body_bytes, body_excerpt), *latency_ms, None)
         }
@@ -260,17 +285,19 @@ fn entry(exported: &Exported, attempt: Option<&Attempt>) -> Entry {
         Some(Outcome::Begun) => (Response::default(), 0, Some("its end is not on record".to_owned())),
         None => (Response::default(), 0, Some("it was not sent to an application".to_owned())),
     };
+    let difference = edited.as_ref().map(|(changed, sent)| difference(changed, sent.fidelity));
+    let comments: Vec<String> = failure.into_iter().chain(difference).collect();
     #[expect(clippy::cast_precision_loss, reason = "no attempt takes 2^53 ms")]
     let time = time as f64;
     let started = attempt.map_or(event.received_at, |attempt| attempt.started_at);
     Entry {
         started_date_time: started.to_string(),
         time,
-        request: request(exported, url),
+        request: request(sent, sent_head, url),
         response,
         cache: serde_json::Map::new(),
         timings: Timings { send: 0.0, wait: time, receive: 0.0 },
-        comment,
+        comment: (!comments.is_empty()).then(|| comments.join("; ")),
         own: Some(Own {
             event_id: event.id,
             endpoint: event.endpoint.to_string(),
@@ -284,12 +311,41 @@ fn entry(exported: &Exported, attempt: Option<&Attempt>) -> Entry {
             event_type: row.event_type.clone(),
             provider_event_id: row.provider_event_id.clone(),
             attempt: attempt.map(|attempt| attempt.number),
+            body: (sent.body != event.body).then(|| STANDARD.encode(&event.body)),
+            changed: edited.as_ref().map(|(changed, sent)| own_change(changed, sent)),
         }),
     }
 }
 
-fn request(exported: &Exported, url: String) -> Request {
-    let Exported { event, head, .. } = exported;
+fn own_change(changed: &Changed, sent: &Sent) -> OwnChange {
+    let request = match sent.fidelity {
+        Fidelity::Sent => "sent",
+        Fidelity::Partly => "partly",
+        Fidelity::Received => "received",
+    };
+    OwnChange { what: changed.what.clone(), body_bytes: changed.body_bytes, request: request.to_owned() }
+}
+
+/// What a person who reads the entry has to know of its request.
+fn difference(changed: &Changed, fidelity: Fidelity) -> String {
+    let what = &changed.what;
+    match (fidelity, changed.edit) {
+        (Fidelity::Sent, _) => format!("sent changed: {what}"),
+        (Fidelity::Partly, _) => {
+            format!("sent changed: {what}; the signature and the id made for it are not on record")
+        }
+        (Fidelity::Received, Some(_)) => {
+            format!("sent changed: {what}; how is not on record any more, so this is what was received")
+        }
+        (Fidelity::Received, None) => {
+            format!(
+                "sent changed: {what}; what was made for it is not on record, so this is what was received"
+            )
+        }
+    }
+}
+
+fn request(event: &Event, head: &Head, url: String) -> Request {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let query = form_urlencoded::parse(query.as_bytes());
@@ -297,7 +353,7 @@ fn request(exported: &Exported, url: String) -> Request {
         name: name.into_owned(),
         value: value.into_owned(),
     };
-    let post_data = exported.has_body().then(|| {
+    let post_data = has_body(event, head).then(|| {
         let (text, encoding) = encoded(&event.body);
         let mime_type = head.header("content-type").map(|value| String::from_utf8_lossy(value).into_owned());
         PostData { mime_type: mime_type.unwrap_or_default(), text, encoding }

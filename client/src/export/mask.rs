@@ -140,7 +140,7 @@ impl Mask {
         let event = Event { head: line.into(), prefix_bytes: 0, body, body_sha256, ..event };
         let head = event.parsed_head()?;
         let row = self.row(row, &head, &event, names, cover);
-        Ok(Exported { event, head, row, masked })
+        Ok(Exported { event, head, row, masked, edits: Vec::new() })
     }
 
     /// The body with the values replaced; nothing when there are none. What says that it is JSON and cannot be read as such is replaced as

@@ -28,6 +28,8 @@ use crate::{
     row::Outcome,
 };
 
+mod edited;
+
 const PREFIX: &str = "/in/orders-0f0f";
 
 /// Headers that speak of one connection, or that curl has to set.

@@ -50,7 +50,13 @@ fn read_own(own: &Own, entry: &Entry, index: u64, otherwise: &EndpointName) -> R
             ..Facts::default()
         },
     };
-    let imported = event(said, head.into(), body(entry.request.post_data.as_ref())?, index, otherwise);
+    let body = match &own.body {
+        Some(received) => {
+            STANDARD.decode(received).map_err(|error| format!("`_inhaul.body`: {error}"))?.into()
+        }
+        None => body(entry.request.post_data.as_ref())?,
+    };
+    let imported = event(said, head.into(), body, index, otherwise);
     parts::check(&imported.event)?;
     Ok(imported)
 }

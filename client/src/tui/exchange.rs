@@ -14,7 +14,7 @@ use super::{
 use crate::{
     data_dir::{create_private_dir, write_private_file},
     diff::{self, Diff, Ignore},
-    export::{Exported, Mask, fixture::body_extension, one},
+    export::{Exported, Mask, edits, fixture::body_extension, one},
     history::History,
     row::EventRow,
 };
@@ -110,13 +110,22 @@ impl Exchange {
         catalogue: &Catalogue,
     ) -> Result<(Vec<u8>, bool, &'static str), String> {
         let (event, row) = self.whole(id).await?;
-        let whole = event.body.clone();
-        let masks = masks && format != one::Format::Signed;
-        let exported = if masks { self.mask.apply(event, row) } else { Exported::whole(event, row) };
-        let exported = exported.map_err(|error| error.to_string())?;
+        let (whole, edits) = (event.clone(), edits(&row));
+        let mask = Some(&self.mask).filter(|_| masks && format != one::Format::Signed);
+        let exported = match mask {
+            Some(mask) => mask.apply(event, row),
+            None => Exported::whole(event, row),
+        };
+        let mut exported = exported.map_err(|error| error.to_string())?;
+        for edit in edits.into_iter().filter(|_| format == one::Format::Har) {
+            let found = self.history.draft(id, edit).await.map_err(|error| error.to_string())?;
+            if let Some(found) = found {
+                exported.add_draft(&whole, edit, &found.draft, mask);
+            }
+        }
         let text = one::written(format, &exported, catalogue)?;
         if format == one::Format::Body {
-            return Ok((text, whole != exported.event.body, body_extension(&exported.event.body)));
+            return Ok((text, whole.body != exported.event.body, body_extension(&exported.event.body)));
         }
         Ok((text, exported.masked, extension))
     }

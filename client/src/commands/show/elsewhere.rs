@@ -8,9 +8,10 @@ use std::{
 use inhaul_core::{event::Event, signature::catalogue, visible::multiline_bytes};
 
 use crate::{
-    commands::Failure,
+    access::Access,
+    commands::{Failure, lookup},
     config::load_file,
-    export::{Exported, Mask, one},
+    export::{Mask, one},
     jq::{self, Bounds, Jq},
     output::write_stdout,
     row::EventRow,
@@ -20,22 +21,22 @@ use crate::{
 ///
 /// # Errors
 /// When the configuration cannot be read, or the event has nothing of the kind.
-pub(super) fn print_as(
+pub(super) async fn print_as(
+    access: &Access,
     format: one::Format,
-    event: Event,
-    row: EventRow,
+    found: (Event, EventRow),
     unmasked: bool,
     config: Option<&Path>,
 ) -> anyhow::Result<()> {
     let file = load_file(config).map_err(Failure::from)?;
     let (providers, named) =
         file.map_or_else(|| (catalogue().clone(), Default::default()), |file| (file.catalogue, file.mask));
-    let exported = if unmasked || format == one::Format::Signed {
-        Exported::whole(event, row)
-    } else {
-        Mask::new(&providers, &named.headers, &named.json).apply(event, row)
-    };
-    let exported = exported.map_err(Failure::new)?;
+    let masks = !unmasked && format != one::Format::Signed;
+    let mask = masks.then(|| Mask::new(&providers, &named.headers, &named.json));
+    let exported = lookup::exported(access, found, mask.as_ref(), format == one::Format::Har)
+        .await
+        .map_err(Failure::from)?;
+    let exported = exported.ok_or_else(|| Failure::new("the event has no head that can be read"))?;
     let written = one::written(format, &exported, &providers);
     write_stdout(&written.map_err(|reason| Failure::new(reason).as_answer())?)?;
     Ok(())
