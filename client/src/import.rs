@@ -1,7 +1,7 @@
 //! Events from files: HAR of any tool, NDJSON and fixtures of `inhaul export`. Nothing here reads or writes files: bytes come in.
 //!
 //! An event that inhaul wrote whole keeps its id, so importing it into the history it came from changes nothing. Any other one gets an
-//! id made from its time and its bytes: importing the same file twice stores it once.
+//! id made from its time and its bytes: importing it again stores it once, whichever files it is in and wherever it stands in them.
 
 use bytes::Bytes;
 use inhaul_core::{
@@ -66,11 +66,21 @@ pub fn kind_of(bytes: &[u8]) -> FileKind {
     if begin.take(5).eq(*b"{\"log") { FileKind::Har } else { FileKind::Ndjson }
 }
 
+/// Which id an event gets.
+#[derive(Clone, Copy, Debug)]
+enum Identity {
+    /// The one it had: these are the bytes it was received with.
+    Kept(EventId),
+    /// One made of its time, its bytes and the id it had: something in it was replaced.
+    Masked(EventId),
+    /// One made of its time, its bytes and how many equal ones the file has before it, for nothing else tells them apart.
+    After(u64),
+}
+
 /// What is said of an event besides its bytes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Said {
-    /// Its id, when these are the bytes it was received with.
-    id: Option<EventId>,
+    identity: Identity,
     endpoint: Option<EndpointName>,
     received_at: UnixMillis,
     peer: Option<Peer>,
@@ -78,9 +88,9 @@ struct Said {
     facts: Facts,
 }
 
-/// An event made of what a file says; `entry` tells apart those that are equal.
-fn event(said: Said, head: Bytes, body: Bytes, entry: u64, otherwise: &EndpointName) -> Imported {
-    let id = said.id.unwrap_or_else(|| derived_id(said.received_at, &head, &body, entry));
+/// An event made of what a file says.
+fn event(said: Said, head: Bytes, body: Bytes, otherwise: &EndpointName) -> Imported {
+    let id = id_of(said.identity, said.received_at, &head, &body);
     let unknown = || Peer { address: "unknown".to_owned(), source: PeerSource::Socket };
     Imported {
         event: Event {
@@ -97,9 +107,14 @@ fn event(said: Said, head: Bytes, body: Bytes, entry: u64, otherwise: &EndpointN
     }
 }
 
-fn derived_id(at: UnixMillis, head: &[u8], body: &[u8], entry: u64) -> EventId {
+fn id_of(identity: Identity, at: UnixMillis, head: &[u8], body: &[u8]) -> EventId {
+    let apart = match identity {
+        Identity::Kept(id) => return id,
+        Identity::Masked(id) => id.0.into_bytes().to_vec(),
+        Identity::After(equal) => equal.to_be_bytes().to_vec(),
+    };
     let digests = [Event::digest(head), Event::digest(body)].concat();
-    let digest = Event::digest(&[&digests[..], &entry.to_be_bytes()].concat());
+    let digest = Event::digest(&[digests, apart].concat());
     let [random @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
     EventId(Builder::from_unix_timestamp_millis(at.0, &random).into_uuid())
 }

@@ -28,5 +28,5 @@ pub fn read(
     }
     let head = Bytes::from(read(HEAD_FILE, &mut file)?);
     let body = Bytes::from(read(&body_file, &mut file)?);
-    described.with(head, body, 0, otherwise).map_err(|what| ImportError::new(EVENT_FILE, what))
+    described.with(head, body, otherwise).map_err(|what| ImportError::new(EVENT_FILE, what))
 }

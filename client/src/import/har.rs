@@ -1,16 +1,19 @@
 //! HTTP Archives: those of `inhaul export` byte for byte, those of other tools as far as HAR says what was sent.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use inhaul_core::event::{EndpointName, Header, Peer};
 
-use super::{ImportError, Imported, Said, event, parts, time};
+use super::{Identity, ImportError, Imported, Said, event, parts, time};
 use crate::{
     export::har::{Archive, Entry, Own, PostData, Request},
     history::Facts,
 };
+
+/// How many requests of other tools there are with the same time, head and body.
+type Equal = HashMap<(u64, Bytes, Bytes), u64>;
 
 /// Reads the request of every entry; several attempts to deliver one event are one event.
 ///
@@ -22,23 +25,24 @@ pub fn read(bytes: &[u8], otherwise: &EndpointName) -> Result<Vec<Imported>, Imp
         .map_err(|error| ImportError::new(format!("line {}", error.line()), format!("not HAR: {error}")))?;
     let mut imported = Vec::new();
     let mut known = HashSet::new();
+    let mut equal = Equal::new();
     for (index, entry) in archive.log.entries.iter().enumerate() {
         if entry.own.as_ref().is_some_and(|own| !known.insert(own.event_id)) {
             continue;
         }
         let read = match &entry.own {
-            Some(own) => read_own(own, entry, index as u64, otherwise),
-            None => read_other(entry, index as u64, otherwise),
+            Some(own) => read_own(own, entry, otherwise),
+            None => read_other(entry, &mut equal, otherwise),
         };
         imported.push(read.map_err(|what| ImportError::new(format!("entry {}", index + 1), what))?);
     }
     Ok(imported)
 }
 
-fn read_own(own: &Own, entry: &Entry, index: u64, otherwise: &EndpointName) -> Result<Imported, String> {
+fn read_own(own: &Own, entry: &Entry, otherwise: &EndpointName) -> Result<Imported, String> {
     let head = STANDARD.decode(&own.head).map_err(|error| format!("`_inhaul.head`: {error}"))?;
     let said = Said {
-        id: (!own.masked).then_some(own.event_id),
+        identity: if own.masked { Identity::Masked(own.event_id) } else { Identity::Kept(own.event_id) },
         endpoint: Some(own.endpoint.parse().map_err(|error| format!("`_inhaul.endpoint`: {error}"))?),
         received_at: time(&own.received_at)?,
         peer: Some(Peer { address: own.peer.clone(), source: own.peer_source }),
@@ -56,12 +60,12 @@ fn read_own(own: &Own, entry: &Entry, index: u64, otherwise: &EndpointName) -> R
         }
         None => body(entry.request.post_data.as_ref())?,
     };
-    let imported = event(said, head.into(), body, index, otherwise);
+    let imported = event(said, head.into(), body, otherwise);
     parts::check(&imported.event)?;
     Ok(imported)
 }
 
-fn read_other(entry: &Entry, index: u64, otherwise: &EndpointName) -> Result<Imported, String> {
+fn read_other(entry: &Entry, equal: &mut Equal, otherwise: &EndpointName) -> Result<Imported, String> {
     let Request { method, url, http_version, headers, post_data, .. } = &entry.request;
     let (authority, target) = split(url).ok_or_else(|| format!("{url:?} is no URL of HTTP"))?;
     // HTTP/2 writes some parts of the request line as headers.
@@ -86,8 +90,13 @@ fn read_other(entry: &Entry, index: u64, otherwise: &EndpointName) -> Result<Imp
         _ => "HTTP/1.1",
     };
     let head = parts::head(method.as_bytes(), target.as_bytes(), version, &headers)?;
-    let said = Said { received_at: time(&entry.started_date_time)?, ..Said::default() };
-    let imported = event(said, head, body, index, otherwise);
+    let received_at = time(&entry.started_date_time)?;
+    let before = equal.entry((received_at.0, head.clone(), body.clone())).or_default();
+    let identity = Identity::After(*before);
+    *before += 1;
+    let said =
+        Said { identity, endpoint: None, received_at, peer: None, prefix_bytes: 0, facts: Facts::default() };
+    let imported = event(said, head, body, otherwise);
     parts::check(&imported.event)?;
     Ok(imported)
 }

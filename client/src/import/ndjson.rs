@@ -5,7 +5,7 @@ use bytes::Bytes;
 use inhaul_core::event::{EndpointName, EventId, Header, Peer, PeerSource};
 use serde::Deserialize;
 
-use super::{ImportError, Imported, Said, event, parts, time};
+use super::{Identity, ImportError, Imported, Said, event, parts, time};
 use crate::{history::Facts, output::json::SCHEMA};
 
 /// Reads every line.
@@ -22,8 +22,7 @@ pub fn read(bytes: &[u8], otherwise: &EndpointName) -> Result<Vec<Imported>, Imp
         let place = || format!("line {}", index + 1);
         let described: Described =
             serde_json::from_slice(line).map_err(|error| ImportError::new(place(), column_only(&error)))?;
-        let entry = index as u64;
-        imported.push(described.whole(entry, otherwise).map_err(|what| ImportError::new(place(), what))?);
+        imported.push(described.whole(otherwise).map_err(|what| ImportError::new(place(), what))?);
     }
     Ok(imported)
 }
@@ -97,7 +96,7 @@ impl Bytes64 {
 }
 
 impl Described {
-    fn whole(self, entry: u64, otherwise: &EndpointName) -> Result<Imported, String> {
+    fn whole(self, otherwise: &EndpointName) -> Result<Imported, String> {
         let (Some(target), Some(headers), Some(body)) = (&self.raw_target, &self.headers, &self.body) else {
             return Err("it has no request, as `inhaul export --format ndjson` writes it".to_owned());
         };
@@ -108,17 +107,11 @@ impl Described {
         let version = self.http_version.as_deref().unwrap_or("HTTP/1.1");
         let head = parts::head(self.method.as_bytes(), &target.bytes()?, version, &headers)?;
         let body = body.bytes()?;
-        self.with(head, body, entry, otherwise)
+        self.with(head, body, otherwise)
     }
 
     /// The event with these bytes.
-    pub(super) fn with(
-        self,
-        head: Bytes,
-        body: Bytes,
-        entry: u64,
-        otherwise: &EndpointName,
-    ) -> Result<Imported, String> {
+    pub(super) fn with(self, head: Bytes, body: Bytes, otherwise: &EndpointName) -> Result<Imported, String> {
         if self.schema != SCHEMA {
             return Err(format!("it has schema {}, and this release reads {SCHEMA}", self.schema));
         }
@@ -127,7 +120,7 @@ impl Described {
         }
         let source = self.peer_source.unwrap_or(PeerSource::Socket);
         let said = Said {
-            id: (!self.masked).then_some(self.id),
+            identity: if self.masked { Identity::Masked(self.id) } else { Identity::Kept(self.id) },
             endpoint: Some(self.endpoint),
             received_at: time(&self.received_at)?,
             peer: self.peer.map(|address| Peer { address, source }),
@@ -139,7 +132,7 @@ impl Described {
                 ..Facts::default()
             },
         };
-        let imported = event(said, head, body, entry, otherwise);
+        let imported = event(said, head, body, otherwise);
         if self.body_sha256.is_some_and(|written| written != hex::encode(imported.event.body_sha256)) {
             return Err("the body is not the one its `body_sha256` is of".to_owned());
         }

@@ -1,5 +1,6 @@
 //! Files of other tools and of a person's own making.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 
 use super::*;
@@ -58,6 +59,59 @@ fn the_object_of_an_event_is_recognised() {
 fn the_same_file_gives_the_same_ids() {
     let read = || har::read(OTHER_TOOL.as_bytes(), &endpoint()).unwrap();
     assert_eq!(read(), read());
+}
+
+#[test]
+fn where_a_request_stands_in_a_file_does_not_change_its_id() {
+    let mut archive: serde_json::Value = serde_json::from_str(OTHER_TOOL).unwrap();
+    let ids = |archive: &serde_json::Value| -> Vec<EventId> {
+        let read = har::read(archive.to_string().as_bytes(), &endpoint()).unwrap();
+        read.into_iter().map(|imported| imported.event.id).collect()
+    };
+    let all = ids(&archive);
+    let entries = archive["log"]["entries"].as_array_mut().unwrap();
+    entries.rotate_left(1);
+    assert_eq!(ids(&archive), [all[1], all[2], all[0]]);
+    archive["log"]["entries"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(ids(&archive), [all[1]]);
+}
+
+#[test]
+fn a_masked_event_has_one_id_in_every_format_and_at_every_place() {
+    let masked = |id: &str| {
+        let described = format!(
+            r#"{{"schema":1,"kind":"event","id":"{id}","endpoint":"orders","received_at":"2026-11-24T07:41:10Z","method":"POST","raw_target":"/?token=***","headers":[],"body":"x","body_file":"body.txt","masked":true}}"#
+        );
+        let own = format!(
+            r#"{{"event_id":"{id}","endpoint":"orders","received_at":"2026-11-24T07:41:10Z","peer":"unknown","peer_source":"socket","prefix_bytes":0,"head":"{}","masked":true,"provider":null,"event_type":null,"provider_event_id":null,"attempt":null}}"#,
+            STANDARD.encode(HEAD)
+        );
+        let entry = format!(
+            r#"{{"startedDateTime":"2026-11-24T07:41:10Z","request":{{"method":"POST","url":"http://a/","postData":{{"text":"x"}}}},"_inhaul":{own}}}"#
+        );
+        (described, entry)
+    };
+    const HEAD: &str = "POST /?token=*** HTTP/1.1\r\n\r\n";
+    let (first, second) =
+        (masked("0193586a-1b2c-7def-8123-456789abcdef"), masked("0193586a-1b2c-7def-8123-456789abcdee"));
+    let ids = |read: Vec<Imported>| read.into_iter().map(|imported| imported.event.id).collect::<Vec<_>>();
+    let of_lines = |lines: &str| ids(ndjson::read(lines.as_bytes(), &endpoint()).unwrap());
+    let of_entries = |entries: &str| {
+        let archive = format!(r#"{{"log":{{"version":"1.2","creator":{{}},"entries":[{entries}]}}}}"#);
+        ids(har::read(archive.as_bytes(), &endpoint()).unwrap())
+    };
+    let both = of_lines(&format!("{}\n{}\n", first.0, second.0));
+    assert_ne!(both[0], both[1], "equal bytes, and two events");
+    assert_eq!(of_lines(&second.0), both[1..]);
+    assert_eq!(of_lines(&format!("\n{}\n{}", second.0, first.0)), [both[1], both[0]]);
+    assert_eq!(of_entries(&format!("{},{}", first.1, second.1)), both);
+    assert_eq!(of_entries(&second.1), both[1..]);
+    let file = |name: &str| match name {
+        "event.json" => Ok(second.0.clone().into_bytes()),
+        "head.http" => Ok(HEAD.into()),
+        _ => Ok(b"x".to_vec()),
+    };
+    assert_eq!(ids(vec![fixture::read(file, &endpoint()).unwrap()]), both[1..]);
 }
 
 #[test]
