@@ -52,7 +52,7 @@ pub struct Exported {
     pub head: Head,
     /// What is known of it.
     pub row: EventRow,
-    /// Something in it was replaced by [`MASKED`].
+    /// Something in the request was replaced by [`MASKED`]; that the address of the endpoint is left out does not count.
     pub masked: bool,
     /// What attempts sent in its place, as far as [`Exported::add_draft`] was told.
     pub edits: Vec<Edited>,

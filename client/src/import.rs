@@ -1,6 +1,6 @@
 //! Events from files: HAR of any tool, NDJSON and fixtures of `inhaul export`. Nothing here reads or writes files: bytes come in.
 //!
-//! An event that inhaul wrote whole keeps its id, so importing it into the history it came from changes nothing. Any other one gets an
+//! An event in which inhaul masked nothing keeps its id, so importing it into the history it came from changes nothing. Any other one gets an
 //! id made from its time and its bytes: importing it again stores it once, whichever files it is in and wherever it stands in them.
 
 use bytes::Bytes;
@@ -69,7 +69,7 @@ pub fn kind_of(bytes: &[u8]) -> FileKind {
 /// Which id an event gets.
 #[derive(Clone, Copy, Debug)]
 enum Identity {
-    /// The one it had: these are the bytes it was received with.
+    /// The one it had: this is what was received, but for the address of its endpoint where that is left out.
     Kept(EventId),
     /// One made of its time, its bytes and the id it had: something in it was replaced.
     Masked(EventId),

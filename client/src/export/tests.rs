@@ -390,6 +390,15 @@ fn an_event_without_secrets_is_left_as_it_is_but_for_its_endpoint() {
     assert_eq!(masked.target(), exported.target());
     assert_eq!(masked.head.headers, exported.head.headers);
     assert_eq!(masked.event.body, exported.event.body);
+    let line = masked.json_line();
+    assert!(!line.contains(PREFIX), "{line}");
+    // So nothing says that secrets are masked, and it keeps its id.
+    assert!(!masked.masked && line.contains(r#""masked":false"#), "{line}");
+    let application: Target = "3000".parse().unwrap();
+    let command = curl::command(&masked, &application, BodyPlace::Piped);
+    assert_eq!(command, curl::command(&exported, &application, BodyPlace::Piped));
+    let read = import::ndjson::read(line.as_bytes(), &"imported".parse().unwrap()).unwrap();
+    assert_eq!(read[0].event.id, exported.event.id);
 }
 
 #[test]
