@@ -13,6 +13,7 @@ use crate::{config::RelayUrl, export::one::Format, forward::Target, listing::Ord
 mod changes;
 mod exchange;
 mod history;
+mod hyphen;
 mod notes;
 mod play;
 mod signing;
@@ -261,10 +262,10 @@ pub struct ListenArgs {
     #[arg(long, value_name = "deliver|store|ask", hide_possible_values = true)]
     pub catch_up: Option<CatchUp>,
     /// Forward only events that pass this filter, such as 'type:charge.*'
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", value_parser = hyphen::filter_word)]
     pub when: Option<String>,
     /// Hold events that pass this filter until `inhaul release` frees them
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", value_parser = hyphen::filter_word)]
     pub hold: Option<String>,
     /// Allow targets that are not on this machine
     #[arg(long)]
@@ -410,7 +411,7 @@ pub struct UiArgs {
 #[derive(Debug, Args)]
 pub struct EventsArgs {
     /// Only events that pass this filter, such as 'type:charge.* status:5xx'
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", value_parser = hyphen::filter_word)]
     pub filter: Vec<String>,
     /// How many events at most
     #[arg(long, value_name = "N", default_value_t = 20)]

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
 use inhaul::{
     cli::Cli,
     commands::{self, failure::report},
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     // First of all, so that no library picks a provider of its own. It fails only when one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let cli = Cli::parse();
+    let cli = Cli::of(std::env::args_os()).unwrap_or_else(|error| error.exit());
     commands::log::start(&cli)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
     let ended = runtime.block_on(commands::run(cli));

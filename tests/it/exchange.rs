@@ -81,6 +81,9 @@ fn events_go_from_one_history_to_another() {
         let listed = String::from_utf8(listed).unwrap();
         assert_eq!(listed.lines().count(), 3);
         assert!(listed.lines().all(|line| line.contains(r#""state":"settled""#)), "{listed}");
+        let others =
+            world.inhaul_in(&data, &["events", "-is:imported", "--limit", "5", "--json"]).output().unwrap();
+        assert!(others.status.success() && others.stdout.is_empty(), "{others:?}");
     }
     let bytes = fixtures.join(format!("event-{}", ids[2])).join("body.bin");
     let of_stripe = fixtures.join(format!("stripe-{}", ids[2])).join("body.bin");

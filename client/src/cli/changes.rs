@@ -10,7 +10,7 @@ use std::{
 use clap::{ArgGroup, Args};
 use thiserror::Error;
 
-use super::{OutputMode, SignatureArgs, parse_duration};
+use super::{OutputMode, SignatureArgs, hyphen::filter_word, parse_duration};
 use crate::{
     draft::{Changes, Draft, IdChange, Sign},
     forward::Target,
@@ -135,7 +135,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
     /// Every event that passes this filter, oldest first, in place of IDs
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", value_parser = filter_word)]
     pub filter: Option<String>,
     /// Every event that was given up, oldest first, in place of IDs
     #[arg(long)]
@@ -270,7 +270,7 @@ pub struct ReleaseArgs {
 #[derive(Debug, Args)]
 pub struct HoldArgs {
     /// Hold events that pass this filter; off and on keep the one there is
-    #[arg(value_name = "FILTER|off|on")]
+    #[arg(value_name = "FILTER|off|on", value_parser = filter_word)]
     pub filter: Option<String>,
     /// One JSON object, as docs/output-json.md describes
     #[arg(long)]

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+
+use super::hyphen::filter_word;
 use inhaul_core::{event::EndpointName, filter::JsonPath};
 
 use crate::forward::Target;
@@ -31,7 +33,7 @@ Exit status:
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Only events that pass this filter, such as an id's beginning
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", value_parser = filter_word)]
     pub filter: Vec<String>,
     /// What to write
     #[arg(long, value_name = "FORMAT")]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use super::hyphen::filter_word;
+
 /// How `delete` ends.
 pub(super) const DELETE_STATUS: &str = "\
 Exit status:
@@ -43,7 +45,7 @@ pub struct CommentArgs {
 #[derive(Debug, Args)]
 pub struct DeleteArgs {
     /// Ids of events or their beginnings; or a filter, such as 'type:ping'
-    #[arg(value_name = "ID|FILTER", required = true)]
+    #[arg(value_name = "ID|FILTER", required = true, value_parser = filter_word)]
     pub events: Vec<String>,
     /// Do not ask
     #[arg(long, short)]
