@@ -74,6 +74,10 @@ fn an_empty_history_is_no_error_and_none_is_made_by_a_slip() {
     let world = World::new();
     let (code, said) = world.fails(&["events"]);
     assert!(code == 2 && said.contains("there is no history in "), "{said}");
+    for command in [&["check"][..], &["repair"], &["stats"], &["prune", "--keep", "0B"]] {
+        let (code, said) = world.fails(&[&["history"], command].concat());
+        assert!(code == 2 && said.contains("there is no history in "), "{command:?}: {said}");
+    }
     assert!(!world.path("client").exists());
     std::fs::create_dir(world.path("client")).unwrap();
     let output = world.run(&["events"]);

@@ -59,6 +59,7 @@ fn table(status: &Status, periods: &[PeriodInfo]) -> String {
 }
 
 async fn look_after(data: Option<&Path>, repair: bool) -> anyhow::Result<Exit> {
+    lookup::is_there(data)?;
     let data = DataDir::open(data).map_err(Failure::from)?;
     let (sender, mut checked) = mpsc::unbounded_channel();
     let checking = tokio::task::spawn_blocking(move || {

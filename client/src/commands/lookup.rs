@@ -24,11 +24,19 @@ const NAMED_MAX: usize = 3;
 /// # Errors
 /// When there is none.
 pub async fn open(data: Option<&Path>) -> Result<Access, Failure> {
+    is_there(data)?;
+    open_or_make(data).await
+}
+
+/// Whether the data directory that is named is there: a slip in its name would make a second one.
+///
+/// # Errors
+/// When it is not.
+pub fn is_there(data: Option<&Path>) -> Result<(), Failure> {
     match data.filter(|path| !path.exists()) {
-        // A slip in its name would make a second one.
         Some(missing) => Err(Failure::new(format!("there is no history in {}", missing.display()))
             .hint("`--data` names the directory that `inhaul listen` was started with, which makes it")),
-        None => open_or_make(data).await,
+        None => Ok(()),
     }
 }
 
