@@ -50,6 +50,22 @@ fn a_wrong_token_is_refused_with_the_reason() {
     let (code, said) = world.fails(&args);
     assert_eq!(code, 2);
     assert!(said.contains("--cacert"), "{said}");
+    assert_eq!(said.matches("certificate").count(), 1, "it is said once: {said}");
+}
+
+#[test]
+fn a_relay_that_speaks_tls_where_the_url_does_not_is_named_and_the_other_way_round() {
+    for (tls, wrong, right) in [("self-signed", "http", "https"), ("off", "https", "http")] {
+        let world = World::new();
+        let relay = world.relay(&["--tls", tls]);
+        world.endpoint(&[]);
+        let token = world.path("token");
+        let url = format!("{wrong}://{}", relay.address());
+        let args = ["listen", "--relay", &url, "--endpoint", "orders", "--token-file", text(&token)];
+        let (code, said) = world.fails(&args);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(&format!("use {right}://{}", relay.address())), "{said}");
+    }
 }
 
 #[test]

@@ -32,6 +32,9 @@ const FILE_NAME: &str = "inhaul.log";
 /// Length at which a start begins the log anew.
 const FILE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
+/// What logs the reason for which a certificate is not trusted before whoever asked says it in words of its own.
+const SAYS_IT_TWICE: &str = "rustls_platform_verifier";
+
 /// Starts the log: warnings and errors, or what `INHAUL_LOG` says; for a hosted relay, as the relay's program does.
 ///
 /// # Errors
@@ -63,10 +66,12 @@ pub fn start(cli: &Cli) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Logs from now on, without what would give tokens and bodies away.
+/// Logs from now on, without what would give tokens and bodies away or be said twice.
 fn begin(lines: impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static) {
     let harmless = filter_fn(|metadata| {
-        *metadata.level() != Level::TRACE || !TALKATIVE.iter().any(|name| metadata.target().starts_with(name))
+        let is_of = |name: &&str| metadata.target().starts_with(*name);
+        !is_of(&SAYS_IT_TWICE)
+            && (*metadata.level() != Level::TRACE || !TALKATIVE.iter().any(|name| is_of(name)))
     });
     lines.with(harmless).init();
 }

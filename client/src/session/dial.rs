@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,12 @@ use crate::config::RelayUrl;
 
 /// Time for connection, TLS and handshake together.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a TLS server that is spoken to in plain text answers: the record of an alert (RFC 8446 section 5.1).
+const TLS_ALERT: u8 = 21;
+
+/// What a server of plain HTTP that is spoken to in TLS answers, if anything: `HTTP/1.1 400 …`.
+const HTTP_ANSWER: u8 = b'H';
 
 /// A relay and how to trust it.
 #[derive(Clone)]
@@ -63,6 +69,28 @@ pub enum DialError {
         /// Why.
         error: io::Error,
     },
+    /// The URL says nothing of TLS, and the other side speaks it.
+    #[error("{relay} speaks TLS: use https://{authority}")]
+    SpeaksTls {
+        /// The URL.
+        relay: String,
+        /// Its host and port.
+        authority: String,
+    },
+    /// The URL says TLS, and the other side speaks plain HTTP.
+    #[error("{relay} speaks no TLS: {}", if *here {
+        format!("use http://{authority}")
+    } else {
+        "a relay on another machine must".to_owned()
+    })]
+    SpeaksNoTls {
+        /// The URL.
+        relay: String,
+        /// Its host and port.
+        authority: String,
+        /// It is on this machine.
+        here: bool,
+    },
     /// Something answered that is no relay, or is not ready.
     #[error("{relay} answered {status} where a relay would open a session")]
     Answer {
@@ -92,6 +120,7 @@ impl DialError {
             Self::Answer { status, .. } => {
                 status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
+            Self::SpeaksTls { .. } | Self::SpeaksNoTls { .. } => true,
             Self::Connect { .. } | Self::Handshake { .. } | Self::TimedOut(_) => false,
         }
     }
@@ -105,7 +134,14 @@ impl DialError {
             Self::Answer { .. } => {
                 Some("`--relay` takes the relay's public URL, such as https://relay.example")
             }
-            Self::Connect { .. } | Self::Handshake { .. } | Self::TimedOut(_) => None,
+            Self::SpeaksNoTls { here: false, .. } => {
+                Some("name the port on which it does; behind a proxy that speaks TLS, name the proxy")
+            }
+            Self::Connect { .. }
+            | Self::SpeaksTls { .. }
+            | Self::SpeaksNoTls { .. }
+            | Self::Handshake { .. }
+            | Self::TimedOut(_) => None,
         }
     }
 }
@@ -136,23 +172,39 @@ async fn open(relay: &Relay) -> Result<Dialled, DialError> {
     // Below TLS, whose records take their time too.
     let last_byte = LastByte::new(Instant::now());
     let noted = last_byte.clone();
+    let first_byte = Arc::new(OnceLock::new());
+    let begun = Arc::clone(&first_byte);
     let note = move |bytes: &[u8]| {
-        if !bytes.is_empty() {
+        if let Some(first) = bytes.first() {
+            begun.get_or_init(|| *first);
             noted.note(Instant::now());
         }
     };
     let stream = InspectReader::new(proxy::connect(url).await.map_err(failed)?, note);
     let stream: Stream = match &relay.tls {
         Some(config) if url.is_tls() => {
-            let failed = |error| DialError::Tls { relay: shown(), error };
+            let failed = |error| match first_byte.get() {
+                Some(&HTTP_ANSWER) => DialError::SpeaksNoTls {
+                    relay: shown(),
+                    authority: url.authority().to_owned(),
+                    here: url.is_loopback(),
+                },
+                Some(_) | None => DialError::Tls { relay: shown(), error },
+            };
             let name = url.host().to_owned().try_into().map_err(|error| failed(io::Error::other(error)))?;
             Box::new(TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(failed)?)
         }
         Some(_) | None => Box::new(stream),
     };
-    let (socket, _) = client_async_with_config(handshake(url), stream, Some(socket_config()))
-        .await
-        .map_err(|error| refused(url, error))?;
+    let (socket, _) =
+        client_async_with_config(handshake(url), stream, Some(socket_config())).await.map_err(|error| {
+            match first_byte.get() {
+                Some(&TLS_ALERT) if !url.is_tls() => {
+                    DialError::SpeaksTls { relay: shown(), authority: url.authority().to_owned() }
+                }
+                Some(_) | None => refused(url, error),
+            }
+        })?;
     Ok(Dialled { socket, last_byte })
 }
 
