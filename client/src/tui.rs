@@ -170,7 +170,7 @@ pub struct Inspector {
 #[derive(Debug, Error)]
 pub enum TuiError {
     /// The terminal.
-    #[error("the terminal cannot be used: {0}; `--output lines` needs none")]
+    #[error("the terminal cannot be used (`--output lines` needs none)")]
     Terminal(#[from] io::Error),
 }
 

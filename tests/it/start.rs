@@ -93,3 +93,13 @@ fn a_history_that_cannot_be_opened_is_explained_and_left_as_it_is() {
     assert_eq!(terminal.end(), 2);
     assert_eq!(fs::read(world.path("client/history")).unwrap(), b"no directory");
 }
+
+#[test]
+fn without_a_terminal_the_inspector_writes_nothing_and_says_so_once() {
+    let world = World::new();
+    let output = world.run(&["listen", "--port", "0", "--output", "tui"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(said, "error: the terminal cannot be used (`--output lines` needs none): stdout is none\n");
+    assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
+}

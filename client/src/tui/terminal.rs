@@ -5,7 +5,7 @@
 
 use std::{
     env,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     panic,
     sync::{Arc, Condvar, Mutex, Once, PoisonError, mpsc},
     thread,
@@ -42,7 +42,11 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn take(mouse: bool) -> io::Result<Self> {
+        if !io::stdout().is_terminal() {
+            return Err(io::Error::other("stdout is none"));
+        }
         restore_on_panic();
+        enable_raw_mode()?;
         let pictures = Arc::new(Pending::default());
         let taken = take(mouse).and_then(|()| {
             let writer = Pictures::start(Arc::clone(&pictures), io::stdout())?;
