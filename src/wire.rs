@@ -271,10 +271,43 @@ pub enum ResultKind {
     },
     /// The app gave no whole answer in time.
     TimedOut,
-    /// The client keeps the event from the app, because its signature is not valid.
-    Rejected,
+    /// The client keeps the event from the app, because its signature is not known to be valid.
+    Rejected {
+        /// Why it is not.
+        #[serde(default, skip_serializing_if = "Rejection::is_invalid")]
+        reason: Rejection,
+    },
     /// The client has stored the event and forwards it to no app.
     NoApp,
+}
+
+/// Why an event's signature is not known to be valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rejection {
+    /// It has none.
+    Unsigned,
+    /// The client has no secret to check it with.
+    Unchecked,
+    /// It is wrong, or of another time.
+    #[default]
+    #[serde(other)]
+    Invalid,
+}
+
+impl Rejection {
+    fn is_invalid(&self) -> bool {
+        *self == Self::Invalid
+    }
+
+    /// What its sender is told.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Unsigned => "this webhook has no signature",
+            Self::Unchecked => "the signature of this webhook cannot be checked: no secret is configured",
+            Self::Invalid => "the signature of this webhook is not valid",
+        }
+    }
 }
 
 /// `PING` and `PONG`.

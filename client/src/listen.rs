@@ -15,9 +15,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cli::VerifyMode,
     clock,
     commands::Failure,
-    config::{RelaySettings, RelayUrl, Routes, Setting, Settings},
+    config::{RelaySettings, RelayUrl, Route, Routes, Setting, Settings},
     control::{self, ControlServer, Ordered, Orders, Reach},
     data_dir::DataDir,
     diff::Ignore,
@@ -136,7 +137,7 @@ impl Listening {
         let source = source(&settings, &data).await?;
         let tls = source.url.is_tls().then(|| tls::client_config(source.cacert.as_deref())).transpose()?;
         let client_id = data.client_id()?;
-        let (live, shown) = live(notes);
+        let (live, shown) = live(notes.into_iter().chain(refusing(&settings.routes)).collect());
         let (arrivals, arrived) = mpsc::channel(usize::try_from(WINDOW.events).unwrap_or(usize::MAX) + 1);
         let ((reports, reported), (news, told)) = (mpsc::channel(REPORTS), mpsc::channel(NEWS));
         let hold = Hold::new(settings.hold.clone());
@@ -292,6 +293,23 @@ fn live(notes: Vec<String>) -> (mpsc::Sender<Live>, mpsc::Receiver<Live>) {
         let _ = live.try_send(Live::Notice(note));
     }
     (live, shown)
+}
+
+/// That a route refuses everything, because it has nothing to check signatures with: one line for each.
+fn refusing(routes: &Routes) -> impl Iterator<Item = String> {
+    let refuses = |route: &&Route| route.verify == VerifyMode::Reject && route.secrets.now().is_empty();
+    let only = routes.iter().count() == 1;
+    routes.iter().filter(refuses).map(move |route| {
+        let which = match route.path.as_str() {
+            _ if only => "every webhook".to_owned(),
+            "/" => "every webhook of no other route".to_owned(),
+            path => format!("every webhook to {path}"),
+        };
+        format!(
+            "{which} is refused: `reject` is on, and no secret is configured to check signatures with; \
+             `--secret-env` and `--secret-file` name one, in `inhaul.toml` `secret_env` and `secret_file`"
+        )
+    })
 }
 
 /// The control socket, or a notice of what does not work without it.

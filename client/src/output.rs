@@ -22,8 +22,8 @@ mod replays;
 pub mod xml;
 
 pub use lines::{
-    Color, attempt_text, count_text, listed_line, notes_text, remark_texts, round_trip_text, size_text,
-    time_text, verdict_line, verdict_text,
+    Color, attempt_text, count_text, listed_line, notes_text, rejected_text, remark_texts, round_trip_text,
+    size_text, time_text, verdict_line, verdict_text,
 };
 pub(crate) use lines::{Paint, fit};
 pub use plays::{cue_text, play_text, played_text};

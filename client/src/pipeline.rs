@@ -22,7 +22,10 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesOrdered};
-use inhaul_core::event::{EndpointName, Event, EventId};
+use inhaul_core::{
+    event::{EndpointName, Event, EventId},
+    wire::Rejection,
+};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -119,7 +122,7 @@ struct Ready {
     /// Kept when its sender waits; read again from the history otherwise.
     event: Option<Event>,
     deadline: Option<Instant>,
-    rejected: bool,
+    rejected: Option<Rejection>,
     cause: AttemptCause,
     /// Nobody else tries again.
     tries: bool,
@@ -159,7 +162,7 @@ struct Came {
 
 impl Came {
     /// On its way from step 5 to the targets of its route.
-    fn ready(self, lane: usize, rejected: bool) -> Ready {
+    fn ready(self, lane: usize, rejected: Option<Rejection>) -> Ready {
         let waits = self.deadline.is_some();
         Ready {
             session: self.session,
@@ -263,7 +266,7 @@ impl Pipeline {
             .await;
             let Stored::New(row) = stored else { continue };
             // 4
-            let rejected = came.recognised.is_rejected() && !came.missed;
+            let rejected = came.recognised.rejection().filter(|_| !came.missed);
             self.show(Live::Event(Box::new(row.clone()))).await;
             if row.state == EventState::Held {
                 senders.note(&came);

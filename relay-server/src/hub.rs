@@ -344,6 +344,7 @@ fn superseded(name: &EndpointName) -> SessionError {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use inhaul_core::wire::Rejection;
 
     use super::*;
     use crate::registry::{AnswerMode, Registry};
@@ -476,7 +477,7 @@ mod tests {
         assert_eq!(wait.answer().await, Some(answered(201)));
         drop(wait);
         let mut wait = hub.wait(id, &orders(), deadline, OnAbsent::Accept);
-        for answer in [AppAnswer::TimedOut, AppAnswer::Rejected, AppAnswer::NoApp] {
+        for answer in [AppAnswer::TimedOut, AppAnswer::Rejected(Rejection::Invalid), AppAnswer::NoApp] {
             hub.answer(id, answer);
         }
         assert_eq!(wait.answer().await, Some(AppAnswer::NoApp));
@@ -492,7 +493,7 @@ mod tests {
         assert_eq!(hub.patience(id, now), Patience::Until(deadline));
         assert_eq!(hub.patience(id, deadline), Patience::Over(OnAbsent::Refuse));
         hub.answer(id, AppAnswer::TimedOut);
-        hub.answer(id, AppAnswer::Rejected);
+        hub.answer(id, AppAnswer::Rejected(Rejection::Invalid));
         assert_eq!(wait.answer().await, Some(AppAnswer::TimedOut));
         drop(wait);
         let wait = hub.wait(id, &orders(), now, OnAbsent::Accept);

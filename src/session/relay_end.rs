@@ -396,7 +396,7 @@ impl RelayEnd {
             }
             ResultKind::Unreachable { reason } => AppAnswer::Unreachable { reason },
             ResultKind::TimedOut => AppAnswer::TimedOut,
-            ResultKind::Rejected => AppAnswer::Rejected,
+            ResultKind::Rejected { reason } => AppAnswer::Rejected(reason),
             ResultKind::NoApp => AppAnswer::NoApp,
         };
         self.answer(id, answer);

@@ -201,3 +201,17 @@ proptest! {
         let _ = Frame::decode(raw.into());
     }
 }
+
+#[test]
+fn why_an_event_is_kept_back_may_be_missing_or_of_a_later_release() {
+    let rejected = |reason| ResultKind::Rejected { reason };
+    for (json, expected) in [
+        (r#"{"result":"rejected"}"#, Rejection::Invalid),
+        (r#"{"result":"rejected","reason":"unsigned"}"#, Rejection::Unsigned),
+        (r#"{"result":"rejected","reason":"unchecked"}"#, Rejection::Unchecked),
+        (r#"{"result":"rejected","reason":"of a later release"}"#, Rejection::Invalid),
+    ] {
+        assert_eq!(serde_json::from_str::<ResultKind>(json).unwrap(), rejected(expected), "{json}");
+    }
+    assert_eq!(serde_json::to_string(&rejected(Rejection::Invalid)).unwrap(), r#"{"result":"rejected"}"#);
+}

@@ -6,11 +6,12 @@ use inhaul_core::{
     event::UnixMillis,
     signature::{Secret, SignRequest, catalogue},
 };
+use serde_json::Value;
 
 use crate::{
     handler::{Handler, Reply},
     sender::Sender,
-    world::{World, text},
+    world::{Client, World, text},
 };
 
 const SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cw==";
@@ -100,6 +101,41 @@ fn a_bad_signature_marks_and_with_reject_keeps_back() {
         assert_eq!(client.event()["verdict"]["secret"], "THE_SECRET");
         assert_eq!(handler.rest().len(), forwarded, "{mode}");
         assert!(client.program.stop().success());
+    }
+}
+
+#[test]
+fn without_a_secret_reject_refuses_everything_and_says_why() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let args = ["listen", "--output", "json", "--port", "0", "--verify", "reject", &handler.target()];
+    let mut program = world.start(world.inhaul(&args));
+    let first = program.line(|line| Some(line.to_owned()));
+    assert!(first.contains("every webhook is refused: `reject` is on, and no secret"), "{first}");
+    let ready =
+        program.line(|line| serde_json::from_str::<Value>(line).ok().filter(|line| line["kind"] == "ready"));
+    let mut client = Client { program, ready };
+    let sender = Sender::new(client.endpoint_url(), None);
+    let lines = signed_lines("stripe", SECRET);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    for (lines, reason) in [
+        (&lines[..], "the signature of this webhook cannot be checked: no secret is configured\n"),
+        (&[], "this webhook has no signature\n"),
+    ] {
+        let answer = sender.send("POST", "", lines, BODY);
+        assert_eq!((answer.status, String::from_utf8(answer.body).unwrap()), (401, reason.to_owned()));
+        assert_eq!(client.attempt()["result"], "rejected");
+    }
+    assert!(handler.rest().is_empty());
+    assert!(client.program.stop().success());
+    for event in world.events() {
+        let shown = world.stdout(&["show", event["id"].as_str().unwrap()]);
+        let shown = String::from_utf8(shown).unwrap();
+        let why = match event["verdict"]["state"].as_str() {
+            Some("no_secret") => "not forwarded: no secret is configured to check its signature with",
+            _ => "not forwarded: it has no signature",
+        };
+        assert!(shown.contains(why), "{shown}");
     }
 }
 

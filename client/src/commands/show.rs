@@ -121,7 +121,7 @@ fn page(
         let _ = writeln!(
             out,
             "attempt   #{number}  {at}  {}  {}",
-            attempt_text(attempt),
+            attempt_text(attempt, row.verdict.as_ref()),
             visible(&attempt.target)
         );
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     forward::Target,
-    output::json::Text,
+    output::{json::Text, rejected_text},
     pipeline::sender_url,
     row::{Attempt, Changed, Outcome},
 };
@@ -280,7 +280,7 @@ fn entry(exported: &Exported, attempt: Option<&Attempt>) -> Entry {
             (Response::default(), *latency_ms, Some(message.clone()))
         }
         Some(Outcome::Rejected) => {
-            (Response::default(), 0, Some("not sent: its signature is not valid".to_owned()))
+            (Response::default(), 0, Some(format!("not sent: {}", rejected_text(row.verdict.as_ref()))))
         }
         Some(Outcome::Begun) => (Response::default(), 0, Some("its end is not on record".to_owned())),
         None => (Response::default(), 0, Some("it was not sent to an application".to_owned())),

@@ -233,7 +233,7 @@ pub(super) fn attempt(row: &EventRow, attempt: &Attempt, color: Color) -> String
     format!(
         "{}  → {}  {}  {}\n",
         clock(attempt.started_at),
-        color.paint(paint, &attempt_text(attempt)),
+        color.paint(paint, &attempt_text(attempt, row.verdict.as_ref())),
         column(&attempt.target, 0),
         color.paint(Paint::Faint, &row.id.to_string()),
     )
@@ -303,15 +303,26 @@ pub fn verdict_text(verdict: &Verdict) -> String {
     }
 }
 
-/// What came of an attempt, in one line.
-pub fn attempt_text(attempt: &Attempt) -> String {
+/// Why an event was kept from the application, by what is known of its signature.
+pub fn rejected_text(verdict: Option<&Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Unsigned) => "it has no signature",
+        Some(Verdict::NoSecret { .. }) => "no secret is configured to check its signature with",
+        Some(Verdict::Valid { .. } | Verdict::Invalid { .. } | Verdict::Stale { .. }) | None => {
+            "its signature is not valid"
+        }
+    }
+}
+
+/// What came of an attempt to deliver an event with this verdict, in one line.
+pub fn attempt_text(attempt: &Attempt, verdict: Option<&Verdict>) -> String {
     let what = match &attempt.outcome {
         Outcome::Begun => "begun, no outcome yet".to_owned(),
         Outcome::Answered { status, latency_ms, .. } => format!("{status} in {latency_ms} ms"),
         Outcome::Failed { message, latency_ms, .. } => {
             format!("failed after {latency_ms} ms: {}", visible(message))
         }
-        Outcome::Rejected => "not forwarded: its signature is not valid".to_owned(),
+        Outcome::Rejected => format!("not forwarded: {}", rejected_text(verdict)),
     };
     let what = match &attempt.changed {
         Some(changed) => format!("{what} [{}]", visible(&changed.what)),

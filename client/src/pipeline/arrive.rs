@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt};
 use inhaul_core::{
     event::Head,
     session::Delivery,
-    wire::{ResultHeader, ResultKind},
+    wire::{Rejection, ResultHeader, ResultKind},
 };
 
 use super::{Came, Pipeline, place::place, verify::Recognised};
@@ -74,14 +74,14 @@ impl Pipeline {
     }
 
     /// Step 7 for an event that goes nowhere: its sender need not wait, and gets the answer to its question, if it asked one.
-    pub(super) async fn answer_for_no_app(&self, came: &Came, rejected: bool) {
+    pub(super) async fn answer_for_no_app(&self, came: &Came, rejected: Option<Rejection>) {
         if came.deadline.is_none() {
             return;
         }
-        let (kind, headers, body) = match &came.recognised.answer {
-            _ if rejected => (ResultKind::Rejected, Bytes::new(), Bytes::new()),
-            None => (ResultKind::NoApp, Bytes::new(), Bytes::new()),
-            Some(answer) => {
+        let (kind, headers, body) = match (rejected, &came.recognised.answer) {
+            (Some(reason), _) => (ResultKind::Rejected { reason }, Bytes::new(), Bytes::new()),
+            (None, None) => (ResultKind::NoApp, Bytes::new(), Bytes::new()),
+            (None, Some(answer)) => {
                 let body_bytes = answer.body.len() as u64;
                 let kind = ResultKind::Answered { status: answer.status, body_bytes };
                 (kind, Head::write_headers(&answer.headers).into(), answer.body.clone().into())

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use inhaul_core::{
     event::{EventId, Head},
-    wire::{ResultHeader, ResultKind},
+    wire::{Rejection, ResultHeader, ResultKind},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -102,8 +102,10 @@ impl Pipeline {
         };
         let targets = &self.routes.at(ready.lane).targets;
         let cause = || (ready.cause, changed.clone());
-        let mut tries: FuturesUnordered<_> =
-            targets.iter().map(|target| self.try_once(&sent, target, cause(), ready.rejected)).collect();
+        let mut tries: FuturesUnordered<_> = targets
+            .iter()
+            .map(|target| self.try_once(&sent, target, cause(), ready.rejected.is_some()))
+            .collect();
         let mut waits_until = ready.deadline;
         let (mut is_late, mut all_delivered, mut first_delivered) = (false, true, false);
         let (mut is_settled, mut is_stopped) = (false, false);
@@ -122,7 +124,8 @@ impl Pipeline {
                 && let Some(deadline) = waits_until.take()
             {
                 is_late = Instant::now() + DEADLINE_MARGIN >= deadline.into();
-                self.answer(ready.session, id, outcome, answer).await;
+                let rejected = ready.rejected.unwrap_or_default();
+                self.answer((ready.session, id), outcome, rejected, answer).await;
             }
         }
         // 8; what the end of the client cut off stays pending.
@@ -175,7 +178,13 @@ impl Pipeline {
         }
     }
 
-    async fn answer(&self, session: u64, id: EventId, outcome: Outcome, answer: Option<Answer>) {
+    async fn answer(
+        &self,
+        (session, id): (u64, EventId),
+        outcome: Outcome,
+        reason: Rejection,
+        answer: Option<Answer>,
+    ) {
         let (kind, latency_ms) = match outcome {
             Outcome::Answered { status, body_bytes, latency_ms, .. } => {
                 (ResultKind::Answered { status, body_bytes }, latency_ms)
@@ -186,7 +195,7 @@ impl Pipeline {
             Outcome::Failed { message, latency_ms, .. } => {
                 (ResultKind::Unreachable { reason: message }, latency_ms)
             }
-            Outcome::Rejected => (ResultKind::Rejected, 0),
+            Outcome::Rejected => (ResultKind::Rejected { reason }, 0),
             Outcome::Begun => return,
         };
         self.result(session, ResultHeader { id, kind, latency_ms }, answer).await;

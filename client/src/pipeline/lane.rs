@@ -192,7 +192,7 @@ impl Lane {
         let cause = || (ready.cause, changed.clone());
         let mut tries: FuturesUnordered<_> = open
             .into_iter()
-            .map(|target| self.pipeline.try_once(&sent, target, cause(), ready.rejected))
+            .map(|target| self.pipeline.try_once(&sent, target, cause(), ready.rejected.is_some()))
             .collect();
         let mut is_stopped = false;
         while let Some(tried) = tries.next().await {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use inhaul_core::{event::EventId, signature::Verdict};
+use inhaul_core::{event::EventId, wire::Rejection};
 
 use super::{
     Lanes, Pipeline, Ready,
     delivery::{Standing, standing},
+    verify,
 };
 use crate::{
     cli::VerifyMode,
@@ -83,7 +84,7 @@ impl Pipeline {
             event: None,
             deadline: None,
             // Who edits an event and lets it go has seen it.
-            rejected: row.forwarded_as.is_none() && is_rejected(row, route),
+            rejected: rejection(row, route).filter(|_| row.forwarded_as.is_none()),
             cause: if row.attempts.is_empty() { AttemptCause::Arrival } else { AttemptCause::Resume },
             tries: !row.sender_waited || row.taken_when_late || first_answered_well(row, route),
             unread: 0,
@@ -139,7 +140,6 @@ fn first_answered_well(row: &EventRow, route: &Route) -> bool {
     row.attempts.iter().filter(is_of_arrival).any(|attempt| attempt.outcome.is_success())
 }
 
-fn is_rejected(row: &EventRow, route: &Route) -> bool {
-    let is_valid = matches!(row.verdict, Some(Verdict::Valid { .. }));
-    route.verify == VerifyMode::Reject && !is_valid
+fn rejection(row: &EventRow, route: &Route) -> Option<Rejection> {
+    verify::rejection(row.verdict.as_ref()).filter(|_| route.verify == VerifyMode::Reject)
 }

@@ -56,7 +56,7 @@ impl Pipeline {
         let now = (self.clock)();
         let row = row_with(event, facts, &placed.recognised, now);
         // What its route keeps back need not be held.
-        !placed.recognised.is_rejected() && self.hold.holds(event, &row, now)
+        placed.recognised.rejection().is_none() && self.hold.holds(event, &row, now)
     }
 
     /// A person decided on a held event: it goes on its way, as they edited it, or no further. A sender that still waits gets the

@@ -7,6 +7,7 @@ use inhaul_core::{
     signature::{
         ChallengeAnswer, Delivery, EventNames, Provider, Verdict, challenge, usual_event_type, verify_any,
     },
+    wire::Rejection,
 };
 
 use crate::{
@@ -36,10 +37,20 @@ pub(super) struct Recognised {
     pub(super) answer: Option<ChallengeAnswer>,
 }
 
+/// Why an event's signature is not known to be valid; nothing when it is.
+pub(super) fn rejection(verdict: Option<&Verdict>) -> Option<Rejection> {
+    match verdict {
+        Some(Verdict::Valid { .. }) => None,
+        Some(Verdict::Unsigned) | None => Some(Rejection::Unsigned),
+        Some(Verdict::NoSecret { .. }) => Some(Rejection::Unchecked),
+        Some(Verdict::Invalid { .. } | Verdict::Stale { .. }) => Some(Rejection::Invalid),
+    }
+}
+
 impl Recognised {
-    /// Whether its route keeps it back.
-    pub(super) fn is_rejected(&self) -> bool {
-        self.must_be_valid && !matches!(self.verdict, Some(Verdict::Valid { .. }))
+    /// Why its route keeps it back; nothing when it does not.
+    pub(super) fn rejection(&self) -> Option<Rejection> {
+        rejection(self.verdict.as_ref()).filter(|_| self.must_be_valid)
     }
 
     /// Of bytes that are no request.

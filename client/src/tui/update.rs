@@ -212,7 +212,7 @@ fn replayed(state: &mut State, result: Result<Attempt, String>) {
     match result {
         Ok(attempt) => {
             let kind = if attempt.outcome.is_success() { ToastKind::Good } else { ToastKind::Bad };
-            state.tell(format!("attempt {}: {}", attempt.number, attempt_text(&attempt)), kind);
+            state.tell(format!("attempt {}: {}", attempt.number, attempt_text(&attempt, None)), kind);
         }
         Err(reason) => state.tell(format!("not replayed: {reason}"), ToastKind::Bad),
     }

@@ -75,9 +75,9 @@ impl Ingest {
                 self.come_again(StatusCode::GATEWAY_TIMEOUT, "the app gave no answer in time\n")
             }
             AppAnswer::NoApp => self.accepted(StatusCode::OK, id),
-            AppAnswer::Rejected => {
+            AppAnswer::Rejected(reason) => {
                 self.metrics.answered("relay", StatusCode::UNAUTHORIZED.as_u16());
-                relay_answer(StatusCode::UNAUTHORIZED, "the signature of this webhook is not valid\n")
+                relay_answer(StatusCode::UNAUTHORIZED, format!("{}\n", reason.text()))
             }
         }
     }

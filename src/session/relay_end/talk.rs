@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     event::{EndpointName, Event, EventId, UnixMillis},
-    wire::{Hello, Stored, WelcomeEndpoint},
+    wire::{Hello, Rejection, Stored, WelcomeEndpoint},
 };
 
 /// What the driver is to do.
@@ -56,8 +56,8 @@ pub enum AppAnswer {
     },
     /// No whole answer in time.
     TimedOut,
-    /// Kept from the app because its signature is not valid.
-    Rejected,
+    /// Kept from the app because its signature is not known to be valid.
+    Rejected(Rejection),
     /// Stored by the client, and meant for no app.
     NoApp,
 }

@@ -301,7 +301,8 @@ fn facts(state: &State, width: usize) -> Vec<Line<'static>> {
     match row.attempts.last() {
         Some(attempt) => {
             let target = attempt.target.strip_prefix("http://").unwrap_or(&attempt.target);
-            let text = format!("#{} {} → {target}", attempt.number, attempt_text(attempt));
+            let text =
+                format!("#{} {} → {target}", attempt.number, attempt_text(attempt, row.verdict.as_ref()));
             lines.push(line(&text, outcome_style(theme, &attempt.outcome)));
         }
         None => lines.push(line("not forwarded so far", theme.faint())),

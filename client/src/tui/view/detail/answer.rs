@@ -37,7 +37,7 @@ fn put_last(page: &mut Page, row: &EventRow) {
     let Some(last) = row.attempts.last() else {
         return page.put("not forwarded so far", page.theme.faint());
     };
-    let text = format!("attempt {}: {}", last.number, attempt_text(last));
+    let text = format!("attempt {}: {}", last.number, attempt_text(last, row.verdict.as_ref()));
     page.put(&text, outcome_style(page.theme, &last.outcome));
     page.put(&visible(&last.target).to_string(), page.theme.faint());
     let is_answered = |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Answered { .. });

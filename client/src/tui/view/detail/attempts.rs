@@ -79,7 +79,7 @@ fn put_attempt(page: &mut Page, opened: &Opened, attempt: &Attempt, slowest: u64
         page.put(&format!("     changed: {}", visible(&changed.what)), theme.doubtful());
     }
     if let Outcome::Failed { .. } = attempt.outcome {
-        page.put(&format!("     {}", attempt_text(attempt)), style);
+        page.put(&format!("     {}", attempt_text(attempt, None)), style);
     }
     let patience =
         opened.sender.as_ref().and_then(|sender| sender.timeout_seconds).map(|seconds| seconds * 1000);
