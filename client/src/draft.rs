@@ -9,7 +9,7 @@ mod apply;
 mod json;
 mod mark;
 
-pub use apply::{DraftError, Signer, apply};
+pub use apply::{DraftError, Signer, apply, renews_id};
 pub use mark::{MARK, marked};
 
 /// Most header lines, parameters and values that one draft may change.
@@ -144,9 +144,10 @@ impl Draft {
         if lists.iter().sum::<usize>() > CHANGES_MAX { Err(TooMany) } else { Ok(()) }
     }
 
-    /// What is different, in a few words; names and no values. Nothing when nothing is.
-    pub fn words(&self) -> Vec<String> {
-        let Changes { set_values, remove_query, set_query, remove_headers, set_headers, id, sign, mark } =
+    /// What is different, in a few words; names and no values. Nothing when nothing is. Whether an id is another one depends on the event,
+    /// so [`renews_id`] says it.
+    pub fn words(&self, renews_id: bool) -> Vec<String> {
+        let Changes { set_values, remove_query, set_query, remove_headers, set_headers, id: _, sign, mark } =
             &self.changes;
         let mut words = Vec::new();
         if let Some(body) = &self.body {
@@ -170,9 +171,8 @@ impl Draft {
         if *mark {
             words.push("marked as a replay".to_owned());
         }
-        match id {
-            IdChange::Keep => {}
-            IdChange::NewInHeader | IdChange::New => words.push("new id".to_owned()),
+        if renews_id {
+            words.push("new id".to_owned());
         }
         let signed = match sign {
             Sign::Keep => return words,

@@ -24,6 +24,19 @@ fn with_event(world: &World, handler: &Handler) -> (Client, String) {
     (client, id)
 }
 
+#[test]
+fn an_id_in_the_body_stays_when_an_event_is_signed_anew_and_nothing_else_is_said() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let (_client, id) = with_event(&world, &handler);
+    world.stdout(&["replay", &id, "--resign"]);
+    assert_eq!(handler.next().body, BODY.as_bytes());
+    let shown = &world.json(&["show", &id, "--json"])[0];
+    assert_eq!(shown["attempts"][1]["changed"]["what"], "signed anew");
+    let dry = world.json(&["replay", &id, "--resign", "--dry-run", "--output", "json"]);
+    assert_eq!(dry[0]["changes"], json!(["signed anew"]));
+}
+
 fn sum(counts: &Value) -> u64 {
     counts.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
 }

@@ -168,6 +168,19 @@ fn put_header(headers: &mut Vec<Header>, name: &str, value: &str, beside: bool) 
     }
 }
 
+/// Whether the event that [`apply`] made has another id of the provider's.
+pub fn renews_id(sent: &Event, change: IdChange, provider: Option<&Provider>) -> bool {
+    match change {
+        IdChange::Keep => false,
+        IdChange::New => true,
+        IdChange::NewInHeader => {
+            let place = provider.zip(sent.parsed_head().ok());
+            let place = place.and_then(|(provider, head)| provider.event_id_place(&head.headers, &sent.body));
+            matches!(place, Some(IdPlace::Header(_)))
+        }
+    }
+}
+
 fn renew_id(head: &mut Head, body: &mut Bytes, change: IdChange, signer: &Signer) -> Result<(), DraftError> {
     let place = signer.provider.as_ref().and_then(|provider| provider.event_id_place(&head.headers, body));
     match (place, change) {
@@ -330,6 +343,21 @@ mod tests {
         let delivery = Delivery { received_at: NOW, ..Delivery::of_event(event, &head, url.as_deref()) };
         let (provider, secret) = (signer.provider.as_ref().unwrap(), signer.secret.clone().unwrap());
         provider.verify(&delivery, &[secret])
+    }
+
+    #[test]
+    fn an_id_is_new_where_the_provider_sends_it_in_a_header() {
+        let event = event(br#"{"id":"evt_1","type":"charge.failed"}"#);
+        for (provider, renews) in [("stripe", false), ("standard_webhooks", true)] {
+            let signer = signer(provider);
+            let set_headers = pairs(&[("webhook-id", "msg_1")]);
+            let changes =
+                Changes { sign: Sign::Fresh, id: IdChange::NewInHeader, set_headers, ..Changes::default() };
+            let sent = apply(&event, &Draft { body: None, changes }, &signer, NOW).unwrap();
+            let is_new = !head_of(&sent).contains("msg_1") || sent.body != event.body;
+            let said = renews_id(&sent, IdChange::NewInHeader, signer.provider.as_deref());
+            assert_eq!((is_new, said), (renews, renews), "{provider}");
+        }
     }
 
     #[test]

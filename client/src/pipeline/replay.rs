@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Pipeline, Signing};
+use super::{Pipeline, Signing, resign::signer};
 use crate::{
     draft::{self, Sign},
     forward::{Target, request_head},
@@ -56,6 +56,8 @@ impl Pipeline {
             true => draft::marked(&sent, row.id, row.attempts_made() + 1),
             false => sent,
         };
+        let signer = signer(&row, self.place_again(&event, &row).route, self.routes.catalogue());
+        let renews_id = draft::renews_id(&sent, plan.draft.changes.id, signer.provider.as_deref());
         let head = request_head(&sent, &target).map_err(|error| error.to_string())?;
         let keeps_signature = plan.draft.changes.sign == Sign::Keep;
         Ok(Preview {
@@ -66,7 +68,7 @@ impl Pipeline {
                 .map(ToString::to_string)
                 .collect(),
             targets: targets.iter().map(ToString::to_string).collect(),
-            changes: changed.map(|_| plan.draft.words()).unwrap_or_default(),
+            changes: changed.map(|_| plan.draft.words(renews_id)).unwrap_or_default(),
             signature_is_old: row.is_signed() && keeps_signature && !plan.draft.keeps_content(),
             head: String::from_utf8_lossy(&head).into_owned(),
             body_bytes: sent.body.len() as u64,

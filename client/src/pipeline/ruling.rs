@@ -159,8 +159,9 @@ impl Pipeline {
         draft.check().map_err(|error| error.to_string())?;
         let signer = signer(row, self.place_again(event, row).route, self.routes.catalogue());
         let sent = draft::apply(event, draft, &signer, (self.clock)()).map_err(|error| error.to_string())?;
+        let renews_id = draft::renews_id(&sent, draft.changes.id, signer.provider.as_deref());
         let changed = Changed {
-            what: draft.words().join(", "),
+            what: draft.words(renews_id).join(", "),
             edit: (!draft.keeps_content()).then(|| draft.id()),
             body_bytes: sent.body.len() as u64,
             body_sha256: sent.body_sha256,
