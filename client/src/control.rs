@@ -26,6 +26,7 @@ use tokio::{
 use self::desk::Desk;
 pub use self::{
     orders::{Decision, Ordered, Orders, PlanRequest, ReplayRequest, Wanted},
+    protocol::ToSign,
     remote::{Remote, RemoteError},
 };
 use crate::{

@@ -85,12 +85,46 @@ fn samples_go_to_the_running_client_and_to_a_port() {
 }
 
 #[test]
+fn the_running_client_signs_with_its_own_secrets() {
+    let world = World::new();
+    let handler = Handler::start(Reply::ok());
+    let secret = world.write("secret", SECRET);
+    let config = world.write(
+        "client.toml",
+        format!(
+            "[[route]]\npath = \"/hub\"\nprovider = \"github\"\nsecret_file = \"{}\"\n",
+            secret.display()
+        ),
+    );
+    let args = ["--port", "0", "--provider", "clerk", "--config", text(&config), "--verify", "reject"];
+    let client = world.listen(&[&args[..], &["--secret-file", text(&secret), &handler.target()]].concat());
+    // Through the endpoint, below the path of another route, and straight to the application.
+    let direct = handler.target();
+    for (provider, rest) in [
+        ("clerk", &["clerk", "user.created"][..]),
+        ("github", &["github", "push", "--path", "/hub"]),
+        ("github", &["github", "push", "--to", &direct]),
+    ] {
+        world.stdout(&[&["trigger"], rest].concat());
+        let got = handler.next();
+        assert!(is_valid(&verdict(provider, &got, None)), "{rest:?}: {:?}", verdict(provider, &got, None));
+    }
+    // The secret of one provider is none of another's.
+    let (code, said) = world.fails(&["trigger", "stripe", "charge.refunded", "--path", "/hub"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("the running client has no secret to sign Stripe's events with"), "{said}");
+    assert!(said.contains("--secret-file"), "{said}");
+    assert!(client.program.stop().success());
+}
+
+#[test]
 fn what_cannot_be_sent_is_said_and_a_dry_run_sends_nothing() {
     let world = World::new();
     let body = world.write("body.json", "{\"mine\":true}");
     for (args, said) in [
         (&["trigger", "stripe", "charge.refunded", "--unsigned"][..], "no `inhaul listen` is running"),
         (&["trigger", "stripe", "charge.refunded"], "nothing says what to sign Stripe's events with"),
+        (&["trigger", "stripe", "charge.refundet"], "payment_intent.succeeded"),
         (&["trigger", "stripe", "charge.refundet", "--unsigned", "--to", "9"], "payment_intent.succeeded"),
         (&["trigger", "box", "x", "--unsigned", "--to", "9"], "there are no sample events of box"),
         (&["trigger", "strype"], "did you mean \"stripe\"?"),

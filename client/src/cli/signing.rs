@@ -13,6 +13,7 @@ use crate::{
 /// What `--help` of `trigger` says about how it ends.
 pub(super) const TRIGGER_STATUS: &str = "\
 Examples:
+  inhaul trigger github push
   inhaul trigger github push --secret-env GITHUB_WEBHOOK_SECRET
   inhaul trigger stripe charge.refunded --to 3000 --set data.object.amount=500 --secret-file secret
   inhaul trigger acme order.made --body-file order.json --dry-run --unsigned
@@ -167,7 +168,7 @@ pub struct TriggerArgs {
     /// How many events, one after the other
     #[arg(long, value_name = "N", default_value = "1")]
     pub count: NonZeroU32,
-    /// Environment variable with the secret [default: that of the provider's route]
+    /// Environment variable with the secret [default: its route's or the client's]
     #[arg(long, value_name = "NAME")]
     pub secret_env: Option<String>,
     /// File that holds the secret

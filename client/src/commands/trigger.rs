@@ -11,18 +11,22 @@ use inhaul_core::{
 use serde_json::json;
 
 use crate::{
-    access::Access,
+    access::{Access, AccessError},
     cli::TriggerArgs,
     clock,
     commands::{Exit, Failure, lookup, sign},
     config::{self, RouteOfProvider, provider_named},
-    control::Reach,
+    control::{Reach, Remote, RemoteError, ToSign},
     forward::Target,
     output::{json::line, write_stdout},
     sample::{self, Sample, Samples},
     sender::Sender,
     tls,
 };
+
+/// What to do when nothing can sign.
+const NAME_A_SECRET: &str = "name the secret with `--secret-env NAME` or `--secret-file FILE`, in a route of `inhaul.toml`, or start \
+     `inhaul listen` with it; `--unsigned` sends the event without a signature";
 
 /// Where events go, and how it is reached.
 struct Destination {
@@ -36,6 +40,16 @@ struct Signed {
     id: Option<String>,
     headers: Vec<Header>,
     body: Bytes,
+}
+
+/// What signs events.
+enum Signer {
+    /// Nothing: they are sent without a signature.
+    Nobody,
+    /// A secret of this command.
+    Secret(Secret),
+    /// The running client, with a secret of its own.
+    Client(Remote),
 }
 
 /// Sends sample events, or lists those there are.
@@ -53,8 +67,12 @@ pub async fn run(data: Option<&Path>, args: &TriggerArgs) -> anyhow::Result<Exit
         Some(file) => config::route_of_provider(file, provider.id()).map_err(Failure::from)?,
         None => RouteOfProvider::default(),
     };
-    let secret = secret(args, &provider, route.secrets)?;
+    if args.body_file.is_none() {
+        // A slip in its name is said before anything else is asked for.
+        sample(args, &provider, samples.as_ref(), event)?;
+    }
     let path = args.path.as_deref().unwrap_or(&route.path);
+    let signer = signer(data, args, &provider, route.secrets).await?;
     let destination = destination(data, args, file.as_ref(), path).await?;
     // Once: stdin can be read no second time.
     let own_body = args.body_file.as_deref().map(sign::read_body).transpose()?;
@@ -64,7 +82,7 @@ pub async fn run(data: Option<&Path>, args: &TriggerArgs) -> anyhow::Result<Exit
             Some(body) => Sample::of_body(event, body.clone()),
             None => sample(args, &provider, samples.as_ref(), event)?,
         };
-        let signed = signed(&sample, args, &provider, secret.as_ref(), &destination.target)?;
+        let signed = signed(&sample, args, &provider, (&signer, path), &destination.target).await?;
         if args.dry_run {
             write_stdout(&request_bytes(&destination.target, &signed))?;
         } else {
@@ -97,17 +115,40 @@ fn no_samples(provider: &Provider) -> Failure {
     )
 }
 
-/// The secret to sign with: the one that is named, else the first of the provider's route.
-fn secret(args: &TriggerArgs, provider: &Provider, of_route: Vec<Secret>) -> Result<Option<Secret>, Failure> {
+/// What signs: the secret that is named, else the first of the provider's route, else the running client.
+async fn signer(
+    data: Option<&Path>,
+    args: &TriggerArgs,
+    provider: &Provider,
+    of_route: Vec<Secret>,
+) -> Result<Signer, Failure> {
     if args.unsigned {
-        return Ok(None);
+        return Ok(Signer::Nobody);
     }
     let named = config::load_secrets(&args.signatures()).map_err(Failure::from)?;
-    match named.into_iter().chain(of_route).next() {
-        Some(secret) => Ok(Some(secret)),
-        None => Err(Failure::new(format!("nothing says what to sign {}'s events with", provider.name())).hint(
-            "name the secret with `--secret-env NAME` or `--secret-file FILE`, in a route of `inhaul.toml`, or send it with `--unsigned`",
-        )),
+    if let Some(secret) = named.into_iter().chain(of_route).next() {
+        return Ok(Signer::Secret(secret));
+    }
+    match running(data).await? {
+        Some(remote) => Ok(Signer::Client(remote)),
+        None => {
+            let name = provider.name();
+            Err(Failure::new(format!("nothing says what to sign {name}'s events with")).hint(NAME_A_SECRET))
+        }
+    }
+}
+
+/// The running `inhaul listen`, if there is one.
+async fn running(data: Option<&Path>) -> Result<Option<Remote>, Failure> {
+    if data.is_some_and(|path| !path.exists()) {
+        return Ok(None);
+    }
+    match lookup::open_or_make(data).await? {
+        Access::Remote(remote) => Ok(Some(remote)),
+        Access::Direct(history) => {
+            history.close().await.map_err(AccessError::from)?;
+            Ok(None)
+        }
     }
 }
 
@@ -125,14 +166,11 @@ async fn destination(
         }
         return reached(to.clone(), file.and_then(config::ConfigFile::cacert).as_deref());
     }
-    let running = match lookup::open_or_make(data).await? {
-        Access::Remote(remote) => remote.status().await.map_err(crate::access::AccessError::from)?.reach,
-        Access::Direct(history) => {
-            history.close().await.map_err(crate::access::AccessError::from)?;
-            None
-        }
+    let reach = match running(data).await? {
+        Some(remote) => remote.status().await.map_err(AccessError::from)?.reach,
+        None => None,
     };
-    match running {
+    match reach {
         Some(Reach { endpoint_url, ca_file }) => reached(endpoint(&endpoint_url, path)?, ca_file.as_deref()),
         None if args.dry_run => reached(endpoint("http://localhost", path)?, None),
         None => Err(Failure::new("no `inhaul listen` is running that would take it").hint(
@@ -170,30 +208,50 @@ fn sample(
     Ok(sample)
 }
 
-fn signed(
+async fn signed(
     sample: &Sample,
     args: &TriggerArgs,
     provider: &Arc<Provider>,
-    secret: Option<&Secret>,
+    (signer, path): (&Signer, &str),
     target: &Target,
 ) -> Result<Signed, Failure> {
     let url = target.url_for(b"/");
-    let body = sample.body();
+    let body = Bytes::from(sample.body());
     let id = args.id.clone().or_else(|| sample.id.clone());
     let mut headers = sample.headers.clone();
-    if let Some(secret) = secret {
-        let request = SignRequest {
-            method: b"POST",
-            url: Some(&url),
-            body: &body,
-            at: clock::now(),
-            id: id.as_deref(),
-            event_type: Some(&sample.event_type),
-        };
-        headers.extend(provider.sign(&request, secret).map_err(Failure::new)?);
+    match signer {
+        Signer::Nobody => {}
+        Signer::Secret(secret) => {
+            let request = SignRequest {
+                method: b"POST",
+                url: Some(&url),
+                body: &body,
+                at: clock::now(),
+                id: id.as_deref(),
+                event_type: Some(&sample.event_type),
+            };
+            headers.extend(provider.sign(&request, secret).map_err(Failure::new)?);
+        }
+        Signer::Client(remote) => {
+            let to_sign = ToSign {
+                provider: provider.id().to_owned(),
+                path: path.to_owned(),
+                url: url.clone(),
+                id: id.clone(),
+                event_type: sample.event_type.clone(),
+            };
+            let made = remote.sign(to_sign, body.clone()).await;
+            let made = made.map_err(|error| match error {
+                RemoteError::Refused(reason) => Failure::new(reason).hint(NAME_A_SECRET),
+                other => Failure::from(AccessError::from(other)),
+            })?;
+            headers.extend(
+                made.into_iter().map(|(name, value)| Header { name: name.into(), value: value.into() }),
+            );
+        }
     }
     let names = provider.event_names(&headers, &body);
-    Ok(Signed { url, id: names.event_id.or(id), headers, body: body.into() })
+    Ok(Signed { url, id: names.event_id.or(id), headers, body })
 }
 
 /// The request as it would be sent.

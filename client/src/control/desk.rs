@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     annotation::Annotation,
+    clock,
     draft::{Draft, Edit},
     history::{Facts, History, HistoryError, Prune, Pruned, Ruling, Stored},
     hold::HoldChange,
@@ -126,6 +127,13 @@ impl Desk {
             Request::Replay { id, to, signing } => Ok(self.replay(id, to, signing).await),
             Request::Periods => self.history.periods().await.map(|periods| Answer::Periods { periods }),
             Request::Prune(prune) => self.prune(prune).await,
+            Request::Sign { sample, .. } => {
+                let signed = self.orders.verifier.sign(&sample, &body.unwrap_or_default(), clock::now());
+                Ok(match signed {
+                    Ok(headers) => Answer::Signed { headers },
+                    Err(reason) => Answer::error(&reason),
+                })
+            }
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
             Request::Import { provider, event_type, provider_event_id, object_id, .. } => {
                 let names = Facts { provider, event_type, provider_event_id, object_id, ..Facts::default() };

@@ -110,9 +110,31 @@ pub(super) enum Request {
         /// How many bytes follow the line.
         record_bytes: u64,
     },
+    /// A sample event is signed with the client's own secrets; its body follows the line.
+    Sign {
+        #[serde(flatten)]
+        sample: ToSign,
+        body_bytes: u64,
+    },
     Status,
     Periods,
     Prune(Prune),
+}
+
+/// What is to be signed, besides the body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToSign {
+    /// Who signs.
+    pub provider: String,
+    /// Where it goes, behind the endpoint: the secrets are those of the route that takes it.
+    pub path: String,
+    /// The whole URL it is sent to.
+    pub url: String,
+    /// The event's id, for providers that sign it or send it in a header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its type, for providers that send it in a header.
+    pub event_type: String,
 }
 
 /// What is answered.
@@ -161,6 +183,10 @@ pub(super) enum Answer {
     Draft {
         edit: Option<DraftLine>,
     },
+    /// The header lines that sign an event.
+    Signed {
+        headers: Vec<(String, String)>,
+    },
     Status {
         running: Running,
     },
@@ -198,6 +224,7 @@ impl Request {
         match self {
             Self::Decide { body_bytes, .. } | Self::Plan { body_bytes, .. } => *body_bytes,
             Self::Import { record_bytes, .. } => Some(*record_bytes),
+            Self::Sign { body_bytes, .. } => Some(*body_bytes),
             Self::Rows { .. }
             | Self::Find { .. }
             | Self::Event { .. }
@@ -226,7 +253,7 @@ impl Request {
         let (most, what) = if matches!(self, Self::Import { .. }) {
             (RECORD_MAX_BYTES, "the event is too large")
         } else {
-            (BODY_MAX_BYTES, "the edited body is too long")
+            (BODY_MAX_BYTES, "the body is too long")
         };
         if announced > most {
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
@@ -340,6 +367,19 @@ mod tests {
                 r#"{"request":"delete","ids":["01935b1e-7c00-7000-8000-000000000001"]}"#,
             ),
             (Request::Verify { id }, r#"{"request":"verify","id":"01935b1e-7c00-7000-8000-000000000001"}"#),
+            (
+                Request::Sign {
+                    sample: ToSign {
+                        provider: "stripe".into(),
+                        path: "/".into(),
+                        url: "https://relay.example/in/orders-1".into(),
+                        id: None,
+                        event_type: "charge.refunded".into(),
+                    },
+                    body_bytes: 9,
+                },
+                r#"{"request":"sign","provider":"stripe","path":"/","url":"https://relay.example/in/orders-1","event_type":"charge.refunded","body_bytes":9}"#,
+            ),
             (Request::Status, r#"{"request":"status"}"#),
             (Request::Periods, r#"{"request":"periods"}"#),
             (

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Running,
-    protocol::{ANSWER_MAX_BYTES, Answer, RECORD_MAX_BYTES, Request, read_line, to_line},
+    protocol::{ANSWER_MAX_BYTES, Answer, RECORD_MAX_BYTES, Request, ToSign, read_line, to_line},
 };
 use crate::{
     annotation::Annotation,
@@ -265,6 +265,7 @@ impl Remote {
                 | Answer::Preview { .. }
                 | Answer::Hold { .. }
                 | Answer::Draft { .. }
+                | Answer::Signed { .. }
                 | Answer::Status { .. }
                 | Answer::Periods { .. }) => return Err(unexpected(other)),
             }
@@ -283,6 +284,18 @@ impl Remote {
     ) -> Result<Attempt, RemoteError> {
         match self.ask(&Request::Replay { id, to: to.map(str::to_owned), signing }).await? {
             (Answer::Attempt { attempt }, _) => Ok(attempt),
+            other => Err(unexpected(other.0)),
+        }
+    }
+
+    /// The header lines that sign a sample event with the secrets of the running client.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot sign it.
+    pub async fn sign(&self, sample: ToSign, body: Bytes) -> Result<Vec<(String, String)>, RemoteError> {
+        let request = Request::Sign { sample, body_bytes: body.len() as u64 };
+        match self.ask_with(&request, &[body]).await? {
+            (Answer::Signed { headers }, _) => Ok(headers),
             other => Err(unexpected(other.0)),
         }
     }
@@ -361,6 +374,7 @@ impl Remote {
             | Request::Verify { .. }
             | Request::Related { .. }
             | Request::Import { .. }
+            | Request::Sign { .. }
             | Request::Periods
             | Request::Status => {
                 timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or_else(|late| Err(late.into()))
@@ -429,6 +443,7 @@ fn unexpected(answer: Answer) -> RemoteError {
         | Answer::Done
         | Answer::Hold { .. }
         | Answer::Draft { .. }
+        | Answer::Signed { .. }
         | Answer::Status { .. } => RemoteError::OtherRelease,
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use inhaul_core::{
-    event::{Event, EventId, Head},
-    signature::{Delivery, Digests, Verdict},
+    event::{Event, EventId, Head, UnixMillis},
+    signature::{Delivery, Digests, SignRequest, Verdict},
 };
 
 use super::{
@@ -12,8 +12,8 @@ use super::{
     verify::{full_url, sender_url},
 };
 use crate::{
-    config::{Routes, SecretSource},
-    control::Reach,
+    config::{Route, Routes, SecretSource},
+    control::{Reach, ToSign},
     history::History,
     row::EventRow,
 };
@@ -87,6 +87,43 @@ impl Verifier {
         let endpoint_url = self.reach.get().map(|reach| reach.endpoint_url.as_str());
         let route = place_stored(&self.routes, event, row, endpoint_url).route;
         provider.digests(scheme, &delivery, &route.secrets.now())
+    }
+
+    /// The header lines that sign a sample event: with the first secret of the route that takes it, else of one of its provider.
+    ///
+    /// # Errors
+    /// With a sentence for a person: there is no such provider or secret, or it cannot sign this.
+    pub fn sign(
+        &self,
+        sample: &ToSign,
+        body: &[u8],
+        at: UnixMillis,
+    ) -> Result<Vec<(String, String)>, String> {
+        let provider = self.routes.catalogue().provider(&sample.provider);
+        let provider = provider.ok_or_else(|| {
+            format!("the running client knows no provider {:?}: stop and start it", sample.provider)
+        })?;
+        let is_of_provider =
+            |route: &&Route| route.provider.as_ref().is_some_and(|known| known.id() == provider.id());
+        let taking = self.routes.fitting(sample.path.as_bytes()).map(|(_, route)| route);
+        let mut secrets = taking
+            .filter(|route| route.provider.is_none() || is_of_provider(route))
+            .chain(self.routes.iter().filter(is_of_provider))
+            .filter_map(|route| route.secrets.now().first().cloned());
+        let secret = secrets.next().ok_or_else(|| {
+            format!("the running client has no secret to sign {}'s events with", provider.name())
+        })?;
+        let request = SignRequest {
+            method: b"POST",
+            url: Some(&sample.url),
+            body,
+            at,
+            id: sample.id.as_deref(),
+            event_type: Some(&sample.event_type),
+        };
+        let signed = provider.sign(&request, &secret).map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(signed.iter().map(|header| (text(&header.name), text(&header.value))).collect())
     }
 
     fn url(&self, event: &Event, head: &Head) -> Option<String> {
