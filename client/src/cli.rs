@@ -116,7 +116,7 @@ pub enum Command {
     ///
     /// Example: `inhaul release --all`. `inhaul listen --hold FILTER`, `inhaul hold` and `--catch-up ask` hold events, and `inhaul events
     /// --held` lists them.
-    #[command(after_long_help = EXIT_STATUS)]
+    #[command(after_long_help = changes::RELEASE_STATUS)]
     Release(Box<ReleaseArgs>),
     /// Give stored events tags, words to find them by, or take them away
     ///

@@ -18,6 +18,13 @@ use crate::{
     replay::{CONCURRENCY_MAX, Pace},
 };
 
+/// How `release` ends.
+pub(super) const RELEASE_STATUS: &str = "\
+Exit status:
+  0  done
+  1  there is no such event, or some of several are not held; each is named
+  2  it could not be done: the one event is not held, or the changes do not fit it";
+
 /// Longest body that is read for an event to be sent.
 const BODY_MAX_BYTES: u64 = 128 << 20;
 

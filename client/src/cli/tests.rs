@@ -57,6 +57,14 @@ fn every_command_has_an_example_and_its_exit_status() {
 }
 
 #[test]
+fn release_says_how_it_ends_itself() {
+    let mut command = Cli::command();
+    let help = command.find_subcommand_mut("release").unwrap().render_long_help().to_string();
+    let (_, status) = help.split_once("Exit status:").unwrap();
+    assert!(status.contains("not held") && !status.contains("replay"), "{status}");
+}
+
+#[test]
 fn secrets_are_no_arguments() {
     fn check(command: &clap::Command) -> usize {
         for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
