@@ -50,6 +50,12 @@ pub enum DataDirError {
         /// What the system says.
         error: io::Error,
     },
+    /// It is a file.
+    #[error("{} is a file, not a directory", path.display())]
+    IsFile {
+        /// Which.
+        path: PathBuf,
+    },
     /// Another user has the directory, and could change what is in it.
     #[error("{} belongs to another user (uid {owner})", path.display())]
     OfAnother {
@@ -83,6 +89,7 @@ impl DataDirError {
                 "`{}` must be a place you can write to; `--data DIR` names another directory",
                 path.display()
             ),
+            Self::IsFile { .. } => "`--data DIR` names the directory that everything is kept in".to_owned(),
             Self::OfAnother { path, .. } => format!(
                 "name a directory of your own with `--data DIR`, or one inside it: `--data {}`",
                 path.join("inhaul").display()
@@ -113,6 +120,9 @@ impl DataDir {
             Some(path) => std::path::absolute(path).map_err(|error| DataDirError::io(path, error))?,
             None => Xdg::new().map_err(|_| DataDirError::NoHome)?.data_dir().join("inhaul"),
         };
+        if path.is_file() {
+            return Err(DataDirError::IsFile { path });
+        }
         create_private_dir(&path).map_err(|error| DataDirError::io(&path, error))?;
         let found = fs::metadata(&path).map_err(|error| DataDirError::io(&path, error))?;
         check_private(path.clone(), found.uid(), found.mode(), rustix::process::geteuid().as_raw())?;

@@ -403,8 +403,12 @@ fn target_names(routes: &Routes) -> Vec<String> {
 /// A forwarder for every target of the routes.
 fn forwarder(routes: &Routes, timeout: Duration, cacert: Option<&Path>) -> Result<Forwarder, Failure> {
     let https = routes.iter().flat_map(|route| &route.targets).any(Target::is_https);
-    // A replay may go elsewhere than any route.
-    let tls = if https { Some(tls::client_config(cacert)?) } else { tls::client_config(cacert).ok() };
+    // A replay may go elsewhere than any route. A file that is named has to be one, whether it is needed now or not.
+    let tls = if https || cacert.is_some() {
+        Some(tls::client_config(cacert)?)
+    } else {
+        tls::client_config(cacert).ok()
+    };
     Ok(Forwarder::new(ForwardOptions { timeout, tls, ..ForwardOptions::default() }))
 }
 

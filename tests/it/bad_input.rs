@@ -174,3 +174,28 @@ fn a_history_or_spool_that_cannot_be_opened_is_left_as_it_is() {
     assert!(said.contains("spool") && said.contains("hint: "), "{said}");
     assert_eq!(fs::read(&spool).unwrap(), b"in the way");
 }
+
+#[test]
+fn what_went_wrong_is_said_with_what_to_do() {
+    let world = World::new();
+    let secret = world.write("secret", "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cw==");
+    let file = world.write("file", "");
+    fs::create_dir(world.path("client")).unwrap();
+    for (args, said) in [
+        (&["events", "--data", text(&file)][..], "is a file, not a directory"),
+        (&["verify"], "--body-file"),
+        (&["sign", "--provider", "clerk", "--secret-file", text(&secret)], "hint: `--id ID` says it"),
+        (&["trigger", "acme", "made"], "`[provider.NAME]`"),
+        (&["listen", "--port", "0", "--cacert", "nope"], "\"nope\": No such file"),
+    ] {
+        let (code, error) = world.fails(args);
+        assert_eq!(code, 2, "{args:?}: {error}");
+        assert!(error.contains(said), "{args:?}: {error}");
+    }
+    for (args, said) in [
+        (&["replay", "--given-up"][..], "no event is given up\n"),
+        (&["replay", "--filter", "type:none"], "no event passes the filter\n"),
+    ] {
+        assert_eq!(String::from_utf8(world.run(args).stderr).unwrap(), said);
+    }
+}

@@ -66,6 +66,16 @@ fn who_deletes_is_told_of_a_journal_that_may_still_have_it() {
     let at = bytes.windows(13).position(|window| window == b"to be damaged").unwrap();
     bytes[at] ^= 1;
     fs::write(&segment, bytes).unwrap();
+    // What is damaged is said once by each.
+    let checked = world.run(&["history", "check"]);
+    assert!(checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert_eq!(checked.status.code(), Some(1), "{}", String::from_utf8_lossy(&checked.stdout));
+    let listed = String::from_utf8(world.run(&["events"]).stderr).unwrap();
+    let mut told: Vec<&str> = listed.lines().map(|line| line.split("history in").last().unwrap()).collect();
+    let count = told.len();
+    told.sort_unstable();
+    told.dedup();
+    assert!(count > 0 && told.len() == count, "{listed}");
     world.run(&["history", "repair"]);
     let said = |args: &[&str]| String::from_utf8(world.run(args).stderr).unwrap();
     let told = said(&["delete", "--yes", &deleted]);

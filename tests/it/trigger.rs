@@ -195,7 +195,7 @@ fn a_stored_event_is_signed_anew() {
 
     let (code, said) = world.fails(&["replay", &id, "--resign"]);
     assert_eq!(code, 2);
-    assert!(said.contains("no secret of Svix is configured"), "{said}");
+    assert!(said.contains("no secret of Svix is configured") && said.contains("--secret-file"), "{said}");
     world.stdout(&[&["replay", &id, "--resign"], &named[..]].concat());
     assert!(is_valid(&verdict("clerk", &handler.next(), None)), "without a running client");
     let shown = &world.json(&["show", &id, "--json"])[0];

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{SignatureArgs, parse_duration};
 use crate::{
@@ -16,7 +16,7 @@ Examples:
   inhaul trigger github push
   inhaul trigger github push --secret-env GITHUB_WEBHOOK_SECRET
   inhaul trigger stripe charge.refunded --to 3000 --set data.object.amount=500 --secret-file secret
-  inhaul trigger acme order.made --body-file order.json --dry-run --unsigned
+  inhaul trigger github push --body-file push.json --dry-run --unsigned
 
 Exit status:
   0  sent, and each answered 2xx
@@ -37,9 +37,10 @@ Exit status:
 
 /// Arguments of `inhaul verify`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["ids", "body_file"])))]
 pub struct VerifyArgs {
     /// A stored event's id, or its beginning; or give a request by --body-file
-    #[arg(value_name = "ID", conflicts_with_all = ["header", "body_file"], required_unless_present = "body_file")]
+    #[arg(value_name = "ID", conflicts_with = "header")]
     pub ids: Vec<String>,
     /// Take the secrets of the running client, read anew, and keep the verdict
     #[arg(

@@ -46,11 +46,7 @@ pub fn is_there(data: Option<&Path>) -> Result<(), Failure> {
 /// When it cannot be opened.
 pub async fn open_or_make(data: Option<&Path>) -> Result<Access, Failure> {
     let data = DataDir::open(data)?;
-    let access = Access::open(data.path()).await?;
-    for note in access.notes() {
-        tracing::warn!("{note}");
-    }
-    Ok(access)
+    Ok(Access::open(data.path()).await?)
 }
 
 /// The one event whose id begins like that.

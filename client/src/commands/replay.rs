@@ -45,7 +45,8 @@ pub async fn run(data: Option<&Path>, args: &ReplayArgs) -> anyhow::Result<Exit>
     let ids = ids(&access, args, filter.as_ref()).await?;
     if ids.is_empty() && (args.given_up || filter.is_some()) {
         access.close().await.map_err(Failure::from)?;
-        let _ = writeln!(io::stderr(), "no such event");
+        let nothing = if args.given_up { "no event is given up" } else { "no event passes the filter" };
+        let _ = writeln!(io::stderr(), "{nothing}");
         return Ok(Exit::Success);
     }
     let plan = Plan { ids, to: args.to.clone(), draft, pace: args.pace() };

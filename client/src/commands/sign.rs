@@ -8,7 +8,7 @@ use std::{
 
 use inhaul_core::{
     event::{Head, UnixMillis},
-    signature::{Secret, SignRequest},
+    signature::{Secret, SignError, SignRequest},
 };
 
 use crate::{
@@ -41,12 +41,25 @@ pub fn run(args: &SignArgs) -> anyhow::Result<Exit> {
         id: args.id.as_deref(),
         event_type: args.event_type.as_deref(),
     };
-    let headers = provider.sign(&request, secret).map_err(Failure::new)?;
+    let headers = provider.sign(&request, secret).map_err(|error| {
+        let hint = missing(&error);
+        hint.into_iter().fold(Failure::new(error), Failure::hint)
+    })?;
     let mut text = Head::write_headers(&headers);
     // No empty line: they are lines for `curl -H @-`, not a whole head.
     text.truncate(text.len() - 2);
     write_stdout(String::from_utf8_lossy(&text).replace("\r\n", "\n").as_bytes())?;
     Ok(Exit::Success)
+}
+
+/// The option that says what is missing, where there is one.
+fn missing(error: &SignError) -> Option<&'static str> {
+    let SignError::Missing(what) = error else { return None };
+    match what.as_str() {
+        "id" => Some("`--id ID` says it"),
+        "url" => Some("`--url URL` says it"),
+        _ => None,
+    }
 }
 
 /// Every secret that is named.

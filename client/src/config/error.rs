@@ -222,7 +222,10 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Unreadable(_) => Some("`--config FILE` names another file".to_owned()),
-            Problem::UnknownProvider(_) => Some("`inhaul providers` lists those there are".to_owned()),
+            Problem::UnknownProvider(_) => Some(
+                "`inhaul providers` lists those there are; a table `[provider.NAME]` of `inhaul.toml` makes one of your own"
+                    .to_owned(),
+            ),
             Problem::UnknownKey { allowed, .. } => Some(format!("keys here are {}", allowed.join(", "))),
             Problem::ExternalTarget(_) => {
                 Some("`--allow-external` forwards webhooks to other machines".to_owned())

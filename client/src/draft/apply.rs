@@ -50,7 +50,9 @@ pub enum DraftError {
     #[error("nothing says who signs it: name a provider in its route")]
     NoProvider,
     /// It cannot be signed.
-    #[error("no secret of {0} is configured to sign it with")]
+    #[error(
+        "no secret of {0} is configured to sign it with: `--secret-env` or `--secret-file` names one, or a route of `inhaul.toml`"
+    )]
     NoSecret(String),
     /// It cannot be signed like this.
     #[error(transparent)]

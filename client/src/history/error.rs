@@ -145,7 +145,8 @@ impl From<DataDirError> for HistoryError {
     fn from(error: DataDirError) -> Self {
         match error {
             DataDirError::Io { path, error } => Self::io(&path, &error),
-            DataDirError::OfAnother { ref path, .. }
+            DataDirError::IsFile { ref path }
+            | DataDirError::OfAnother { ref path, .. }
             | DataDirError::OpenToOthers { ref path, .. }
             | DataDirError::ClientId { ref path } => {
                 Self::Io { path: path.clone(), reason: error.to_string() }

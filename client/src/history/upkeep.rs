@@ -123,7 +123,7 @@ fn check_period(
     name: &PeriodName,
     options: &Options,
 ) -> Result<(Checked, bool), HistoryError> {
-    let notes = Notes::default();
+    let notes = Notes::to_be_told();
     OpenPeriod::open(directory, Role::Old, options, &notes)?.close();
     let (journal, records, mut is_damaged) = open_journal(directory, options)?;
     let mut problems = notes.lines();
