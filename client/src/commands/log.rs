@@ -70,8 +70,7 @@ pub fn start(cli: &Cli) -> Result<(), Failure> {
 fn begin(lines: impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static) {
     let harmless = filter_fn(|metadata| {
         let is_of = |name: &&str| metadata.target().starts_with(*name);
-        !is_of(&SAYS_IT_TWICE)
-            && (*metadata.level() != Level::TRACE || !TALKATIVE.iter().any(|name| is_of(name)))
+        !is_of(&SAYS_IT_TWICE) && (*metadata.level() != Level::TRACE || !TALKATIVE.iter().any(is_of))
     });
     lines.with(harmless).init();
 }

@@ -243,7 +243,9 @@ async fn signed(
             let made = remote.sign(to_sign, body.clone()).await;
             let made = made.map_err(|error| match error {
                 RemoteError::Refused(reason) => Failure::new(reason).hint(NAME_A_SECRET),
-                other => Failure::from(AccessError::from(other)),
+                other @ (RemoteError::Silent { .. } | RemoteError::OtherRelease | RemoteError::Event(_)) => {
+                    Failure::from(AccessError::from(other))
+                }
             })?;
             headers.extend(
                 made.into_iter().map(|(name, value)| Header { name: name.into(), value: value.into() }),

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     IDLE_TIMEOUT, Orders, ROWS_MAX, Reach, ReplayRequest, Running,
-    protocol::{Answer, DraftLine, REQUEST_MAX_BYTES, Request, plan_of, read_line},
+    protocol::{Answer, DraftLine, REQUEST_MAX_BYTES, Request, ToSign, plan_of, read_line},
 };
 use crate::{
     annotation::Annotation,
@@ -127,13 +127,7 @@ impl Desk {
             Request::Replay { id, to, signing } => Ok(self.replay(id, to, signing).await),
             Request::Periods => self.history.periods().await.map(|periods| Answer::Periods { periods }),
             Request::Prune(prune) => self.prune(prune).await,
-            Request::Sign { sample, .. } => {
-                let signed = self.orders.verifier.sign(&sample, &body.unwrap_or_default(), clock::now());
-                Ok(match signed {
-                    Ok(headers) => Answer::Signed { headers },
-                    Err(reason) => Answer::error(&reason),
-                })
-            }
+            Request::Sign { sample, .. } => Ok(self.sign(&sample, &body.unwrap_or_default())),
             Request::Status => self.status().await.map(|running| Answer::Status { running }),
             Request::Import { provider, event_type, provider_event_id, object_id, .. } => {
                 let names = Facts { provider, event_type, provider_event_id, object_id, ..Facts::default() };
@@ -165,6 +159,13 @@ impl Desk {
                 let _ = self.live.send(Live::Changed(row.clone())).await;
                 Answer::Row { row }
             }
+            Err(reason) => Answer::error(&reason),
+        }
+    }
+
+    fn sign(&self, sample: &ToSign, body: &[u8]) -> Answer {
+        match self.orders.verifier.sign(sample, body, clock::now()) {
+            Ok(headers) => Answer::Signed { headers },
             Err(reason) => Answer::error(&reason),
         }
     }
