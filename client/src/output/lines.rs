@@ -249,7 +249,8 @@ pub(super) fn connection(state: &ConnectionState, now: UnixMillis, color: Color)
                 let _ = write!(text, ", {} to the relay and back", round_trip_text(*time));
             }
             if *backlog_events > 0 {
-                let _ = write!(text, ", {backlog_events} events are waiting there");
+                let waiting = if *backlog_events == 1 { "event is" } else { "events are" };
+                let _ = write!(text, ", {backlog_events} {waiting} waiting there");
             }
             (Paint::Good, text)
         }
