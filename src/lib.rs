@@ -7,6 +7,7 @@
 //!  filter     which events are meant
 //!  signature  how providers sign, and what a check found
 //!  retry      when to try again
+//!  shell      words of commands that a person copies
 //!  visible    text from outside, made harmless and visible
 //! ```
 
@@ -14,6 +15,7 @@ pub mod event;
 pub mod filter;
 pub mod retry;
 pub mod session;
+pub mod shell;
 pub mod signature;
 pub mod visible;
 pub mod wire;

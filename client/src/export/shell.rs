@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
-use inhaul_core::visible::{multiline, visible_bytes};
+use inhaul_core::{
+    shell::quoted,
+    visible::{multiline, visible_bytes},
+};
 
 /// One word that the shell takes for exactly these bytes. They may not hold NUL, nor end with a line feed unless they are text.
 pub(crate) fn word(bytes: &[u8]) -> String {
@@ -44,15 +47,6 @@ fn octal(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         let _ = write!(out, "\\{byte:03o}");
     }
-}
-
-/// In single quotes, unless it is a plain word.
-fn quoted(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

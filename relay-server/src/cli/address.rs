@@ -61,15 +61,6 @@ impl Address {
     }
 }
 
-/// A word of a shell's command: in single quotes, unless it is plain.
-pub(super) fn quoted(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,10 +76,6 @@ mod tests {
         }
         let usual = Address::usual(Path::new("near")).ca_file.unwrap();
         assert!(usual.is_absolute() && usual.ends_with("near/tls/ca.pem"), "{usual:?}");
-        assert_eq!(
-            (quoted("/a/b.pem"), quoted("/it's a")),
-            ("/a/b.pem".to_owned(), r"'/it'\''s a'".to_owned())
-        );
     }
 
     #[test]

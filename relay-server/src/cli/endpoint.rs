@@ -2,14 +2,12 @@
 
 use std::{path::Path, process::ExitCode};
 
-use inhaul_core::{event::UnixMillis, wire::Sharing};
+use inhaul_core::{event::UnixMillis, shell, wire::Sharing};
 use serde_json::{Value, json};
 
 use super::{
     AddArgs, ClientsArgs, DataArgs, EXIT_FAILED, EXIT_NO, EndpointCommand, ListArgs, NameArgs,
-    RemoveClientArgs,
-    address::{Address, quoted},
-    print_error, print_failure,
+    RemoveClientArgs, address::Address, print_error, print_failure,
 };
 use crate::{
     clients::{ClientRow, Clients},
@@ -111,7 +109,7 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
     println!("token     {}", token.reveal());
     eprintln!("\nThe token is not shown again. Put it into a file and connect with");
     let trusted =
-        address.ca_file.as_ref().map(|path| format!(" --cacert {}", quoted(&path.to_string_lossy())));
+        address.ca_file.as_ref().map(|path| format!(" --cacert {}", shell::quoted(&path.to_string_lossy())));
     eprintln!(
         "  inhaul listen 3000 --relay {} --endpoint {} --token-file FILE{}",
         address.public_url,
