@@ -8,9 +8,11 @@
 //!  signature  how providers sign, and what a check found
 //!  retry      when to try again
 //!  shell      words of commands that a person copies
+//!  colors     whether output has colours
 //!  visible    text from outside, made harmless and visible
 //! ```
 
+pub mod colors;
 pub mod event;
 pub mod filter;
 pub mod retry;

@@ -3,13 +3,12 @@
 use std::{
     env,
     error::Error,
-    ffi::OsString,
     io::{self, IsTerminal},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use inhaul_core::visible::TALKATIVE;
+use inhaul_core::{colors::wants_colors, visible::TALKATIVE};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -35,18 +34,6 @@ pub fn init(format: LogFormat) {
         LogFormat::Text => lines.finish().with(harmless).try_init(),
         LogFormat::Json => lines.json().finish().with(harmless).try_init(),
     };
-}
-
-/// Whether lines have colours, by the same rules as in the client: `NO_COLOR` refuses them (no-color.org), else `CLICOLOR_FORCE` asks for them,
-/// else `CLICOLOR=0` refuses them (bixense.com/clicolors), and a terminal that is `dumb`, a file and a journal have none.
-fn wants_colors(is_terminal: bool, environment: &dyn Fn(&str) -> Option<OsString>) -> bool {
-    let value = |name| environment(name).filter(|value| !value.is_empty());
-    let is = |name, wanted: &str| value(name).is_some_and(|value| value == wanted);
-    if value("NO_COLOR").is_some() {
-        return false;
-    }
-    let is_forced = value("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0");
-    is_forced || (is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb"))
 }
 
 /// How often a trouble that stays is logged.
@@ -90,26 +77,6 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("not stored")]
     struct NotStored(#[source] io::Error);
-
-    #[test]
-    fn a_terminal_has_colors_unless_they_are_refused_and_a_file_has_none() {
-        for (variables, on_terminal, elsewhere) in [
-            (&[][..], true, false),
-            (&[("NO_COLOR", "1")][..], false, false),
-            (&[("NO_COLOR", "")][..], true, false),
-            (&[("TERM", "dumb")][..], false, false),
-            (&[("CLICOLOR", "0")][..], false, false),
-            (&[("CLICOLOR_FORCE", "1")][..], true, true),
-            (&[("CLICOLOR_FORCE", "0")][..], true, false),
-            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")][..], false, false),
-        ] {
-            let environment = |name: &str| {
-                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
-            };
-            assert_eq!(wants_colors(true, &environment), on_terminal, "{variables:?}");
-            assert_eq!(wants_colors(false, &environment), elsewhere, "{variables:?}");
-        }
-    }
 
     #[test]
     fn a_trouble_is_told_with_its_cause_when_it_is_new_and_each_minute() {

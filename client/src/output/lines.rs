@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use inhaul_core::{event::UnixMillis, signature::Verdict, visible::visible};
+use inhaul_core::{colors::wants_colors, event::UnixMillis, signature::Verdict, visible::visible};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
@@ -43,18 +43,9 @@ impl Color {
         Self::wanted(is_terminal, &|name| env::var_os(name))
     }
 
-    /// As the conventions have it: `NO_COLOR` refuses them (no-color.org), else `CLICOLOR_FORCE` asks for them wherever the output goes, else
-    /// `CLICOLOR=0` refuses them (bixense.com/clicolors), and a terminal that is `dumb` has none.
+    /// As [`wants_colors`] has it.
     pub(crate) fn wanted(is_terminal: bool, environment: &dyn Fn(&str) -> Option<OsString>) -> Self {
-        let value = |name| environment(name).filter(|value| !value.is_empty());
-        let is = |name, wanted: &str| value(name).is_some_and(|value| value == wanted);
-        if value("NO_COLOR").is_some() {
-            return Self::Off;
-        }
-        if value("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0") {
-            return Self::On;
-        }
-        if is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb") { Self::On } else { Self::Off }
+        if wants_colors(is_terminal, environment) { Self::On } else { Self::Off }
     }
 
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
